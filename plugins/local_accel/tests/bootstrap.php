@@ -1,0 +1,52 @@
+<?php
+// This file is part of Moodle - https://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <https://www.gnu.org/licenses/>.
+
+/**
+ * Bootstrap for running the tests without Moodle: see README.md.
+ *
+ * Tests of the Moodle-free core run for real, those that need Moodle are skipped and counted.
+ *
+ * @package    local_accel
+ * @copyright  2026 The local_accel contributors
+ * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+
+use PHPUnit\Framework\TestCase;
+
+define('MOODLE_INTERNAL', true);
+
+spl_autoload_register(static function (string $class): void {
+    $path = dirname(__DIR__) . '/classes/' . str_replace('\\', '/', substr($class, strlen('local_accel\\'))) . '.php';
+    if (str_starts_with($class, 'local_accel\\') && is_file($path)) {
+        require_once($path);
+    }
+});
+
+class_alias(TestCase::class, 'basic_testcase');
+
+/**
+ * Stands in for Moodle's class of this name and skips every test that needs it.
+ *
+ * @package    local_accel
+ * @copyright  2026 The local_accel contributors
+ * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+abstract class advanced_testcase extends TestCase {
+    #[\Override]
+    protected function setUp(): void {
+        $this->markTestSkipped('needs a Moodle tree');
+    }
+}
