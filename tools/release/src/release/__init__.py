@@ -1,0 +1,1 @@
+"""Version every component of a monorepo on its own, from real git history."""

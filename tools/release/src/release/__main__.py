@@ -1,0 +1,5 @@
+"""Run the command line as ``python -m release``."""
+
+from release.cli.main import main
+
+main()

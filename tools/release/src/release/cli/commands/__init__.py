@@ -1,0 +1,1 @@
+"""One command per module; the registry is in ``release.cli.main``."""

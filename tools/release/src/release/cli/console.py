@@ -1,0 +1,119 @@
+"""What all commands share: where they run, what time it is, tables, progress and errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from release.errors import GitStateError, ReleaseError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from release.repository.git import Repository
+
+__all__ = [
+    "component_names",
+    "console",
+    "json_option",
+    "now",
+    "open_repository",
+    "print_error",
+    "print_json",
+    "progress",
+]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+_WIDE = 240
+
+
+def open_repository(ctx: click.Context) -> Repository:
+    """Return the repository that the command runs in."""
+    from release.repository.git import Repository
+
+    return Repository.open(Path(ctx.find_root().obj))
+
+
+def now() -> int:
+    """Return the time (seconds since the epoch): ``SOURCE_DATE_EPOCH`` if set, else the clock's.
+
+    Raises:
+        GitStateError: the variable is no number.
+    """
+    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return int(time.time())
+    if not text.isdigit():
+        raise GitStateError(
+            f"SOURCE_DATE_EPOCH is {text!r}, not a number of seconds", fix="unset it or correct it"
+        )
+    return int(text)
+
+
+def console() -> Console:
+    """Return the console for standard output; piped, it is plain and does not wrap."""
+    from rich.console import Console
+
+    return Console(
+        width=None if sys.stdout.isatty() else _WIDE, highlight=False, soft_wrap=not sys.stdout.isatty()
+    )
+
+
+def print_json(data: Any) -> None:
+    """Print ``data`` as JSON."""
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def print_error(error: ReleaseError) -> None:
+    """Print what is wrong, where, and what to do; as JSON where the command prints JSON."""
+    if "--json" in sys.argv[1:]:
+        where = [{"path": place.path, "line": place.line, "column": place.column} for place in error.where]
+        print_json({"error": {"kind": error.slug, "what": error.what, "where": where, "fix": error.fix}})
+    click.secho("error: ", fg="red", bold=True, err=True, nl=False)
+    click.echo(error.what, err=True)
+    for place in error.where:
+        click.echo(f"  at  {place}", err=True)
+    if error.fix:
+        click.echo(f"  fix {error.fix}", err=True)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function that shows progress on standard error; it does nothing where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda stage, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("starting", total=None)
+
+        def show(stage: str, done: int, total: int) -> None:
+            bars.update(task, description=stage, completed=done, total=total or None)
+
+        yield show
+
+
+def component_names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the component names that start with ``incomplete``, for shell completion."""
+    from release.repository.tree import CommitTree
+    from release.workspace.config import CONFIG, load
+    from release.workspace.discover import discover
+
+    try:
+        repository = open_repository(ctx)
+        tree = CommitTree(repository, repository.head())
+        workspace = discover(tree, load(tree.read_many([CONFIG]).get(CONFIG)))
+    except ReleaseError:
+        return []
+    return [name for name in workspace.components if name.startswith(incomplete)]

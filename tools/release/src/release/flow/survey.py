@@ -1,0 +1,491 @@
+"""Read the tree and the history once, and say for each component what is unreleased."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+
+from release.errors import ConfigError, GitStateError, HistoryError, Place
+from release.model.commit import Commit, Message
+from release.model.component import Component
+from release.model.edit import digest
+from release.model.plan import Point
+from release.model.version import Level, Version, parse_version
+from release.planning.attribute import Layout, Rules
+from release.planning.conventional import parse_message
+from release.planning.decide import Decision, Weights, decide
+from release.planning.points import Tagged, TagPattern, match_tags
+from release.planning.reach import descendants, unreleased
+from release.repository.git import Repository
+from release.repository.history import Graph, History
+from release.repository.refs import Tag, tags
+from release.repository.tree import CommitTree
+from release.workspace.config import CONFIG, Config, Unconventional, load
+from release.workspace.discover import Workspace, discover
+from release.workspace.globs import matcher
+
+__all__ = ["Progress", "Survey", "silent", "survey"]
+
+Progress = Callable[[str, int, int], None]
+"""Told the stage, how much is done and how much there is (0: unknown)."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the tree and the history of one commit say."""
+
+    repository: Repository
+    head: str
+    config: Config
+    config_digest: str
+    tree: CommitTree
+    workspace: Workspace
+    graph: Graph
+    tags: Mapping[str, Sequence[Tagged]]
+    """All tags of each component, reachable or not."""
+    points: Mapping[str, Point]
+    """The last release of each component, pre-releases included; components never released are absent."""
+    finals: Mapping[str, Point]
+    """The last final release of each component."""
+    decisions: Mapping[str, Decision]
+    """What happened since the last final release."""
+    news: Mapping[str, Decision]
+    """What happened since the last release, pre-releases included."""
+
+    @cached_property
+    def patterns(self) -> Mapping[str, TagPattern]:
+        """The pattern of each component's tags."""
+        return {name: TagPattern.of(name, self.config.tag_format(name)) for name in self.workspace.components}
+
+    @property
+    def tags_digest(self) -> str:
+        """The SHA-256 of all components' tags and where they lead."""
+        lines = sorted(f"{tag.name} {tag.commit}\n" for tagged in self.tags.values() for tag in tagged)
+        return digest("".join(lines).encode())
+
+
+def survey(
+    repository: Repository,
+    *,
+    at: str | None = None,
+    only_tags: Callable[[Tag], bool] = lambda _: True,
+    progress: Progress = silent,
+) -> Survey:
+    """Return what the commit ``at`` (HEAD) and its history say, from git alone; the work tree isn't looked at.
+
+    Only tags that ``only_tags`` accepts are believed.
+
+    Raises:
+        ReleaseError: the tree, the configuration or the history can't be trusted; see each subclass.
+    """
+    head = at or repository.head()
+    progress("reading the tree", 0, 0)
+    tree = CommitTree(repository, head)
+    content = tree.read_many([CONFIG]).get(CONFIG)
+    config = load(content)
+    workspace = discover(tree, config)
+    found = [tag for tag in tags(repository) if only_tags(tag)]
+    tagged = _match(config, workspace.components, found)
+    progress("reading the graph", 0, 0)
+    history = History(repository)
+    graph = history.graph(head)
+    reader = _Reader(repository, history, graph, workspace, config, tagged, progress)
+    points, finals = reader.points()
+    decisions, news = reader.decisions(points, finals)
+    history.save()
+    return Survey(
+        repository,
+        head,
+        config,
+        digest(content or b""),
+        tree,
+        workspace,
+        graph,
+        tagged,
+        points,
+        finals,
+        decisions,
+        news,
+    )
+
+
+def _match(config: Config, components: Iterable[str], found: Iterable[Tag]) -> dict[str, list[Tagged]]:
+    patterns = [
+        TagPattern(name, pattern.prefix, pattern.suffix)
+        for name in components
+        for known in (name, *config.of(name).formerly)
+        for pattern in [TagPattern.of(known, (config.of(name).tag or config.tag).replace("{name}", known))]
+    ]
+    return match_tags(
+        patterns,
+        ((tag.name, tag.commit, tag.time) for tag in found),
+        lambda name: any(fnmatchcase(name, pattern) for pattern in config.ignore_tags),
+    )
+
+
+class _Reader:
+    """Finds release points and unreleased commits; reads of history only what some component has not released."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        history: History,
+        graph: Graph,
+        workspace: Workspace,
+        config: Config,
+        tagged: Mapping[str, Sequence[Tagged]],
+        progress: Progress,
+    ) -> None:
+        self.repository = repository
+        self.history = history
+        self.graph = graph
+        self.workspace = workspace
+        self.components = workspace.components
+        self.config = config
+        self.tagged = tagged
+        self.progress = progress
+        self.names = list(workspace.components)
+        self.rules = Rules(
+            matcher(config.exclude),
+            {name: matcher(config.of(name).exclude) for name in self.names if config.of(name).exclude},
+            {name: matcher(config.of(name).paths) for name in self.names if config.of(name).paths},
+        )
+        self.commits: dict[str, Commit] = {}
+        self.parsed: dict[str, Message] = {}
+        self.moves: dict[str, list[tuple[str, str]]] = {}
+        """For each commit that moved components: (old folder, name) of each."""
+        self.seen_moves: set[tuple[str, str]] = set()
+        self.touched: dict[str, frozenset[str]] = {}
+        self.unreleased: dict[tuple[str | None, ...], dict[str, int]] = {}
+
+    def points(self) -> tuple[dict[str, Point], dict[str, Point]]:
+        """Return the last release and the last final release of each component."""
+        candidates = {name: self._tag_points(name) for name in self.names}
+        baseline = self.config.baseline
+        if baseline is not None:
+            self._add_baseline(candidates)
+        points, finals = _newest(candidates, self.graph)
+        self._read(finals)
+        if self._add_trailers(candidates, finals):
+            points, finals = _newest(candidates, self.graph)
+        self._refuse_disagreement(points)
+        self._refuse_shallow(finals)
+        self._refuse_unfetched(points)
+        return points, finals
+
+    def decisions(
+        self, points: Mapping[str, Point], finals: Mapping[str, Point]
+    ) -> tuple[dict[str, Decision], dict[str, Decision]]:
+        """Return what happened since the last final release of each component, and since its last release."""
+        self.progress("weighing commits", 0, 0)
+        since_final = self._touching(finals)
+        decisions = self._decide(since_final, finals)
+        ahead = {name for name, point in points.items() if finals.get(name) != point}
+        if not ahead:
+            return decisions, decisions
+        last = {name: point for name, point in points.items() if name in ahead}
+        newer = self._decide({name: c for name, c in self._touching(points).items() if name in ahead}, last)
+        return decisions, {**decisions, **newer}
+
+    def _tag_points(self, name: str) -> list[Point]:
+        return [
+            Point(tag.commit, tag.version, None, tag.name)
+            for tag in self.tagged.get(name, ())
+            if tag.commit in self.graph.parents
+        ]
+
+    def _add_baseline(self, candidates: Mapping[str, list[Point]]) -> None:
+        baseline = self.config.baseline
+        assert baseline is not None
+        if baseline.commit not in self.graph.parents:
+            if self.repository.shallow:
+                return
+            raise ConfigError(
+                f"the baseline's commit {baseline.commit[:12]} is not in the history of HEAD",
+                where=[Place(CONFIG)],
+                fix="correct baseline.commit, or remove the baseline once everything has a tag",
+            )
+        for name, version in baseline.versions.items():
+            if name in candidates:
+                candidates[name].append(Point(baseline.commit, parse_version(version), None, "baseline"))
+
+    def _add_trailers(self, candidates: Mapping[str, list[Point]], finals: Mapping[str, Point]) -> bool:
+        known = {former: name for name in self.names for former in (name, *self.config.of(name).formerly)}
+        tag_at = {(name, str(tag.version)): tag for name in self.names for tag in self.tagged.get(name, ())}
+        added = False
+        for sha, message in self._messages():
+            for former, text, build in (*message.released, *message.rebuilt):
+                name = known.get(former)
+                if name is None:
+                    continue
+                try:
+                    version = parse_version(text)
+                except ValueError:
+                    raise HistoryError(
+                        f"commit {sha[:12]} says that {name} {text} was released, which is not a semantic version",
+                        fix="reword the commit's trailer",
+                    ) from None
+                tag = tag_at.get((name, text))
+                if (former, text, build) in message.released and tag is not None and tag.commit != sha:
+                    raise HistoryError(
+                        f"{name} {text} was released by commit {sha[:12]} as its trailer says, but the tag {tag.name} "
+                        f"leads to {tag.commit[:12]}",
+                        fix=f"decide which is right; to move the tag: git tag -f -a {tag.name} {sha[:12]}",
+                    )
+                if not any(point.commit == sha and point.version == version for point in candidates[name]):
+                    candidates[name].append(Point(sha, version, build, "trailer"))
+                    added = True
+        return added
+
+    def _messages(self) -> Iterable[tuple[str, Message]]:
+        for sha, commit in self.commits.items():
+            if "\nRelease-" in commit.message:
+                yield sha, self._message(commit)
+
+    def _message(self, commit: Commit) -> Message:
+        message = self.parsed.get(commit.sha)
+        if message is None:
+            message = self.parsed[commit.sha] = parse_message(commit.message)
+        return message
+
+    def _refuse_disagreement(self, points: Mapping[str, Point]) -> None:
+        by_commit: dict[str, list[tuple[str, Point]]] = {}
+        for name, point in points.items():
+            if point.source not in ("trailer", "baseline"):
+                by_commit.setdefault(point.commit, []).append((name, point))
+        for sha, text in self.history.messages(list(by_commit)).items():
+            said = {name: version for name, version, _ in parse_message(text).released}
+            for name, point in by_commit[sha]:
+                if said.get(name, str(point.version)) != str(point.version):
+                    raise HistoryError(
+                        f"the tag {point.source} and the trailer of its commit {sha[:12]} disagree: "
+                        f"the commit released {name} {said[name]}",
+                        fix=f"delete the wrong one, for example: git tag -d {point.source}",
+                    )
+
+    def _refuse_shallow(self, finals: Mapping[str, Point]) -> None:
+        cut = self.repository.shallow & self.graph.parents.keys()
+        if not cut:
+            return
+        needed = self._needed(finals)
+        mask = 0
+        for sha in cut:
+            mask |= needed.get(sha, 0)
+        lost = [name for bit, name in enumerate(self.names) if mask >> bit & 1]
+        if lost:
+            missing = [
+                self.config.tag_format(name).replace("{version}", str(self.components[name].version))
+                for name in lost
+            ]
+            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+            raise GitStateError(
+                f"this clone is shallow ({len(self.graph.order)} commits) and does not reach the last release of "
+                f"{len(lost)} components; missing: {', '.join(missing[:5])}{more}",
+                fix="git fetch --unshallow --tags origin   (or run again with --fetch)",
+            )
+
+    def _refuse_unfetched(self, points: Mapping[str, Point]) -> None:
+        lost = [name for name in self.names if name not in points]
+        if lost and "--no-tags" in self.repository.text(
+            "config", "--get-regexp", r"^remote\..*\.tagopt$", ok=(0, 1)
+        ):
+            raise HistoryError(
+                f"nothing here says whether {lost[0]} was ever released, and this clone fetches no tags",
+                fix="git fetch --tags origin, then git config --unset remote.origin.tagOpt",
+            )
+
+    def _read(self, finals: Mapping[str, Point]) -> None:
+        """Read the unreleased commits of all components, and follow components to where they were before moves."""
+        needed = self._needed(finals)
+        folders = {name: {self.components[name].path} for name in self.names}
+        self._read_bands(needed, folders)
+        while True:
+            moved = self._new_moves()
+            if not moved:
+                break
+            for folder, name in moved:
+                folders[name].add(folder)
+            bits = {name: bit for bit, name in enumerate(self.names)}
+            for folder, name in moved:
+                bit = bits[name]
+                shas = [sha for sha, mask in needed.items() if mask >> bit & 1]
+                self._merge(self.history.commits(shas, frozenset({folder})))
+
+    def _needed(self, points: Mapping[str, Point]) -> dict[str, int]:
+        commits = tuple([points[name].commit if name in points else None for name in self.names])
+        if commits not in self.unreleased:
+            self.unreleased[commits] = unreleased(self.graph.order, self.graph.parents, commits)
+        return self.unreleased[commits]
+
+    def _read_bands(self, needed: Mapping[str, int], folders: Mapping[str, set[str]]) -> None:
+        """Read commits that few components need only below these components' folders: most are then cheap."""
+        few = max(1, len(self.names) // 8)
+        rest = [sha for sha, mask in needed.items() if mask.bit_count() <= few]
+        union = 0
+        for sha in rest:
+            union |= needed[sha]
+        names = [name for bit, name in enumerate(self.names) if union >> bit & 1]
+        wide = len(names) > 2 * few or any(name in self.rules.further for name in names)
+        if wide:
+            rest = []
+        narrow = set(rest)
+        most = [sha for sha in needed if sha not in narrow]
+        total = len(needed)
+        self.progress("reading commits", 0, total)
+        self._merge(
+            self.history.commits(most, None, lambda done: self.progress("reading commits", done, total))
+        )
+        paths = frozenset(folder for name in names for folder in folders[name])
+        done_before = len(most)
+        self._merge(
+            self.history.commits(
+                rest, paths, lambda done: self.progress("reading commits", done_before + done, total)
+            )
+        )
+
+    def _merge(self, commits: Mapping[str, Commit]) -> None:
+        for sha, commit in commits.items():
+            known = self.commits.get(sha)
+            if known is not None and known.touches != commit.touches:
+                commit = Commit(
+                    sha, commit.parents, commit.time, commit.message,
+                    tuple(dict.fromkeys((*known.touches, *commit.touches))),
+                )  # fmt: skip
+            self.commits[sha] = commit
+
+    def _new_moves(self) -> list[tuple[str, str]]:
+        """Return (old folder, name) of moves not seen before: commits that add a manifest which git calls renamed."""
+        manifests = {component.manifest: name for name, component in self.components.items()}
+        for places in self.moves.values():
+            for folder, name in places:
+                component = self.components[name]
+                manifests[_join(folder, component.manifest[len(component.path) :].lstrip("/"))] = name
+        added = [
+            (sha, path)
+            for sha, commit in self.commits.items()
+            if len(commit.parents) == 1
+            for status, path in commit.touches
+            if status == "A" and path in manifests and (sha, path) not in self.seen_moves
+        ]
+        found = []
+        for sha, path in added:
+            self.seen_moves.add((sha, path))
+            old = self.history.renames(sha).get(path)
+            name = manifests[path]
+            inner = self.components[name].manifest[len(self.components[name].path) :].lstrip("/")
+            if old is not None and (old == inner or old.endswith(f"/{inner}")):
+                folder = old[: len(old) - len(inner)].rstrip("/")
+                self.moves.setdefault(sha, []).append((folder, name))
+                found.append((folder, name))
+        return found
+
+    def _touching(self, points: Mapping[str, Point]) -> dict[str, list[Commit]]:
+        """Return the unreleased commits of each component that touch it, children first."""
+        needed = self._needed(points)
+        bits = {name: 1 << bit for bit, name in enumerate(self.names)}
+        owners_of = self._owners()
+        found: dict[str, list[Commit]] = {name: [] for name in self.names}
+        commits = self.commits
+        for sha, mask in needed.items():
+            commit = commits.get(sha)
+            if commit is None:
+                continue
+            owners = self.touched.get(sha)
+            if owners is None:
+                layout = owners_of(sha)
+                owners = self.touched[sha] = frozenset().union(
+                    *[layout.owners(path) for _, path in commit.touches]
+                )
+            for name in owners:
+                if mask & bits[name]:
+                    found[name].append(commit)
+        return found
+
+    def _owners(self) -> Callable[[str], Layout]:
+        """Return a function from a commit to the layout there: a moved component is at its old place wherever the
+        move is not yet part of the history."""
+        present = Layout.of(self.components, self.rules)
+        if not self.moves:
+            return lambda _: present
+        marks = {sha: 1 << bit for bit, sha in enumerate(self.moves)}
+        inside = descendants(self.graph.order, self.graph.parents, marks)
+        layouts: dict[int, Layout] = {}
+
+        def layout(sha: str) -> Layout:
+            mask = inside.get(sha, 0)
+            if mask not in layouts:
+                before = [
+                    place for move, bit in marks.items() if not mask & bit for place in self.moves[move]
+                ]
+                layouts[mask] = Layout.of(self.components, self.rules, before)
+            return layouts[mask]
+
+        return layout
+
+    def _decide(
+        self, touching: Mapping[str, Sequence[Commit]], points: Mapping[str, Point]
+    ) -> dict[str, Decision]:
+        unconventional = {
+            Unconventional.IGNORE: Level.NONE,
+            Unconventional.PATCH: Level.PATCH,
+            Unconventional.ERROR: None,
+        }[self.config.commits.unconventional]
+        weights = Weights(self.config.level, unconventional)
+        needed = self._needed(points)
+        decisions = {}
+        for bit, name in enumerate(self.names):
+            if name not in touching:
+                continue
+            decisions[name] = decide(
+                name,
+                [(commit, self._message(commit)) for commit in touching[name]],
+                weights,
+                touched=lambda sha: self.touched[sha],
+                is_released=lambda sha, bit=bit: self._is_released(sha, needed, bit),  # type: ignore[misc]
+                brought_by=self._brought_by,
+            )
+        return decisions
+
+    def _is_released(self, abbreviated: str, needed: Mapping[str, int], bit: int) -> bool:
+        sha = self._full(abbreviated)
+        return sha is not None and not needed.get(sha, 0) >> bit & 1
+
+    def _brought_by(self, abbreviated: str) -> Collection[str]:
+        sha = self._full(abbreviated)
+        if sha is None or len(self.graph.parents[sha]) < 2:
+            return ()
+        return self.repository.text("rev-list", f"{sha}^1..{sha}").split()
+
+    def _full(self, abbreviated: str) -> str | None:
+        if abbreviated in self.graph.parents:
+            return abbreviated
+        return next((sha for sha in self.graph.order if sha.startswith(abbreviated)), None)
+
+
+def _newest(
+    candidates: Mapping[str, Sequence[Point]], graph: Graph
+) -> tuple[dict[str, Point], dict[str, Point]]:
+    """Return the highest point of each component and its highest final one; of equal versions the newest commit."""
+    shared = {point.commit for found in candidates.values() if len(found) > 1 for point in found}
+    age = {sha: -i for i, sha in enumerate(graph.order) if sha in shared}
+
+    def key(point: Point) -> tuple[Version, int]:
+        return point.version, age.get(point.commit, 0)
+
+    points = {name: max(found, key=key) for name, found in candidates.items() if found}
+    finals = {
+        name: max(final, key=key)
+        for name, found in candidates.items()
+        if (final := [point for point in found if not point.version.prerelease])
+    }
+    return points, finals
+
+
+def _join(folder: str, inner: str) -> str:
+    return f"{folder}/{inner}" if folder else inner

@@ -1,0 +1,1 @@
+"""Values that flow through a release; no input or output here."""

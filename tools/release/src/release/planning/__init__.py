@@ -1,0 +1,1 @@
+"""From commits to a plan, by pure functions of values."""

@@ -1,0 +1,121 @@
+"""Push a release as one atomic update, and find out what a remote has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from release.errors import GitStateError, PushRefused
+from release.repository.git import GitFailed, Repository
+
+__all__ = ["LostRace", "Target", "Unreachable", "fetch", "has_all", "push", "target"]
+
+
+class LostRace(PushRefused):
+    """The remote branch moved meanwhile."""
+
+    slug = "lost-race"
+
+
+class Unreachable(PushRefused):
+    """The remote can't be asked, so what it has is not known."""
+
+    slug = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a branch is pushed to: a remote's name and the branch's name there."""
+
+    remote: str
+    branch: str
+
+    @property
+    def tracking(self) -> str:
+        """The remote-tracking ref."""
+        return f"refs/remotes/{self.remote}/{self.branch}"
+
+
+def target(repository: Repository, branch: str) -> Target:
+    """Return where ``branch`` is pushed to.
+
+    Raises:
+        GitStateError: there is no remote.
+    """
+    remotes = repository.text("remote").split()
+    remote = repository.text("config", f"branch.{branch}.remote", ok=(0, 1))
+    if not remote:
+        remote = "origin" if "origin" in remotes or not remotes else remotes[0]
+    if remote not in remotes:
+        raise GitStateError(f"there is no remote {remote!r} to push to", fix="git remote add origin URL")
+    merge = repository.text("config", f"branch.{branch}.merge", ok=(0, 1))
+    return Target(remote, merge.removeprefix("refs/heads/") or branch)
+
+
+def push(repository: Repository, to: Target, commit: str, tags: Sequence[str]) -> None:
+    """Push ``commit`` to the branch and ``tags``, all or nothing.
+
+    Raises:
+        LostRace: the remote branch is no ancestor of ``commit``.
+        Unreachable: the remote gives no answer; it may or may not have taken the push.
+        PushRefused: the remote refused some ref, so it took none.
+    """
+    refs = [f"{commit}:refs/heads/{to.branch}", *(f"refs/tags/{tag}:refs/tags/{tag}" for tag in tags)]
+    try:
+        repository.run("push", "--atomic", "--porcelain", "--no-verify", to.remote, *refs)
+    except GitFailed as error:
+        said = error.stderr
+        if has_all(repository, to, commit, tags):
+            return
+        if any(sign in said for sign in ("fetch first", "non-fast-forward", "stale info", "cannot lock ref")):
+            raise LostRace(
+                f"{to.remote}/{to.branch} moved while this release was made; nothing was pushed",
+                fix=f"git pull --ff-only {to.remote} {to.branch}, then release again",
+            ) from None
+        lines = [line for line in said.splitlines() if line.startswith(("remote:", "error:", "fatal:", " !"))]
+        raise PushRefused(
+            f"{to.remote} refused the release, nothing of it is there: {' / '.join(lines[:3]) or said.strip()}",
+            fix="mend what the remote names, then run again",
+        ) from None
+
+
+def has_all(repository: Repository, to: Target, commit: str, tags: Sequence[str]) -> bool:
+    """Tell whether the remote's branch contains ``commit`` and ``tags`` lead to it there.
+
+    Raises:
+        Unreachable: the remote gives no answer.
+    """
+    wanted = [f"refs/heads/{to.branch}", *(f"refs/tags/{tag}" for tag in tags)]
+    try:
+        out = repository.text("ls-remote", to.remote, *wanted, *(f"{ref}^{{}}" for ref in wanted[1:]))
+    except GitFailed as error:
+        raise Unreachable(
+            f"{to.remote} can't be reached: {error.stderr.strip().splitlines()[-1] if error.stderr.strip() else ''}",
+            fix="when it can be reached again, run the same command: it finishes what is missing",
+        ) from None
+    there = {ref: sha for sha, ref in (line.split("\t") for line in out.splitlines())}
+    if any(there.get(f"{ref}^{{}}", there.get(ref)) != commit for ref in wanted[1:]):
+        return False
+    tip = there.get(wanted[0])
+    if tip is None:
+        return False
+    if tip == commit:
+        return True
+    fetch(repository, to)
+    ancestors = repository.text("rev-list", "--max-count=1", commit, f"^{tip}", ok=(0, 128))
+    return not ancestors and repository.text("cat-file", "-t", tip, ok=(0, 128)) == "commit"
+
+
+def fetch(repository: Repository, to: Target) -> str:
+    """Fetch the remote's branch and tags; return the branch's commit there.
+
+    Raises:
+        Unreachable: the remote gives no answer.
+    """
+    try:
+        repository.run("fetch", "--quiet", "--tags", to.remote, f"+refs/heads/{to.branch}:{to.tracking}")
+    except GitFailed as error:
+        raise Unreachable(
+            f"{to.remote} can't be fetched: {error.stderr.strip().splitlines()[-1]}", fix="check the remote"
+        ) from None
+    return repository.resolve(to.tracking)

@@ -1,0 +1,63 @@
+"""The tree of a commit, read through ``git cat-file``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from release.repository.git import Repository
+
+__all__ = ["CommitTree"]
+
+_REGULAR = ("100644", "100755", "100664")
+
+
+class CommitTree:
+    """The regular files of one commit; submodules and symbolic links are not among them."""
+
+    def __init__(self, repository: Repository, commit: str) -> None:
+        self._repository = repository
+        self._commit = commit
+        self._blobs: dict[str, str] | None = None
+        self._contents: dict[str, bytes] = {}
+        self.modes: dict[str, str] = {}
+
+    def files(self) -> Sequence[str]:
+        """Return the POSIX paths of all files, sorted."""
+        return sorted(self._entries())
+
+    def read(self, path: str) -> bytes:
+        """Return the content of ``path``; its namesakes in other folders are fetched by the same process.
+
+        Raises:
+            FileNotFoundError: the commit has no such file.
+        """
+        if path not in self._contents:
+            name = path.rpartition("/")[2]
+            if path not in self._entries():
+                raise FileNotFoundError(path)
+            self.read_many([other for other in self._entries() if other.rpartition("/")[2] == name])
+        return self._contents[path]
+
+    def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """Return the contents of those of ``paths`` that exist, by one process."""
+        entries = self._entries()
+        wanted = [path for path in paths if path in entries]
+        missing = [path for path in wanted if path not in self._contents]
+        contents = self._repository.contents([entries[path] for path in missing])
+        self._contents.update(
+            (path, content) for path, content in zip(missing, contents, strict=True) if content is not None
+        )
+        return {path: self._contents[path] for path in wanted if path in self._contents}
+
+    def _entries(self) -> dict[str, str]:
+        if self._blobs is None:
+            self._blobs = {}
+            out = self._repository.run("ls-tree", "-r", "-z", "--full-tree", self._commit)
+            for entry in out.decode(errors="surrogateescape").split("\0"):
+                if entry:
+                    meta, path = entry.split("\t", 1)
+                    mode, _, blob = meta.split(" ")
+                    if mode in _REGULAR:
+                        self._blobs[path] = blob
+                        self.modes[path] = mode
+        return self._blobs

@@ -1,0 +1,1 @@
+"""The components and edges of a tree, and edits written to it."""

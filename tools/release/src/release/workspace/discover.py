@@ -1,0 +1,108 @@
+"""Find the components of a tree and the edges between them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from release.errors import ConfigError, Place, WorkspaceError
+from release.model.component import Component, Edge, EdgeKind, Tree
+from release.workspace.config import CONFIG, Config
+from release.workspace.globs import matcher
+from release.workspace.kinds import KINDS
+
+__all__ = ["Workspace", "discover"]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The components of one tree by name, parts before wholes, and their edges."""
+
+    tree: Tree
+    components: Mapping[str, Component]
+    edges: tuple[Edge, ...]
+
+    @cached_property
+    def parts(self) -> Mapping[str, tuple[Edge, ...]]:
+        """The edges of each whole to its parts."""
+        return _grouped(self.edges, lambda edge: edge.whole)
+
+    @cached_property
+    def wholes(self) -> Mapping[str, tuple[Edge, ...]]:
+        """The edges of each part to the wholes that use it."""
+        return _grouped(self.edges, lambda edge: edge.part)
+
+
+def discover(tree: Tree, config: Config) -> Workspace:
+    """Return the components and edges of ``tree``.
+
+    Raises:
+        FormatError: a manifest can't be read.
+        WorkspaceError: two components have one name, or edges form a cycle.
+        ConfigError: the configuration names a component that is not there.
+    """
+    ignored = matcher(config.ignore)
+    files = [path for path in tree.files() if not ignored(path)]
+    components: dict[str, Component] = {}
+    for kind in KINDS.values():
+        for component in sorted(kind.discover(tree, files), key=lambda component: component.name):
+            twin = components.setdefault(component.name, component)
+            if twin is not component:
+                raise WorkspaceError(
+                    f"two components are called {component.name}",
+                    where=[twin.declared, component.declared],
+                    fix=f"rename one, or list its folder under `ignore` in {CONFIG}",
+                )
+    for name in config.components:
+        if name not in components:
+            raise ConfigError(
+                f"{CONFIG} configures {name}, which is no component of this tree",
+                where=[Place(CONFIG)],
+                fix="`release status` lists the components; remove the entry or correct its name",
+            )
+    edges = [
+        edge
+        for component in components.values()
+        for edge in KINDS[component.kind].edges(tree, component, components)
+    ]
+    return Workspace(tree, _ordered(components, edges), tuple(edges))
+
+
+def _grouped(edges: tuple[Edge, ...], key: Callable[[Edge], str]) -> dict[str, tuple[Edge, ...]]:
+    groups: defaultdict[str, list[Edge]] = defaultdict(list)
+    for edge in edges:
+        groups[key(edge)].append(edge)
+    return {name: tuple(group) for name, group in groups.items()}
+
+
+def _ordered(components: Mapping[str, Component], edges: list[Edge]) -> dict[str, Component]:
+    """Return ``components`` with parts before wholes; development dependencies may form cycles, as in Cargo."""
+    parts: dict[str, list[Edge]] = {name: [] for name in components}
+    for edge in edges:
+        if edge.kind is not EdgeKind.CRATE_DEV:
+            parts[edge.whole].append(edge)
+    done: dict[str, Component] = {}
+    path: list[Edge] = []
+
+    def visit(name: str) -> None:
+        if name in done:
+            return
+        if any(edge.whole == name for edge in path):
+            cycle = path[next(i for i, edge in enumerate(path) if edge.whole == name) :]
+            chain = " → ".join([*(edge.whole for edge in cycle), name])
+            raise WorkspaceError(
+                f"components use each other in a cycle: {chain}",
+                where=[edge.place for edge in cycle],
+                fix="remove one of these dependencies",
+            )
+        for edge in parts[name]:
+            path.append(edge)
+            visit(edge.part)
+            path.pop()
+        done[name] = components[name]
+
+    for name in components:
+        visit(name)
+    return done
