@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from release.errors import VersionRefused, WorkspaceError
 from release.flow.survey import Survey
 from release.formats.changelog import Entry, Section, insert
-from release.formats.version_php import build_number
 from release.model.commit import Change
 from release.model.component import Component, Edge
 from release.model.edit import FileEdit, Replacement
@@ -28,7 +27,6 @@ from release.model.plan import (
 from release.model.version import Level, Version, next_version, parse_version
 from release.planning.build_number import next_build
 from release.planning.propagate import propagate
-from release.repository.refs import branches
 from release.workspace.config import Overflow, Propagate
 from release.workspace.kinds import KINDS
 
@@ -73,7 +71,6 @@ class _Planner:
         groups = self._groups()
         bumps: dict[str, Bump] = {}
         after: dict[str, Version] = {}
-        builds = self._builds([name for name, level in levels.items() if level is not Level.NONE])
         for name, component in self.components.items():
             if levels[name] is Level.NONE:
                 continue
@@ -84,7 +81,7 @@ class _Planner:
             else:
                 version = self._next(members, levels[name], bumps)
             after[name] = version
-            bumps[name] = self._bump(component, version, builds, levels[name], reasons)
+            bumps[name] = self._bump(component, version, levels[name], reasons)
         return bumps
 
     def _own_level(self, name: str) -> Level:
@@ -267,14 +264,13 @@ class _Planner:
         self,
         component: Component,
         version: Version,
-        builds: Mapping[str, Sequence[tuple[str, int]]],
         level: Level,
         reasons: tuple[Reason, ...],
     ) -> Bump:
         point = self.survey.points.get(component.name)
         build = None
         if component.build is not None:
-            build = self._next_build(component, builds.get(component.name, ()))
+            build = self._next_build(component)
         only_build = point is not None and point.version == version
         return Bump(
             component=component.name,
@@ -289,90 +285,38 @@ class _Planner:
             tag=None if only_build else self.survey.patterns[component.name].name(version),
         )
 
-    def _next_build(self, component: Component, tagged: Sequence[tuple[str, int]]) -> int:
-        maintenance = self._maintenance_heads()
-        frozen = self._is_maintenance(self.branch)
-        path = f"{component.path}/version.php".lstrip("/")
-        heads = self._heads(path)
+    def _next_build(self, component: Component) -> int:
+        survey, branch = self.survey, self.branch or "HEAD"
+        tagged = survey.tag_builds.get(component.name, ())
+        lines = survey.line_builds.get(component.name, {})
+        frozen = self._is_maintenance(branch)
         if frozen:
-            rank = list(maintenance)
-            mine = _line(self.branch or "")
-            newer = [name for name in rank if _natural(_line(name)) > _natural(mine)]
-            above = [(name, heads[name]) for name in [*newer, *self._mains()] if name in heads]
             reachable = {
-                tag.name
-                for tag in self.survey.tags[component.name]
-                if tag.commit in self.survey.graph.parents
+                tag.name for tag in survey.tags[component.name] if tag.commit in survey.graph.parents
             }
             tagged = [(name, number) for name, number in tagged if name in reachable]
-            older = [name for name in rank if _natural(_line(name)) < _natural(mine)]
-        else:
-            above = []
-            older = list(maintenance)
         return next_build(
             component.name,
             component.build,
             today=self.today,
             floor=component.floor,
             tagged=tagged,
-            first=component.name not in self.survey.points,
+            first=component.name not in survey.points,
             frozen=frozen,
-            here=self.branch or "HEAD",
-            below=[(name, heads[name]) for name in older if name in heads],
-            above=above,
-            next_day=self.survey.config.overflow is Overflow.NEXT_DAY,
+            here=branch,
+            below=[(name, number) for name, number in lines.items() if self._rank(name) < self._rank(branch)],
+            above=[
+                (n, number) for n, number in lines.items() if frozen and self._rank(n) > self._rank(branch)
+            ],
+            next_day=survey.config.overflow is Overflow.NEXT_DAY,
         )
 
-    def _builds(self, names: Collection[str]) -> dict[str, list[tuple[str, int]]]:
-        """Return the build numbers at all tags of those components of ``names`` that have one."""
-        wanted = [
-            (name, tag)
-            for name in names
-            if self.components[name].build is not None
-            for tag in self.survey.tags.get(name, ())
-        ]
-        contents = self.survey.repository.contents(
-            [
-                f"{tag.commit}:{self.components[name].path}/version.php".replace(":/", ":")
-                for name, tag in wanted
-            ]
-        )
-        found: dict[str, list[tuple[str, int]]] = {}
-        for (name, tag), content in zip(wanted, contents, strict=True):
-            number = build_number(content) if content is not None else None
-            if number is not None:
-                found.setdefault(name, []).append((tag.name, number))
-        return found
+    def _rank(self, branch: str) -> tuple[bool, list[tuple[int, str]]]:
+        """Return a key that sorts maintenance branches, oldest first, and all others above them."""
+        return (False, _natural(_line(branch))) if self._is_maintenance(branch) else (True, [])
 
-    def _maintenance_heads(self) -> list[str]:
-        names = [
-            name
-            for name in self._branches()
-            if self._is_maintenance(name) and self._branches()[name] != self.survey.head
-        ]
-        return sorted(names, key=lambda name: _natural(_line(name)))
-
-    def _mains(self) -> list[str]:
-        return [name for name in self._branches() if _line(name) == self.survey.config.main]
-
-    def _is_maintenance(self, name: str | None) -> bool:
-        return name is not None and any(fnmatchcase(_line(name), p) for p in self.survey.config.maintenance)
-
-    def _branches(self) -> dict[str, str]:
-        if not hasattr(self, "_branch_cache"):
-            self._branch_cache = branches(self.survey.repository)
-        return self._branch_cache
-
-    def _heads(self, path: str) -> dict[str, int]:
-        """Return the build number in ``path`` at the head of main and of each maintenance branch."""
-        names = [*self._maintenance_heads(), *self._mains()]
-        contents = self.survey.repository.contents([f"{self._branches()[name]}:{path}" for name in names])
-        found = {}
-        for name, content in zip(names, contents, strict=True):
-            number = build_number(content) if content is not None else None
-            if number is not None:
-                found[name] = number
-        return found
+    def _is_maintenance(self, branch: str) -> bool:
+        return any(fnmatchcase(_line(branch), pattern) for pattern in self.survey.config.maintenance)
 
 
 def _asked(survey: Survey, request: Request) -> dict[str, tuple[str, str]]:
@@ -433,7 +377,12 @@ def _edits(survey: Survey, bumps: Mapping[str, Bump], date: str) -> tuple[FileEd
     )
 
 
-_SECTIONS = {"feat": Section.ADDED, "fix": Section.FIXED, "security": Section.SECURITY, "deps": Section.DEPENDENCIES}
+_SECTIONS = {
+    "feat": Section.ADDED,
+    "fix": Section.FIXED,
+    "security": Section.SECURITY,
+    "deps": Section.DEPENDENCIES,
+}
 
 
 def entries(bump: Bump) -> list[Entry]:

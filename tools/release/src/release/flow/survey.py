@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 
 from release.errors import ConfigError, GitStateError, HistoryError, Place
+from release.formats.version_php import build_number
 from release.model.commit import Commit, Message
 from release.model.component import Component
 from release.model.edit import digest
@@ -20,7 +21,7 @@ from release.planning.points import Tagged, TagPattern, match_tags
 from release.planning.reach import descendants, unreleased
 from release.repository.git import Repository
 from release.repository.history import Graph, History
-from release.repository.refs import Tag, tags
+from release.repository.refs import Tag, branches, tags
 from release.repository.tree import CommitTree
 from release.workspace.config import CONFIG, Config, Unconventional, load
 from release.workspace.discover import Workspace, discover
@@ -57,6 +58,10 @@ class Survey:
     """What happened since the last final release."""
     news: Mapping[str, Decision]
     """What happened since the last release, pre-releases included."""
+    tag_builds: Mapping[str, Sequence[tuple[str, int]]]
+    """(tag, build number there) for each component that has a build number, on any branch."""
+    line_builds: Mapping[str, Mapping[str, int]]
+    """The build number of such components at the head of main and of each maintenance branch, by branch."""
 
     @cached_property
     def patterns(self) -> Mapping[str, TagPattern]:
@@ -75,11 +80,13 @@ def survey(
     *,
     at: str | None = None,
     only_tags: Callable[[Tag], bool] = lambda _: True,
+    other_lines: bool = True,
     progress: Progress = silent,
 ) -> Survey:
     """Return what the commit ``at`` (HEAD) and its history say, from git alone; the work tree isn't looked at.
 
-    Only tags that ``only_tags`` accepts are believed.
+    Only tags that ``only_tags`` accepts are believed. Without ``other_lines`` the heads of main and of maintenance
+    branches are left out: they say how things are now, not how they were at ``at``.
 
     Raises:
         ReleaseError: the tree, the configuration or the history can't be trusted; see each subclass.
@@ -98,6 +105,8 @@ def survey(
     reader = _Reader(repository, history, graph, workspace, config, tagged, progress)
     points, finals = reader.points()
     decisions, news = reader.decisions(points, finals)
+    heads = _line_heads(repository, config) if other_lines else {}
+    tag_builds, line_builds = _builds(history, workspace.components, tagged, heads)
     history.save()
     return Survey(
         repository,
@@ -112,7 +121,49 @@ def survey(
         finals,
         decisions,
         news,
+        tag_builds,
+        line_builds,
     )
+
+
+def _line_heads(repository: Repository, config: Config) -> dict[str, str]:
+    """Return the commits of main and of the maintenance branches, local and remote-tracking, by branch."""
+    patterns = (config.main, *config.maintenance)
+    return {
+        name: sha
+        for name, sha in branches(repository).items()
+        if any(fnmatchcase(name.rpartition("/")[2], pattern) for pattern in patterns)
+    }
+
+
+def _builds(
+    history: History,
+    components: Mapping[str, Component],
+    tagged: Mapping[str, Sequence[Tagged]],
+    heads: Mapping[str, str],
+) -> tuple[dict[str, list[tuple[str, int]]], dict[str, dict[str, int]]]:
+    """Return the build numbers of each component at its tags and at ``heads``, as far as the files were there."""
+    wanted = [
+        (name, label, f"{commit}:{component.manifest}", is_tag)
+        for name, component in components.items()
+        if component.build is not None
+        for label, commit, is_tag in (
+            *((tag.name, tag.commit, True) for tag in tagged.get(name, ())),
+            *((branch, commit, False) for branch, commit in heads.items()),
+        )
+    ]
+    numbers = history.numbers([blob for _, _, blob, _ in wanted], build_number)
+    at_tags: dict[str, list[tuple[str, int]]] = {}
+    at_heads: dict[str, dict[str, int]] = {}
+    for name, label, blob, is_tag in wanted:
+        number = numbers[blob]
+        if number is None:
+            continue
+        if is_tag:
+            at_tags.setdefault(name, []).append((label, number))
+        else:
+            at_heads.setdefault(name, {})[label] = number
+    return at_tags, at_heads
 
 
 def _match(config: Config, components: Iterable[str], found: Iterable[Tag]) -> dict[str, list[Tagged]]:

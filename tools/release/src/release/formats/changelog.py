@@ -1,8 +1,8 @@
 """Changelogs in Markdown: ``CHANGELOG.md`` and Moodle's ``CHANGES.md``.
 
 New sections have the form of https://keepachangelog.com/en/1.1.0/ ; whatever stands in a file is kept byte
-for byte. What people wrote under *Unreleased* becomes part of the new section, because the section's heading is
-put between that heading and the text.
+for byte. What people wrote under *Unreleased* becomes part of the new section, because the section's heading
+is put between that heading and the text.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ _VERSION = re.compile(
     re.IGNORECASE,
 )
 _PLAIN_VERSION = re.compile(
-    r"(?:\*\*|__)?(?:version|release)?[ \t]*v?\d+\.\d+[\w.+-]*(?:[ \t]*[-(:\u2013\u2014].*)?(?:\*\*|__)?:?[ \t]*",
+    r"(?:\*\*|__)?(?:version|release)?[ \t]*v?\d+\.\d+[\w.+-]*"
+    r"(?:[ \t]*[-(:\u2013\u2014].*)?(?:\*\*|__)?:?[ \t]*",
     re.IGNORECASE,
 )
 _UNRELEASED = re.compile(r"\W*unreleased\b", re.IGNORECASE)

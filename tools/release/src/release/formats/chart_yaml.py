@@ -77,7 +77,7 @@ def parse(content: bytes, path: str) -> ChartYaml:
         if key not in file.root:
             file.refuse(f"{key} is missing", fix=f"add {key}: …")
     node = file.root["version"]
-    text = file.text(node)
+    text = file.line(node)
     try:
         version = parse_version(text)
     except ValueError:
@@ -87,7 +87,7 @@ def parse(content: bytes, path: str) -> ChartYaml:
     return ChartYaml(
         path,
         folder,
-        file.text(file.root["name"]),
+        file.line(file.root["name"]),
         version,
         file.token(node),
         file.optional_text(app),

@@ -72,7 +72,7 @@ def parse(content: bytes, path: str) -> ImageYaml:
     return ImageYaml(
         path,
         posixpath.dirname(path),
-        file.text(file.root["name"]),
+        file.line(file.root["name"]),
         _version(file, version),
         file.token(version),
         None if repository is None else file.text(repository),
@@ -81,7 +81,7 @@ def parse(content: bytes, path: str) -> ImageYaml:
 
 
 def _version(file: YamlFile, node: Node) -> Version:
-    text = file.text(node)
+    text = file.line(node)
     try:
         version = parse_version(text)
     except ValueError:

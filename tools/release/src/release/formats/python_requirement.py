@@ -35,8 +35,10 @@ def python_requirement_for(requirement: str, version: Version) -> str:
         raise ValueError(f"{requirement!r} is not a version requirement")
     if _accepts(",".join(_text(*clause.groups()) for clause in clauses), new):
         return requirement
-    raised = ",".join(_raised(clauses, version, new))
-    return raised if _accepts(raised, new) else f">={new}"
+    raised = list(_raised(clauses, version, new))
+    if _accepts(",".join(_text(*clause) for clause in raised), new):
+        return ",".join("".join(clause) for clause in raised)
+    return f">={new}"
 
 
 def _text(operator: str, space: str, version: str) -> str:
@@ -54,7 +56,9 @@ def _accepts(specifiers: str, version: str) -> bool:
     return parsed.contains(version, prereleases=bool(parsed.prereleases))
 
 
-def _raised(clauses: list[re.Match[str]], version: Version, new: str) -> Iterator[str]:
+def _raised(clauses: list[re.Match[str]], version: Version, new: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (operator, space, version) of each clause moved to ``version`` where it refuses that."""
+    final = to_pep440(version.finalize_version())
     given = (version.major, version.minor, version.patch)
     pending = bool(version.prerelease)
     for clause in clauses:
@@ -63,17 +67,17 @@ def _raised(clauses: list[re.Match[str]], version: Version, new: str) -> Iterato
         size = min(len(old.removesuffix(".*").split(".")), 3)
         if pending and not operator.startswith("<") and operator != "!=":
             pending = False
-            yield f"{'>=' if operator == '>' or wild else operator}{space}{new}"
-        elif _accepts(_text(operator, space, old), version.finalize_version().__str__()):
-            yield f"{operator}{space}{old}"
+            yield ">=" if operator == ">" or wild else operator, space, new
+        elif _accepts(_text(operator, space, old), final):
+            yield operator, space, old
         elif operator == "<":
-            yield f"<{space}{'.'.join(map(str, _boundary(given, size)))}"
+            yield operator, space, ".".join(map(str, _boundary(given, size)))
         elif operator in (">", "!="):
-            yield f">={space}{new}"
+            yield ">=", space, new
         elif version.prerelease:
-            yield f"{operator}{space}{new}"
+            yield operator, space, new
         else:
-            yield f"{operator}{space}{'.'.join(map(str, given[:size]))}{'.*' if wild else ''}"
+            yield operator, space, ".".join(map(str, given[:size])) + (".*" if wild else "")
 
 
 def _boundary(given: tuple[int, int, int], size: int) -> tuple[int, ...]:

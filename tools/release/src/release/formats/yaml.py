@@ -78,6 +78,16 @@ class YamlFile:
             self.refuse("a value is expected here", node)
         return found
 
+    def line(self, node: Node) -> str:
+        """Return the text of the scalar ``node``, which must stand on one line.
+
+        Raises:
+            FormatError: it is empty, no scalar, or written over several lines.
+        """
+        text = self.text(node)
+        self.token(node)
+        return text
+
     def optional_text(self, node: Node | None) -> str | None:
         """Return the text of the scalar ``node``; ``None`` when it is absent, null or no scalar."""
         from yaml.nodes import ScalarNode

@@ -17,7 +17,7 @@ from release.repository.git import Repository
 
 __all__ = ["Graph", "History"]
 
-_FORMAT = b"release-index-1\n"
+_FORMAT = b"release-index-2\n"
 _EVERYTHING: frozenset[str] = frozenset({""})
 
 
@@ -39,6 +39,7 @@ class _Index:
     covered: dict[str, int] = field(default_factory=dict)
     """For each commit read, the position in ``coverage`` of the paths below which its changes are known."""
     facts: dict[str, tuple[int, str, tuple[Touch, ...]]] = field(default_factory=dict)
+    numbers: dict[str, int | None] = field(default_factory=dict)
 
 
 class History:
@@ -124,6 +125,15 @@ class History:
         pairs = (record.split("\n", 1) for record in out.decode(errors="replace").split("\0") if record)
         return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
+    def numbers(self, names: Sequence[str], read: Callable[[bytes], int | None]) -> dict[str, int | None]:
+        """Return what ``read`` finds in each of the blobs that ``names`` (``COMMIT:PATH``) lead to."""
+        known = self._index.numbers
+        missing = [name for name in names if name not in known]
+        for name, content in zip(missing, self._repository.contents(missing), strict=True):
+            known[name] = read(content) if content is not None else None
+            self._dirty = True
+        return {name: known[name] for name in names}
+
     def save(self) -> None:
         """Write the side index, unless nothing new was learnt, the clone is shallow or the folder is read-only."""
         if not self._dirty or self._repository.shallow:
@@ -141,6 +151,7 @@ class History:
                 [sorted(paths) for paths in index.coverage],
                 [index.covered.get(sha, -1) for sha in index.order],
                 [(position[sha], *fact) for sha, fact in index.facts.items() if sha in position],
+                index.numbers,
             )
         )
         temporary = self._path.with_suffix(f".{os.getpid()}")
@@ -161,7 +172,7 @@ class History:
             return _Index()
         import msgspec
 
-        size, shas, parents, coverage, covered, facts = msgspec.msgpack.decode(body)
+        size, shas, parents, coverage, covered, facts, numbers = msgspec.msgpack.decode(body)
         text = shas.hex()
         order = tuple([text[i : i + 2 * size] for i in range(0, len(text), 2 * size)])
         return _Index(
@@ -171,6 +182,7 @@ class History:
             [frozenset(paths) for paths in coverage],
             {sha: known for sha, known in zip(order, covered, strict=True) if known >= 0},
             {order[i]: (time, message, touches) for i, time, message, touches in facts},
+            numbers,
         )
 
     def _read(
