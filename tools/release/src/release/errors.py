@@ -77,7 +77,7 @@ class VersionRefused(ReleaseError):
 
 
 class GitStateError(ReleaseError):
-    """The repository is in a state in which nothing can be released: dirty, shallow, no identity, …"""
+    """The repository is in a state in which nothing can be released: dirty, shallow, no identity."""
 
     exit_code = 7
     slug = "git-state"

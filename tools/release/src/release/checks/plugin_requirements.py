@@ -152,9 +152,7 @@ def _dependencies(plugin: PluginFiles) -> Iterator[Finding]:
         token, number = dependency.needs.token, dependency.number
         part = plugin.context.components.get(dependency.component)
         if dependency.component == plugin.component.name:
-            yield plugin.finding(
-                _ID, f"{plugin.component.name} depends on itself", dependency.key, "remove the entry"
-            )
+            yield plugin.finding(_ID, f"{plugin.component.name} depends on itself", dependency.key, "remove the entry")
         elif "_" not in dependency.component:
             yield plugin.finding(
                 _ID,

@@ -55,9 +55,7 @@ def _steps(upgrade: UpgradePhp | None) -> _Steps:
     return {step.number: step for function in functions for step in function.steps}
 
 
-def _edited(
-    plugin: PluginFiles, path: str, released: Released, before: _Steps, now: _Steps
-) -> Iterator[Finding]:
+def _edited(plugin: PluginFiles, path: str, released: Released, before: _Steps, now: _Steps) -> Iterator[Finding]:
     for number in sorted(before.keys() & now.keys()):
         if before[number].digest != now[number].digest:
             yield plugin.finding(
@@ -69,9 +67,7 @@ def _edited(
             )
 
 
-def _gone(
-    plugin: PluginFiles, path: str, released: Released, before: _Steps, now: _Steps
-) -> Iterator[Finding]:
+def _gone(plugin: PluginFiles, path: str, released: Released, before: _Steps, now: _Steps) -> Iterator[Finding]:
     added = {step.digest: step for number, step in now.items() if number not in before}
     kept = before.keys() & now.keys()
     for number in sorted(before.keys() - now.keys()):
@@ -96,9 +92,7 @@ def _gone(
         )
 
 
-def _late(
-    plugin: PluginFiles, path: str, released: Released, before: _Steps, now: _Steps
-) -> Iterator[Finding]:
+def _late(plugin: PluginFiles, path: str, released: Released, before: _Steps, now: _Steps) -> Iterator[Finding]:
     gone = {step.digest for number, step in before.items() if number not in now}
     for number, step in now.items():
         is_new = number not in before and step.digest not in gone

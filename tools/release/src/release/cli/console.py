@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -52,9 +51,7 @@ def now() -> int:
     if not text:
         return int(time.time())
     if not text.isdigit():
-        raise GitStateError(
-            f"SOURCE_DATE_EPOCH is {text!r}, not a number of seconds", fix="unset it or correct it"
-        )
+        raise GitStateError(f"SOURCE_DATE_EPOCH is {text!r}, not a number of seconds", fix="unset it or correct it")
     return int(text)
 
 
@@ -62,14 +59,14 @@ def console() -> Console:
     """Return the console for standard output; piped, it is plain and does not wrap."""
     from rich.console import Console
 
-    return Console(
-        width=None if sys.stdout.isatty() else _WIDE, highlight=False, soft_wrap=not sys.stdout.isatty()
-    )
+    return Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def print_json(data: Any) -> None:
     """Print ``data`` as JSON."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
 
 
 def print_error(error: ReleaseError) -> None:
@@ -89,7 +86,9 @@ def print_error(error: ReleaseError) -> None:
 def progress() -> Iterator[Callable[[str, int, int], None]]:
     """Yield a function that shows progress on standard error; it does nothing where that is no terminal."""
     if not sys.stderr.isatty():
-        yield lambda stage, done, total: None
+        from release.flow.survey import silent
+
+        yield silent
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn

@@ -66,9 +66,7 @@ def main() -> None:
         from release.cli.console import print_error
         from release.errors import StorageError
 
-        storage = StorageError(
-            f"{error.filename or 'a file'}: {error.strerror}", fix="free space or mend permissions"
-        )
+        storage = StorageError(f"{error.filename or 'a file'}: {error.strerror}", fix="free space or mend permissions")
         print_error(storage)
         sys.exit(storage.exit_code)
     except Exception as error:

@@ -1,1 +1,1 @@
-"""The whole ways through: survey, plan, apply, verify, check, init. No arguments are parsed and nothing printed here."""
+"""The whole ways through: survey, plan, apply, verify, check, init. Nothing is parsed or printed here."""

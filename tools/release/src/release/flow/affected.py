@@ -40,9 +40,7 @@ def affected(repository: Repository, base: str) -> tuple[Workspace, list[Affecte
     if not fork:
         raise GitStateError(
             f"{base} and HEAD have no common history here",
-            fix="git fetch --unshallow origin"
-            if repository.shallow
-            else "name a base that HEAD descends from",
+            fix="git fetch --unshallow origin" if repository.shallow else "name a base that HEAD descends from",
         )
     out = repository.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", fork[0], head)
     files = [path for path in out.decode(errors="surrogateescape").split("\0") if path]

@@ -15,7 +15,7 @@ from release.flow.message import commit_message, tag_message
 from release.flow.survey import Progress, Survey, silent
 from release.formats.plan_json import decode, encode
 from release.model.plan import Plan
-from release.repository.git import GitFailed, Repository
+from release.repository.git import Repository
 from release.repository.journal import Entry, Journal
 from release.repository.landing import (
     commit_files,
@@ -87,23 +87,15 @@ def apply(
     """
     branch = repository.branch()
     if branch is None:
-        raise GitStateError(
-            "HEAD is detached: the release commit would be on no branch", fix="git switch BRANCH"
-        )
+        raise GitStateError("HEAD is detached: the release commit would be on no branch", fix="git switch BRANCH")
     if plan.branch != branch:
-        raise PlanRefused(
-            f"the plan is for {plan.branch or 'a detached HEAD'}, this is {branch}", fix="plan again"
-        )
+        raise PlanRefused(f"the plan is for {plan.branch or 'a detached HEAD'}, this is {branch}", fix="plan again")
     if repository.head() != plan.base:
-        raise PlanRefused(
-            f"the plan was made for {plan.base[:12]}, HEAD is {repository.head()[:12]}", fix="plan again"
-        )
+        raise PlanRefused(f"the plan was made for {plan.base[:12]}, HEAD is {repository.head()[:12]}", fix="plan again")
     unclean = dirty(repository, folders)
     if unclean:
         shown = ", ".join(unclean[:10]) + (f" and {len(unclean) - 10} more" if len(unclean) > 10 else "")
-        raise GitStateError(
-            f"the work tree is dirty: {shown}", fix="commit, stash or remove these, then run again"
-        )
+        raise GitStateError(f"the work tree is dirty: {shown}", fix="commit, stash or remove these, then run again")
     require_identity(repository)
     tree = CommitTree(repository, plan.base)
     before = tree.read_many([edit.path for edit in plan.edits])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -33,7 +33,7 @@ from release.workspace.kinds import KINDS
 __all__ = ["make_plan"]
 
 
-def make_plan(survey: Survey, request: Request, today: datetime.date, *, branch: str | None = None) -> Plan:
+def make_plan(survey: Survey, request: Request, today: dt.date, *, branch: str | None = None) -> Plan:
     """Return the plan for ``request`` on the UTC day ``today``; ``branch`` is the line it is for (HEAD's own).
 
     Raises:
@@ -55,7 +55,7 @@ def make_plan(survey: Survey, request: Request, today: datetime.date, *, branch:
 
 
 class _Planner:
-    def __init__(self, survey: Survey, request: Request, today: datetime.date, branch: str | None) -> None:
+    def __init__(self, survey: Survey, request: Request, today: dt.date, branch: str | None) -> None:
         self.survey = survey
         self.components = survey.workspace.components
         self.request = request
@@ -76,10 +76,7 @@ class _Planner:
                 continue
             members = groups.get(component.group or "", [name])
             reasons = self._reasons(name, own, levels, bumps, members)
-            if members[0] in after:
-                version = after[members[0]]
-            else:
-                version = self._next(members, levels[name], bumps)
+            version = after[members[0]] if members[0] in after else self._next(members, levels[name], bumps)
             after[name] = version
             bumps[name] = self._bump(component, version, levels[name], reasons)
         return bumps
@@ -173,7 +170,7 @@ class _Planner:
                     if version.finalize_version() < declared:
                         version = declared.replace(prerelease=f"{pre}.1") if pre else declared
         if asked is not None:
-            version = self._as_asked(name, asked, points, zero_level=level)
+            version = self._as_asked(name, asked, points)
         version = version.replace(build=None)
         for member in members:
             self._refuse_taken(member, version)
@@ -194,9 +191,7 @@ class _Planner:
                     return version.prerelease.split(".")[0]
         return None
 
-    def _as_asked(
-        self, name: str, asked: tuple[str, str], points: Sequence[Point], *, zero_level: Level
-    ) -> Version:
+    def _as_asked(self, name: str, asked: tuple[str, str], points: Sequence[Point]) -> Version:
         text, by = asked
         last = max((point.version for point in points), default=None)
         if text in ("major", "minor", "patch") and last is not None:
@@ -291,9 +286,7 @@ class _Planner:
         lines = survey.line_builds.get(component.name, {})
         frozen = self._is_maintenance(branch)
         if frozen:
-            reachable = {
-                tag.name for tag in survey.tags[component.name] if tag.commit in survey.graph.parents
-            }
+            reachable = {tag.name for tag in survey.tags.get(component.name, ()) if tag.commit in survey.graph.parents}
             tagged = [(name, number) for name, number in tagged if name in reachable]
         return next_build(
             component.name,
@@ -305,9 +298,7 @@ class _Planner:
             frozen=frozen,
             here=branch,
             below=[(name, number) for name, number in lines.items() if self._rank(name) < self._rank(branch)],
-            above=[
-                (n, number) for n, number in lines.items() if frozen and self._rank(n) > self._rank(branch)
-            ],
+            above=[(n, number) for n, number in lines.items() if frozen and self._rank(n) > self._rank(branch)],
             next_day=survey.config.overflow is Overflow.NEXT_DAY,
         )
 
@@ -365,16 +356,12 @@ def _edits(survey: Survey, bumps: Mapping[str, Bump], date: str) -> tuple[FileEd
             pairs += kind.write_parts(tree, component, edges, bumps)
         for path, replacement in pairs:
             replacements.setdefault(path, []).append(replacement)
-    changelogs = {
-        workspace.components[name].changelog: bump for name, bump in bumps.items() if bump.tag is not None
-    }
+    changelogs = {workspace.components[name].changelog: bump for name, bump in bumps.items() if bump.tag is not None}
     contents: dict[str, bytes | None] = dict(tree.read_many([*replacements, *changelogs]))
     for path, bump in changelogs.items():
         content = contents.setdefault(path, None)
         replacements.setdefault(path, []).extend(insert(content, str(bump.after), date, entries(bump)))
-    return tuple(
-        FileEdit.build(path, contents[path], found) for path, found in sorted(replacements.items()) if found
-    )
+    return tuple(FileEdit.build(path, contents[path], found) for path, found in sorted(replacements.items()) if found)
 
 
 _SECTIONS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Callable
 
 from release.errors import GitStateError
@@ -18,9 +18,9 @@ __all__ = ["deepen", "release", "utc_day"]
 _ATTEMPTS = 4
 
 
-def utc_day(time: int) -> datetime.date:
+def utc_day(time: int) -> dt.date:
     """Return the UTC day of ``time`` (seconds since the epoch)."""
-    return datetime.datetime.fromtimestamp(time, datetime.UTC).date()
+    return dt.datetime.fromtimestamp(time, dt.UTC).date()
 
 
 def release(
@@ -82,9 +82,7 @@ def deepen(repository: Repository, progress: Progress = silent) -> None:
     to = target(repository, branch or "main")
     progress(f"fetching from {to.remote}", 0, 0)
     try:
-        repository.run(
-            "fetch", "--quiet", "--tags", *(["--unshallow"] if repository.shallow else []), to.remote
-        )
+        repository.run("fetch", "--quiet", "--tags", *(["--unshallow"] if repository.shallow else []), to.remote)
     except GitFailed as error:
         raise GitStateError(f"{to.remote} can't be fetched: {error.what}", fix="check the remote") from None
 

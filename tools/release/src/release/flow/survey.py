@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -93,20 +94,37 @@ def survey(
     """
     head = at or repository.head()
     progress("reading the tree", 0, 0)
+    history = History(repository)
+    with ThreadPoolExecutor(3) as pool:
+        graph = pool.submit(history.graph, head)
+        return _survey(repository, head, history, graph, pool, only_tags, other_lines, progress)
+
+
+def _survey(
+    repository: Repository,
+    head: str,
+    history: History,
+    walking: Future[Graph],
+    pool: Executor,
+    only_tags: Callable[[Tag], bool],
+    other_lines: bool,
+    progress: Progress,
+) -> Survey:
+    """Read side by side what does not depend on each other: git's processes take most of the time."""
     tree = CommitTree(repository, head)
     content = tree.read_many([CONFIG]).get(CONFIG)
     config = load(content)
     workspace = discover(tree, config)
     found = [tag for tag in tags(repository) if only_tags(tag)]
     tagged = _match(config, workspace.components, found)
+    heads = _line_heads(repository, config) if other_lines else {}
+    building = pool.submit(_builds, history, workspace.components, tagged, heads)
     progress("reading the graph", 0, 0)
-    history = History(repository)
-    graph = history.graph(head)
-    reader = _Reader(repository, history, graph, workspace, config, tagged, progress)
+    graph = walking.result()
+    reader = _Reader(repository, history, graph, workspace, config, tagged, pool, progress)
     points, finals = reader.points()
     decisions, news = reader.decisions(points, finals)
-    heads = _line_heads(repository, config) if other_lines else {}
-    tag_builds, line_builds = _builds(history, workspace.components, tagged, heads)
+    tag_builds, line_builds = building.result()
     history.save()
     return Survey(
         repository,
@@ -191,6 +209,7 @@ class _Reader:
         workspace: Workspace,
         config: Config,
         tagged: Mapping[str, Sequence[Tagged]],
+        pool: Executor,
         progress: Progress,
     ) -> None:
         self.repository = repository
@@ -200,6 +219,7 @@ class _Reader:
         self.components = workspace.components
         self.config = config
         self.tagged = tagged
+        self.pool = pool
         self.progress = progress
         self.names = list(workspace.components)
         self.rules = Rules(
@@ -223,7 +243,7 @@ class _Reader:
             self._add_baseline(candidates)
         points, finals = _newest(candidates, self.graph)
         self._read(finals)
-        if self._add_trailers(candidates, finals):
+        if self._add_trailers(candidates):
             points, finals = _newest(candidates, self.graph)
         self._refuse_disagreement(points)
         self._refuse_shallow(finals)
@@ -266,7 +286,7 @@ class _Reader:
             if name in candidates:
                 candidates[name].append(Point(baseline.commit, parse_version(version), None, "baseline"))
 
-    def _add_trailers(self, candidates: Mapping[str, list[Point]], finals: Mapping[str, Point]) -> bool:
+    def _add_trailers(self, candidates: Mapping[str, list[Point]]) -> bool:
         known = {former: name for name in self.names for former in (name, *self.config.of(name).formerly)}
         tag_at = {(name, str(tag.version)): tag for name in self.names for tag in self.tagged.get(name, ())}
         added = False
@@ -331,8 +351,7 @@ class _Reader:
         lost = [name for bit, name in enumerate(self.names) if mask >> bit & 1]
         if lost:
             missing = [
-                self.config.tag_format(name).replace("{version}", str(self.components[name].version))
-                for name in lost
+                self.config.tag_format(name).replace("{version}", str(self.components[name].version)) for name in lost
             ]
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             raise GitStateError(
@@ -343,9 +362,7 @@ class _Reader:
 
     def _refuse_unfetched(self, points: Mapping[str, Point]) -> None:
         lost = [name for name in self.names if name not in points]
-        if lost and "--no-tags" in self.repository.text(
-            "config", "--get-regexp", r"^remote\..*\.tagopt$", ok=(0, 1)
-        ):
+        if lost and "--no-tags" in self.repository.text("config", "--get-regexp", r"^remote\..*\.tagopt$", ok=(0, 1)):
             raise HistoryError(
                 f"nothing here says whether {lost[0]} was ever released, and this clone fetches no tags",
                 fix="git fetch --tags origin, then git config --unset remote.origin.tagOpt",
@@ -387,18 +404,19 @@ class _Reader:
             rest = []
         narrow = set(rest)
         most = [sha for sha in needed if sha not in narrow]
-        total = len(needed)
-        self.progress("reading commits", 0, total)
-        self._merge(
-            self.history.commits(most, None, lambda done: self.progress("reading commits", done, total))
-        )
         paths = frozenset(folder for name in names for folder in folders[name])
-        done_before = len(most)
-        self._merge(
-            self.history.commits(
-                rest, paths, lambda done: self.progress("reading commits", done_before + done, total)
-            )
-        )
+        done = [0, 0]
+
+        def read(band: int, shas: Sequence[str], below: frozenset[str] | None) -> dict[str, Commit]:
+            def report(count: int) -> None:
+                done[band] = count
+                self.progress("reading commits", sum(done), len(needed))
+
+            return self.history.commits(shas, below, report)
+
+        bands = [self.pool.submit(read, 0, most, None), self.pool.submit(read, 1, rest, paths)]
+        for band in bands:
+            self._merge(band.result())
 
     def _merge(self, commits: Mapping[str, Commit]) -> None:
         for sha, commit in commits.items():
@@ -450,17 +468,17 @@ class _Reader:
             owners = self.touched.get(sha)
             if owners is None:
                 layout = owners_of(sha)
-                owners = self.touched[sha] = frozenset().union(
-                    *[layout.owners(path) for _, path in commit.touches]
-                )
+                owners = self.touched[sha] = frozenset().union(*[layout.owners(path) for _, path in commit.touches])
             for name in owners:
                 if mask & bits[name]:
                     found[name].append(commit)
         return found
 
     def _owners(self) -> Callable[[str], Layout]:
-        """Return a function from a commit to the layout there: a moved component is at its old place wherever the
-        move is not yet part of the history."""
+        """Return a function from a commit to the layout there.
+
+        A moved component is at its old place wherever the move is not yet part of the history.
+        """
         present = Layout.of(self.components, self.rules)
         if not self.moves:
             return lambda _: present
@@ -471,17 +489,13 @@ class _Reader:
         def layout(sha: str) -> Layout:
             mask = inside.get(sha, 0)
             if mask not in layouts:
-                before = [
-                    place for move, bit in marks.items() if not mask & bit for place in self.moves[move]
-                ]
+                before = [place for move, bit in marks.items() if not mask & bit for place in self.moves[move]]
                 layouts[mask] = Layout.of(self.components, self.rules, before)
             return layouts[mask]
 
         return layout
 
-    def _decide(
-        self, touching: Mapping[str, Sequence[Commit]], points: Mapping[str, Point]
-    ) -> dict[str, Decision]:
+    def _decide(self, touching: Mapping[str, Sequence[Commit]], points: Mapping[str, Point]) -> dict[str, Decision]:
         unconventional = {
             Unconventional.IGNORE: Level.NONE,
             Unconventional.PATCH: Level.PATCH,
@@ -519,9 +533,7 @@ class _Reader:
         return next((sha for sha in self.graph.order if sha.startswith(abbreviated)), None)
 
 
-def _newest(
-    candidates: Mapping[str, Sequence[Point]], graph: Graph
-) -> tuple[dict[str, Point], dict[str, Point]]:
+def _newest(candidates: Mapping[str, Sequence[Point]], graph: Graph) -> tuple[dict[str, Point], dict[str, Point]]:
     """Return the highest point of each component and its highest final one; of equal versions the newest commit."""
     shared = {point.commit for found in candidates.values() if len(found) > 1 for point in found}
     age = {sha: -i for i, sha in enumerate(graph.order) if sha in shared}

@@ -165,9 +165,7 @@ def _where(message: str, text: str) -> tuple[str, int, int]:
     names: list[str] = [name or index for name, index in wanted]
     for path, token in _values(text):
         shape = [str(part) for part in path]
-        if all(name in (part, "...") for name, part in zip(names, shape, strict=False)) and len(shape) >= len(
-            names
-        ):
+        if all(name in (part, "...") for name, part in zip(names, shape, strict=False)) and len(shape) >= len(names):
             return what, token.line, token.column
     return what, 1, 1
 

@@ -130,14 +130,12 @@ def _dependencies(file: YamlFile, folder: str) -> tuple[ChartDependency, ...]:
     if node is None or node.tag == "tag:yaml.org,2002:null":
         return ()
     items = file.sequence(node)
-    data = file.data()["dependencies"]
-    return tuple(
-        _dependency(file, folder, item, dict(fields)) for item, fields in zip(items, data, strict=True)
-    )
+    return tuple(_dependency(file, folder, item) for item in items)
 
 
-def _dependency(file: YamlFile, folder: str, node: Node, fields: dict[str, Any]) -> ChartDependency:
+def _dependency(file: YamlFile, folder: str, node: Node) -> ChartDependency:
     entry = file.mapping(node)
+    fields: dict[str, Any] = file.value(node)
     if "name" not in entry:
         file.refuse("a dependency has no name", node)
     for key in _TEXTS:

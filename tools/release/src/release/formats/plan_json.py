@@ -77,13 +77,9 @@ def decode(content: bytes) -> Plan:
     try:
         data = json.loads(content)
         if data["format"] != FORMAT:
-            raise PlanRefused(
-                f"the plan is of format {data['format']}, this version reads {FORMAT}", fix="plan again"
-            )
+            raise PlanRefused(f"the plan is of format {data['format']}, this version reads {FORMAT}", fix="plan again")
         if data["digest"] != _digest(data):
-            raise PlanRefused(
-                "the plan was changed after it was made: its digest does not fit", fix="plan again"
-            )
+            raise PlanRefused("the plan was changed after it was made: its digest does not fit", fix="plan again")
         return Plan(
             base=data["base"],
             branch=data["branch"],
@@ -130,9 +126,7 @@ def _bump(bump: Bump) -> dict[str, Any]:
         "path": bump.path,
         "from": str(bump.before) if bump.before is not None else None,
         "to": str(bump.after),
-        "build": {"from": bump.build_before, "to": bump.build_after}
-        if bump.build_after is not None
-        else None,
+        "build": {"from": bump.build_before, "to": bump.build_after} if bump.build_after is not None else None,
         "level": str(bump.level),
         "tag": bump.tag,
         "reasons": [_reason(reason) for reason in bump.reasons],

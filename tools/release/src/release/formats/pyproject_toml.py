@@ -171,9 +171,7 @@ def _requirements(file: TomlFile) -> Iterator[Requirement]:
             found = _REQUIREMENT.fullmatch(str(text))
             if found is None:
                 file.refuse(f"{text!r} is no requirement", *keys, index, fix="write it as PEP 508 has it")
-            yield Requirement(
-                normalised(found["name"]), (*keys, index), found["specifier"] or found["inner"] or None
-            )
+            yield Requirement(normalised(found["name"]), (*keys, index), found["specifier"] or found["inner"] or None)
 
 
 def _poetry_requirements(file: TomlFile) -> Iterator[Requirement]:

@@ -105,9 +105,7 @@ def parse(content: bytes, path: str) -> UpgradePhp:
     """
     root = parse_php(content, path)
     functions = tuple(
-        _function(content, node)
-        for node in walk(root)
-        if node.type == "function_definition" and _is_upgrade(node)
+        _function(content, node) for node in walk(root) if node.type == "function_definition" and _is_upgrade(node)
     )
     return UpgradePhp(path, functions, tuple(_savepoints(content, root)))
 

@@ -73,9 +73,7 @@ def _uses(file: YamlFile, values: dict[str, Node]) -> Iterator[ImageUse]:
             for name in ("repository", "tag", "digest")
             if parts[name] is not None
         }
-        yield ImageUse(
-            parts["repository"], tokens["repository"], parts["tag"], tokens.get("tag"), tokens.get("digest")
-        )
+        yield ImageUse(parts["repository"], tokens["repository"], parts["tag"], tokens.get("tag"), tokens.get("digest"))
 
 
 def _beside(file: YamlFile, name: str, node: Node, values: dict[str, Node]) -> ImageUse:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from release.errors import FormatError, Place
@@ -41,9 +42,8 @@ __all__ = [
 ANY_VERSION = Constant("ANY_VERSION")
 """The constant in ``$plugin->dependencies`` that any version satisfies; its value is the string ``any``."""
 
-_ESSENTIAL = frozenset(
-    {"component", "version", "release", "requires", "supported", "incompatible", "dependencies"}
-)
+_ESSENTIAL = frozenset({"component", "version", "release", "requires", "supported", "incompatible", "dependencies"})
+_PLAIN_VERSION = re.compile(rb"^\$plugin->version\s*=\s*([0-9]{10});", re.MULTILINE)
 _RELEASE = re.compile(
     rb"[ \t]*v?(?P<version>(?P<core>\d+\.\d+(?P<patch>\.\d+)?)"
     rb"(?P<tail>-[0-9A-Za-z.-]+)?(?P<build>\+[0-9A-Za-z.-]+)?)(?=\Z|[\s(,;])",
@@ -264,8 +264,7 @@ class _Reader:
         return FormatError(
             what,
             where=[Place(self.path, token.line, token.column)],
-            fix=fix
-            or "write plain values in plain statements: Moodle's zip installer can't read others either",
+            fix=fix or "write plain values in plain statements: Moodle's zip installer can't read others either",
         )
 
 
@@ -292,11 +291,7 @@ def _written(node: Node) -> Iterator[Node]:
     """Yield the properties of ``$plugin`` and ``$module`` that code in ``node`` sets, changes or removes."""
     for current in walk(node, scopes=False):
         match current.type:
-            case (
-                "assignment_expression"
-                | "augmented_assignment_expression"
-                | "reference_assignment_expression"
-            ):
+            case "assignment_expression" | "augmented_assignment_expression" | "reference_assignment_expression":
                 target = current.child_by_field_name("left")
             case "update_expression":
                 target = current.child_by_field_name("argument")
@@ -311,6 +306,7 @@ def _written(node: Node) -> Iterator[Node]:
             yield target
 
 
+@lru_cache(maxsize=1024)
 def parse(content: bytes, path: str) -> VersionPhp:
     """Return what ``content`` sets when PHP runs it.
 
@@ -341,9 +337,20 @@ def parse(content: bytes, path: str) -> VersionPhp:
 
 
 def build_number(content: bytes) -> int | None:
-    """Return the version as an integer, ``None`` where there is none or the file can't be read."""
+    """Return the version as an integer, ``None`` where there is none or the file can't be read.
+
+    A file with a single plain assignment outside comments, as nearly all are, is not parsed.
+    """
     if b"version" not in content or b"$plugin" not in content:
         return None
+    found = _PLAIN_VERSION.search(content)
+    if (
+        found is not None
+        and content.count(b"version", found.start()) + content.count(b"<<<") == 1
+        and b"->version" not in content[: found.start()]
+        and content.rfind(b"/*", 0, found.start()) <= content.rfind(b"*/", 0, found.start())
+    ):
+        return int(found[1])
     try:
         return parse(content, "version.php").build
     except FormatError:
@@ -380,9 +387,7 @@ def set_version(content: bytes, facts: VersionPhp, number: int) -> Replacement:
     return _inserted(content, facts, "version", str(number))
 
 
-def set_release(
-    content: bytes, facts: VersionPhp, version: str, build: int | None = None
-) -> tuple[Replacement, ...]:
+def set_release(content: bytes, facts: VersionPhp, version: str, build: int | None = None) -> tuple[Replacement, ...]:
     """Return the edits which put ``version`` into the release string.
 
     A leading ``v`` and prose stay, except that the old version number in the prose becomes ``build``. A
@@ -417,9 +422,7 @@ def set_release(
 def _end(content: bytes, string: Token) -> int:
     """Return the offset after the quoted ``string``, whose bytes need not be UTF-8."""
     quote = re.escape(string.text[:1].encode())
-    found = re.compile(quote + rb"(?:[^\\" + quote + rb"]|\\.)*" + quote, re.DOTALL).match(
-        content, string.offset
-    )
+    found = re.compile(quote + rb"(?:[^\\" + quote + rb"]|\\.)*" + quote, re.DOTALL).match(content, string.offset)
     return found.end() if found else string.offset + len(string.text.encode())
 
 

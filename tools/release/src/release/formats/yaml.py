@@ -79,14 +79,23 @@ class YamlFile:
         return found
 
     def line(self, node: Node) -> str:
-        """Return the text of the scalar ``node``, which must stand on one line.
+        """Return the text of the scalar ``node``, which must stand on one line and nowhere else.
 
         Raises:
-            FormatError: it is empty, no scalar, or written over several lines.
+            FormatError: it is empty, no scalar, written over several lines, or shared through an anchor.
         """
         text = self.text(node)
         self.token(node)
+        if self._uses(node) > 1:
+            self.refuse("the value is shared through an anchor", node, fix="write it out at both places")
         return text
+
+    def _uses(self, node: Node) -> int:
+        from yaml.nodes import MappingNode
+
+        if not isinstance(self._root, MappingNode):
+            return 0
+        return sum(value is node for _, value in self._root.value)
 
     def optional_text(self, node: Node | None) -> str | None:
         """Return the text of the scalar ``node``; ``None`` when it is absent, null or no scalar."""
@@ -134,11 +143,19 @@ class YamlFile:
             elif isinstance(node, SequenceNode):
                 todo += reversed(node.value)
 
-    def data(self) -> Any:
-        """Return the whole document as plain Python values."""
+    def value(self, node: Node) -> Any:
+        """Return ``node`` as plain Python values, as YAML 1.1 types them.
+
+        Raises:
+            FormatError: it has a tag or a value that has no such form.
+        """
         import yaml
 
-        return yaml.load(self.source.text, Loader=_loader())
+        try:
+            return yaml.constructor.SafeConstructor().construct_document(node)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            what = error.problem if isinstance(error, yaml.MarkedYAMLError) else str(error)
+            self.refuse(f"the value can't be read: {what}", node)
 
     def refuse(self, what: str, node: Node | None = None, fix: str = "") -> NoReturn:
         """Raise :class:`FormatError` about ``node``."""
@@ -169,9 +186,7 @@ def parse_yaml(content: bytes, path: str) -> YamlFile:
         what = error.reason
     except RecursionError:
         what = "values are nested too deeply"
-    raise FormatError(
-        f"{path} is not valid YAML: {what}", where=[source.place(index)], fix="correct the YAML there"
-    )
+    raise FormatError(f"{path} is not valid YAML: {what}", where=[source.place(index)], fix="correct the YAML there")
 
 
 def plain_or_quoted(new: str, like: str) -> str:

@@ -89,9 +89,7 @@ class FileEdit:
                 f"the plan's edits of {self.path} do not fit: {error}", where=[Place(self.path)]
             ) from None
         if digest(result) != self.after:
-            raise PlanRefused(
-                f"the plan's edits of {self.path} do not give what it promises", where=[Place(self.path)]
-            )
+            raise PlanRefused(f"the plan's edits of {self.path} do not give what it promises", where=[Place(self.path)])
         return result
 
 

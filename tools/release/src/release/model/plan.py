@@ -65,8 +65,11 @@ class GroupReason:
 
 @dataclass(frozen=True, slots=True)
 class RequestReason:
-    """A person asked for it: ``by`` is a ``Release-As`` footer's commit, ``--release-as``, ``first release`` or
-    ``declared`` (the file's version was raised by hand)."""
+    """A person asked for it.
+
+    ``by`` is a ``Release-As`` footer's commit, ``--release-as``, ``first release`` or ``declared`` (the file's
+    version was raised by hand).
+    """
 
     by: str
     level: Level

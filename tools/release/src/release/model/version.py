@@ -48,7 +48,7 @@ class ZeroPolicy(enum.Enum):
 def parse_version(text: str) -> Version:
     """Return the strict SemVer 2.0 version that ``text`` is; raise ``ValueError`` otherwise.
 
-    The package's own parser lets ``\\d`` match digits of every script and ``$`` a final line feed.
+    The package's own pattern also takes digits of other scripts and a final line feed.
     """
     if not text.isascii() or text != text.strip():
         raise ValueError(f"{text!r} is not a semantic version")

@@ -26,9 +26,7 @@ class Layout:
     place it was at.
     """
 
-    def __init__(
-        self, folders: Iterable[tuple[str, str]], changelogs: Mapping[str, str], rules: Rules
-    ) -> None:
+    def __init__(self, folders: Iterable[tuple[str, str]], changelogs: Mapping[str, str], rules: Rules) -> None:
         self._by_folder: dict[str, list[str]] = {}
         for folder, name in folders:
             self._by_folder.setdefault(folder, []).append(name)

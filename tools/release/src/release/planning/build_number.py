@@ -6,7 +6,7 @@ Sources: https://moodledev.io/docs/apis/commonfiles/version.php and https://mood
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Sequence
 
 from release.errors import VersionRefused
@@ -20,7 +20,7 @@ def next_build(
     component: str,
     current: int | None,
     *,
-    today: datetime.date,
+    today: dt.date,
     floor: int | None = None,
     tagged: Sequence[Named] = (),
     first: bool = False,
@@ -75,7 +75,7 @@ def next_build(
     return number
 
 
-def _of(day: datetime.date) -> int:
+def _of(day: dt.date) -> int:
     return int(day.strftime("%Y%m%d")) * 100
 
 
@@ -83,7 +83,7 @@ def _following(number: int) -> int:
     """Return the first number of the first real day after that of ``number``."""
     date = number // 100
     try:
-        day = datetime.date(date // 10000, date // 100 % 100, date % 100)
+        day = dt.date(date // 10000, date // 100 % 100, date % 100)
     except ValueError:
         return (date + 1) * 100
-    return _of(day + datetime.timedelta(days=1))
+    return _of(day + dt.timedelta(days=1))

@@ -152,9 +152,7 @@ def _reverts(header: Change, text: str, footers: list[tuple[str, str]], subject:
 
 def _release_as(value: str) -> tuple[str | None, str]:
     words = value.replace("=", " ").split()
-    return (
-        (words[0], words[1].removeprefix("v")) if len(words) > 1 else (None, value.strip().removeprefix("v"))
-    )
+    return (words[0], words[1].removeprefix("v")) if len(words) > 1 else (None, value.strip().removeprefix("v"))
 
 
 def _released(footers: list[tuple[str, str]], name: str) -> tuple[tuple[str, str, int | None], ...]:
@@ -162,7 +160,5 @@ def _released(footers: list[tuple[str, str]], name: str) -> tuple[tuple[str, str
     for token, value in footers:
         words = value.split()
         if token.lower() == name and len(words) in (2, 3):
-            found.append(
-                (words[0], words[1], int(words[2]) if len(words) == 3 and words[2].isdigit() else None)
-            )
+            found.append((words[0], words[1], int(words[2]) if len(words) == 3 and words[2].isdigit() else None))
     return tuple(found)

@@ -85,9 +85,7 @@ def match_tags(
     return found
 
 
-def _longest(
-    name: str, prefixes: Mapping[str, list[TagPattern]], lengths: Sequence[int]
-) -> TagPattern | None:
+def _longest(name: str, prefixes: Mapping[str, list[TagPattern]], lengths: Sequence[int]) -> TagPattern | None:
     for length in lengths:
         for pattern in prefixes.get(name[:length], ()) if length <= len(name) else ():
             if name.endswith(pattern.suffix) and len(name) > length + len(pattern.suffix):

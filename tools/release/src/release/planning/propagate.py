@@ -22,9 +22,7 @@ def propagate(
     the group. Levels only rise and there are finitely many, so this ends. A level of ``BUILD`` is none for a
     component without a build number.
     """
-    levels = {
-        name: _effective(own.get(name, Level.NONE), component) for name, component in components.items()
-    }
+    levels = {name: _effective(own.get(name, Level.NONE), component) for name, component in components.items()}
     edges = tuple(edges)
     groups: dict[str, list[str]] = {}
     for name, component in components.items():

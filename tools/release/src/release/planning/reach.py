@@ -32,9 +32,7 @@ def unreleased(
     return needed
 
 
-def descendants(
-    order: Sequence[str], parents: Mapping[str, Sequence[str]], marks: Mapping[str, int]
-) -> dict[str, int]:
+def descendants(order: Sequence[str], parents: Mapping[str, Sequence[str]], marks: Mapping[str, int]) -> dict[str, int]:
     """Return for each commit the union of the ``marks`` (bits) of itself and all of its ancestors."""
     found: dict[str, int] = {}
     if not marks:

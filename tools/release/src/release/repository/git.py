@@ -51,9 +51,7 @@ class Repository:
         except git.exc.NoSuchPathError:
             raise GitStateError(f"there is no folder {start}", fix="name an existing folder") from None
         if repo.bare or repo.working_tree_dir is None:
-            raise GitStateError(
-                f"{start} is a bare repository", fix="run release in a clone with a work tree"
-            )
+            raise GitStateError(f"{start} is a bare repository", fix="run release in a clone with a work tree")
         return cls(repo)
 
     def run(
@@ -137,9 +135,7 @@ class Repository:
         try:
             return self.text("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
         except GitFailed:
-            raise GitStateError(
-                "the repository has no commit yet", fix="commit the components first"
-            ) from None
+            raise GitStateError("the repository has no commit yet", fix="commit the components first") from None
 
     def branch(self) -> str | None:
         """Return the short name of the branch that HEAD is on, ``None`` when it is detached."""

@@ -158,7 +158,7 @@ class History:
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(exist_ok=True)
             temporary.write_bytes(_FORMAT + zlib.crc32(body).to_bytes(4, "big") + body)
-            os.replace(temporary, self._path)
+            temporary.replace(self._path)
         self._dirty = False
 
     def _load(self) -> _Index:
@@ -185,9 +185,7 @@ class History:
             numbers,
         )
 
-    def _read(
-        self, shas: Sequence[str], paths: frozenset[str]
-    ) -> Iterator[tuple[str, int, str, tuple[Touch, ...]]]:
+    def _read(self, shas: Sequence[str], paths: frozenset[str]) -> Iterator[tuple[str, int, str, tuple[Touch, ...]]]:
         limits = [] if paths == _EVERYTHING else ["--", *sorted(paths)]
         chunks = self._repository.stream(
             "--literal-pathspecs", "diff-tree", "--stdin", "-r", "-z", "--root", "-c", "--no-renames", "--name-status",

@@ -55,11 +55,11 @@ class Journal:
         data = {name: getattr(entry, name) for name in Entry.__slots__}
         temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
-            with open(temporary, "w") as file:
+            with temporary.open("w") as file:
                 json.dump(data, file)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, self._path)
+            temporary.replace(self._path)
             _sync(self._path.parent)
         except OSError as error:
             temporary.unlink(missing_ok=True)

@@ -25,9 +25,7 @@ def require_identity(repository: Repository) -> None:
         ("user.name", ("GIT_COMMITTER_NAME", "GIT_AUTHOR_NAME")),
         ("user.email", ("GIT_COMMITTER_EMAIL", "GIT_AUTHOR_EMAIL", "EMAIL")),
     ):
-        if not any(os.environ.get(name) for name in variables) and not repository.text(
-            "config", key, ok=(0, 1)
-        ):
+        if not any(os.environ.get(name) for name in variables) and not repository.text("config", key, ok=(0, 1)):
             raise GitStateError(
                 f"git does not know who releases: {key} is not set",
                 fix=f'git config {key} "…" (or set {variables[0]})',
@@ -54,9 +52,7 @@ def signing(repository: Repository, key: str) -> bool:
     return repository.text("config", "--type=bool", "--default=false", key) == "true"
 
 
-def commit_files(
-    repository: Repository, base: str, files: Mapping[str, bytes], message: str, time: int
-) -> str:
+def commit_files(repository: Repository, base: str, files: Mapping[str, bytes], message: str, time: int) -> str:
     """Make a commit of ``files`` on top of ``base`` and return its SHA; no ref, index or work tree is touched.
 
     The same arguments and identity give the same commit (unless it is signed).
@@ -72,9 +68,7 @@ def commit_files(
         repository.run("read-tree", base, env=env)
         lines = []
         for path, content in files.items():
-            blob = (
-                repository.run("hash-object", "-w", "--stdin", "--no-filters", data=content).decode().strip()
-            )
+            blob = repository.run("hash-object", "-w", "--stdin", "--no-filters", data=content).decode().strip()
             lines.append(f"{tree.modes.get(path, '100644')} {blob}\t{path}")
         repository.run(
             "update-index",
@@ -153,6 +147,7 @@ def sync_tree(repository: Repository, old: str, new: str, paths: Sequence[str]) 
     try:
         if repository.text("write-tree") != repository.text("rev-parse", f"{new}^{{tree}}"):
             _take_back(repository, old, new, paths)
+            repository.run("update-index", "-q", "--refresh", ok=(0, 1))
             repository.run("read-tree", "-m", "-u", old, new)
         else:
             _write_out(repository, old, new, paths)
@@ -212,7 +207,5 @@ def _stored(error: GitFailed, what: str) -> GitStateError | StorageError:
             "insufficient permission",
         )
     ):
-        return StorageError(
-            f"{what} can't be written: {said}", fix="free space or mend permissions, then run again"
-        )
+        return StorageError(f"{what} can't be written: {said}", fix="free space or mend permissions, then run again")
     return GitStateError(f"git refused {what}: {said}", fix="mend what git names, then run again")

@@ -42,9 +42,7 @@ def locked(
             lock.acquire(timeout=wait)
     except Timeout:
         who = _who(holder.read_text() if holder.exists() else "")
-        raise Locked(
-            f"another release is under way here: {who}", fix="wait for it, or use --wait SECONDS"
-        ) from None
+        raise Locked(f"another release is under way here: {who}", fix="wait for it, or use --wait SECONDS") from None
     except OSError as error:
         raise StorageError(f"the lock {folder / 'lock'} can't be written: {error.strerror}") from None
     try:

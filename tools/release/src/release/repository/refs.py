@@ -20,11 +20,9 @@ class Tag:
 
 def tags(repository: Repository) -> list[Tag]:
     """Return all tags that lead to a commit, sorted by name."""
-    out = repository.run(
-        "for-each-ref",
-        "--format=%(refname:lstrip=2)%00%(objecttype)%00%(objectname)%00%(*objecttype)%00%(*objectname)%00%(creatordate:unix)",
-        "refs/tags",
-    ).decode(errors="surrogateescape")
+    fields = ("refname:lstrip=2", "objecttype", "objectname", "*objecttype", "*objectname", "creatordate:unix")
+    form = "%00".join(f"%({field})" for field in fields)
+    out = repository.run("for-each-ref", f"--format={form}", "refs/tags").decode(errors="surrogateescape")
     found = []
     for line in out.splitlines():
         name, kind, sha, peeled_kind, peeled, time = line.split("\0")

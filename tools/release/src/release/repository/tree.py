@@ -18,12 +18,15 @@ class CommitTree:
         self._repository = repository
         self._commit = commit
         self._blobs: dict[str, str] | None = None
+        self._files: tuple[str, ...] | None = None
         self._contents: dict[str, bytes] = {}
         self.modes: dict[str, str] = {}
 
     def files(self) -> Sequence[str]:
         """Return the POSIX paths of all files, sorted."""
-        return sorted(self._entries())
+        if self._files is None:
+            self._files = tuple(sorted(self._entries()))
+        return self._files
 
     def read(self, path: str) -> bytes:
         """Return the content of ``path``; its namesakes in other folders are fetched by the same process.

@@ -69,9 +69,7 @@ class LevelName(enum.Enum):
 _Glob = Annotated[str, msgspec.Meta(min_length=1, description="a pattern as in .gitignore, from the root")]
 _TagFormat = Annotated[
     str,
-    msgspec.Meta(
-        pattern=r"^[^{}\s]*(\{name\})?[^{}\s]*\{version\}[^{}\s]*$", description="{name} and {version}"
-    ),
+    msgspec.Meta(pattern=r"^[^{}\s]*(\{name\})?[^{}\s]*\{version\}[^{}\s]*$", description="{name} and {version}"),
 ]
 _Channel = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][0-9A-Za-z-]*$")]
 
@@ -190,13 +188,9 @@ def load(content: bytes | None) -> Config:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = Place(CONFIG, mark.line + 1, mark.column + 1) if mark else Place(CONFIG)
-        raise ConfigError(
-            f"{CONFIG} is not YAML: {error.problem}", where=[place], fix="mend the syntax"
-        ) from None
+        raise ConfigError(f"{CONFIG} is not YAML: {error.problem}", where=[place], fix="mend the syntax") from None
     except yaml.YAMLError as error:
-        raise ConfigError(
-            f"{CONFIG} is not YAML: {error}", where=[Place(CONFIG)], fix="mend the syntax"
-        ) from None
+        raise ConfigError(f"{CONFIG} is not YAML: {error}", where=[Place(CONFIG)], fix="mend the syntax") from None
     if node is not None:
         _refuse_duplicates(node)
     try:
@@ -221,11 +215,7 @@ def _explained(message: str, data: Any, node: yaml.Node | None) -> ConfigError:
         at = steps.index("*")
         steps[at] = _culprit(data, steps[:at])
     unknown = re.search(r"unknown field `(.+?)`", what)
-    allowed = (
-        _CHOICES.get(steps[-1] if len(steps) < 2 or steps[-2] not in _CHOICES else steps[-2])
-        if steps
-        else None
-    )
+    allowed = _CHOICES.get(steps[-1] if len(steps) < 2 or steps[-2] not in _CHOICES else steps[-2]) if steps else None
     choices = f"; it can be {', '.join(str(choice.value) for choice in allowed)}" if allowed else ""
     return ConfigError(
         f"{CONFIG}: {what[:1].lower()}{what[1:]}" + (f" at {'.'.join(steps)}" if steps else "") + choices,

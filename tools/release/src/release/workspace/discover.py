@@ -63,9 +63,7 @@ def discover(tree: Tree, config: Config) -> Workspace:
                 fix="`release status` lists the components; remove the entry or correct its name",
             )
     edges = [
-        edge
-        for component in components.values()
-        for edge in KINDS[component.kind].edges(tree, component, components)
+        edge for component in components.values() for edge in KINDS[component.kind].edges(tree, component, components)
     ]
     return Workspace(tree, _ordered(components, edges), tuple(edges))
 

@@ -30,9 +30,7 @@ class Kind(Protocol):
         """Return the edges whose whole is ``component`` and whose part is one of ``components`` (by name)."""
         ...
 
-    def write_version(
-        self, tree: Tree, component: Component, bump: Bump
-    ) -> Iterable[tuple[str, Replacement]]:
+    def write_version(self, tree: Tree, component: Component, bump: Bump) -> Iterable[tuple[str, Replacement]]:
         """Return (path, edit) pairs which put ``bump``'s new version (and build number) into the component's files."""
         ...
 

@@ -133,9 +133,7 @@ def _release(
     from release.repository.lock import locked
 
     def finished(landed: Landed) -> None:
-        click.echo(
-            f"finished the interrupted release {landed.commit[:12]} ({len(landed.tags)} tags)", err=True
-        )
+        click.echo(f"finished the interrupted release {landed.commit[:12]} ({len(landed.tags)} tags)", err=True)
 
     shown: list[Plan] = []
     with locked(
@@ -164,9 +162,7 @@ def _release(
         from release.formats.plan_json import to_data
 
         data = to_data(shown[-1]) if shown else {}
-        print_json(
-            {**data, "commit": landed.commit if landed else None, "pushed": bool(landed and landed.pushed)}
-        )
+        print_json({**data, "commit": landed.commit if landed else None, "pushed": bool(landed and landed.pushed)})
         return
     _show(shown[-1] if shown else landed.plan if landed else None, as_json=False)
     if landed is not None:

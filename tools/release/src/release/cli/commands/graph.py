@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -11,15 +12,14 @@ from release.cli.console import console, open_repository, print_json
 if TYPE_CHECKING:
     from rich.tree import Tree
 
+    from release.model.component import Edge
     from release.workspace.discover import Workspace
 
 __all__ = ["command"]
 
 
 @click.command("graph", short_help="Show which component contains which.")
-@click.option(
-    "--format", "form", type=click.Choice(["tree", "mermaid", "json"]), default="tree", show_default=True
-)
+@click.option("--format", "form", type=click.Choice(["tree", "mermaid", "json"]), default="tree", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.pass_context
 def command(ctx: click.Context, form: str, as_json: bool) -> None:
@@ -62,11 +62,14 @@ def _data(workspace: Workspace) -> dict[str, object]:
 
 def _mermaid(workspace: Workspace) -> str:
     ids = {name: f"c{i}" for i, name in enumerate(workspace.components)}
-    nodes = [
-        f'    {ids[c.name]}["{c.name}<br/><small>{c.kind}</small>"]' for c in workspace.components.values()
-    ]
-    edges = [f"    {ids[edge.whole]} -->|{edge.kind.value}| {ids[edge.part]}" for edge in workspace.edges]
+    nodes = [f'    {ids[c.name]}["{c.name}<br/><small>{c.kind}</small>"]' for c in workspace.components.values()]
+    edges = [f"    {ids[edge.whole]} -->|{edge.kind.value}| {ids[edge.part]}" for edge in _distinct(workspace.edges)]
     return "\n".join(["flowchart TD", *nodes, *edges])
+
+
+def _distinct(edges: Iterable[Edge]) -> list[Edge]:
+    """Return one edge of each kind between two components: a file can name a part at several places."""
+    return list({(edge.whole, edge.part, edge.kind): edge for edge in edges}.values())
 
 
 def _roots(workspace: Workspace) -> list[Tree]:
@@ -75,7 +78,7 @@ def _roots(workspace: Workspace) -> list[Tree]:
     def branch(name: str, label: str, above: tuple[str, ...]) -> Tree:
         component = workspace.components[name]
         tree = Tree(f"{label}[bold]{name}[/bold] [dim]{component.kind} {component.version or '—'}[/dim]")
-        for edge in workspace.parts.get(name, ()):
+        for edge in _distinct(workspace.parts.get(name, ())):
             if edge.part not in above:
                 tree.add(branch(edge.part, f"[dim]{edge.kind.value}:[/dim] ", (*above, name)))
         return tree

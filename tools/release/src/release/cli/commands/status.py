@@ -60,16 +60,8 @@ def command(ctx: click.Context, as_json: bool) -> None:
         table.add_column(title, overflow="fold", justify="right" if title == "commits" else "left")
     for row in rows:
         point = found.points.get(str(row["name"]))
-        last = (
-            "never"
-            if point is None
-            else point.source
-            if point.source != "trailer"
-            else f"{point.version} (no tag)"
-        )
+        last = "never" if point is None else point.source if point.source != "trailer" else f"{point.version} (no tag)"
         version = f"{row['version'] or '—'}" + (f" ({row['build']})" if row["build"] is not None else "")
         next_ = f"{row['next'] or '—'}" + (f" ({row['next-build']})" if row["next-build"] is not None else "")
-        table.add_row(
-            str(row["name"]), str(row["kind"]), version, last, str(row["commits"]), next_, str(row["why"])
-        )
+        table.add_row(str(row["name"]), str(row["kind"]), version, last, str(row["commits"]), next_, str(row["why"]))
     console().print(table)

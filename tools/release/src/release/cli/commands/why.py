@@ -41,9 +41,7 @@ def command(ctx: click.Context, component: str, as_json: bool) -> None:
         found = survey(repository, progress=report)
         plan = make_plan(found, Request(), utc_day(now()))
     if component not in found.workspace.components:
-        raise WorkspaceError(
-            f"there is no component {component!r} here", fix="`release status` lists the components"
-        )
+        raise WorkspaceError(f"there is no component {component!r} here", fix="`release status` lists the components")
     bumps = {bump.component: bump for bump in plan.bumps}
     if as_json:
         print_json(_data(component, bumps))

@@ -25,6 +25,7 @@ from release.model.component import Component, Edge, EdgeKind, Tree
 from release.model.edit import Replacement
 from release.model.plan import Bump
 from release.workspace.changelogs import changelog_path
+from release.workspace.named import named
 
 __all__ = ["Chart", "app_image"]
 
@@ -41,7 +42,7 @@ class Chart:
             FormatError: a ``Chart.yaml`` is malformed.
         """
         present = set(files)
-        contents = tree.read_many([path for path in files if posixpath.basename(path) == "Chart.yaml"])
+        contents = tree.read_many(named(files, "Chart.yaml"))
         for path, content in contents.items():
             chart = chart_yaml.parse(content, path)
             yield Component(
@@ -89,9 +90,7 @@ class Chart:
                     dependency.version,
                 )
 
-    def write_version(
-        self, tree: Tree, component: Component, bump: Bump
-    ) -> Iterator[tuple[str, Replacement]]:
+    def write_version(self, tree: Tree, component: Component, bump: Bump) -> Iterator[tuple[str, Replacement]]:
         """Put the new version into ``Chart.yaml``.
 
         Raises:
@@ -220,9 +219,7 @@ def _lock(
             where=[Place(path, lock.digest_token.line, lock.digest_token.column)],
             fix=f"run helm dependency update {chart.folder or '.'}, commit, and try again",
         )
-    for dependency, entry, held, fields in zip(
-        chart.dependencies, wanted, lock.dependencies, locked, strict=True
-    ):
+    for dependency, entry, held, fields in zip(chart.dependencies, wanted, lock.dependencies, locked, strict=True):
         if dependency.token.offset not in ranges:
             continue
         version_range, version = ranges[dependency.token.offset]

@@ -20,6 +20,7 @@ from release.model.edit import Replacement, Token
 from release.model.plan import Bump
 from release.model.version import Version, parse_version
 from release.workspace.changelogs import changelog_path
+from release.workspace.named import named
 
 __all__ = ["Crate", "dependencies", "holding_locks"]
 
@@ -36,7 +37,7 @@ class Crate:
             FormatError: a manifest is malformed, has no valid version, or inherits one that isn't there.
         """
         present = set(files)
-        contents = tree.read_many([path for path in files if posixpath.basename(path) == "Cargo.toml"])
+        contents = tree.read_many(named(files, "Cargo.toml"))
         for path, content in contents.items():
             manifest = cargo_toml.parse(content, path)
             if manifest.name is None:
@@ -73,9 +74,7 @@ class Crate:
                 requirement=dependency.requirement,
             )
 
-    def write_version(
-        self, tree: Tree, component: Component, bump: Bump
-    ) -> Iterator[tuple[str, Replacement]]:
+    def write_version(self, tree: Tree, component: Component, bump: Bump) -> Iterator[tuple[str, Replacement]]:
         """Put the new version into the manifest (or the workspace's) and each lock file that has the crate.
 
         Requirements on the crate that no edge stands for follow too: its own development dependency on itself
@@ -144,20 +143,18 @@ def dependencies(tree: Tree, path: str) -> Iterator[tuple[CargoToml, Dependency,
 def holding_locks(tree: Tree, manifest: CargoToml) -> Iterator[str]:
     """Yield the paths of the lock files whose workspace contains the crate or takes it in by path."""
     root = _root(tree, manifest) or manifest
-    for path in tree.files():
-        if posixpath.basename(path) != "Cargo.lock":
+    for path in named(tree.files(), "Cargo.lock"):
+        content, folder = tree.read(path), posixpath.dirname(path)
+        if f'"{manifest.name}"'.encode() not in content:
             continue
-        folder = posixpath.dirname(path)
-        lock = cargo_lock.parse(tree.read(path), path)
-        if any(one.name == manifest.name and one.source is None for one in lock.packages) and (
+        packages = cargo_lock.parse(content, path).packages
+        if any(one.name == manifest.name and one.source is None for one in packages) and (
             folder == root.folder or manifest.folder in _reachable(tree, folder)
         ):
             yield path
 
 
-def _require(
-    path: str, token: Token, requirement: str, version: Version
-) -> Iterator[tuple[str, Replacement]]:
+def _require(path: str, token: Token, requirement: str, version: Version) -> Iterator[tuple[str, Replacement]]:
     try:
         new = cargo_requirement_for(requirement, version)
     except ValueError as error:
@@ -235,7 +232,7 @@ def _above(folder: str) -> list[str]:
 
 def _reachable(tree: Tree, folder: str) -> set[str]:
     """Return the folders of the crates in the workspace (or lone crate) at ``folder``, followed by path."""
-    manifests = tree.read_many([path for path in tree.files() if posixpath.basename(path) == "Cargo.toml"])
+    manifests = tree.read_many(named(tree.files(), "Cargo.toml"))
     start = posixpath.join(folder, "Cargo.toml")
     if start not in manifests:
         return set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
@@ -13,6 +12,7 @@ from release.model.component import Component, Edge, EdgeKind, Tree
 from release.model.edit import Replacement
 from release.model.plan import Bump
 from release.workspace.changelogs import changelog_path
+from release.workspace.named import named
 
 __all__ = ["Image"]
 
@@ -29,7 +29,7 @@ class Image:
             FormatError: an ``image.yaml`` is malformed.
         """
         present = set(files)
-        contents = tree.read_many([path for path in files if posixpath.basename(path) == "image.yaml"])
+        contents = tree.read_many(named(files, "image.yaml"))
         for path, content in contents.items():
             image = image_yaml.parse(content, path)
             yield Component(
@@ -60,9 +60,7 @@ class Image:
                 )
             yield Edge(part.name, component.name, EdgeKind.IMAGE, path, part.token)
 
-    def write_version(
-        self, tree: Tree, component: Component, bump: Bump
-    ) -> Iterator[tuple[str, Replacement]]:
+    def write_version(self, tree: Tree, component: Component, bump: Bump) -> Iterator[tuple[str, Replacement]]:
         """Put the new version into ``image.yaml``.
 
         Raises:

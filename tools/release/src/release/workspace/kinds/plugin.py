@@ -36,13 +36,9 @@ class Plugin:
         manifests = [
             path
             for path in files
-            if path.endswith("version.php")
-            and path.rpartition("/")[2] == "version.php"
-            and not _FIXTURES.search(path)
+            if path.endswith("version.php") and path.rpartition("/")[2] == "version.php" and not _FIXTURES.search(path)
         ]
-        contents = {
-            path: content for path, content in tree.read_many(manifests).items() if _PROPERTY.search(content)
-        }
+        contents = {path: content for path, content in tree.read_many(manifests).items() if _PROPERTY.search(content)}
         tracked = set(files)
         upgrades = tree.read_many(
             [upgrade for path in contents if (upgrade := _inside(_folder(path), "db/upgrade.php")) in tracked]
@@ -80,9 +76,7 @@ class Plugin:
             if crate.name in components and components[crate.name].kind == "crate":
                 yield Edge(crate.name, component.name, EdgeKind.BUNDLE, path, crate.token, str(crate.version))
 
-    def write_version(
-        self, tree: Tree, component: Component, bump: Bump
-    ) -> Iterator[tuple[str, Replacement]]:
+    def write_version(self, tree: Tree, component: Component, bump: Bump) -> Iterator[tuple[str, Replacement]]:
         """Yield the edits of ``version.php``: the number, and the release when it changes.
 
         Raises:

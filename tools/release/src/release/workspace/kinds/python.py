@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
@@ -15,6 +14,7 @@ from release.model.component import Component, Edge, EdgeKind, Tree
 from release.model.edit import Replacement, Token
 from release.model.plan import Bump
 from release.workspace.changelogs import changelog_path
+from release.workspace.named import named
 
 __all__ = ["Python"]
 
@@ -31,7 +31,7 @@ class Python:
             FormatError: a manifest is malformed.
         """
         present = set(files)
-        contents = tree.read_many([path for path in files if posixpath.basename(path) == "pyproject.toml"])
+        contents = tree.read_many(named(files, "pyproject.toml"))
         for path, content in contents.items():
             project = pyproject_toml.parse(content, path)
             if project is None:
@@ -72,9 +72,7 @@ class Python:
                 requirement.specifier if start >= 0 else None,
             )
 
-    def write_version(
-        self, tree: Tree, component: Component, bump: Bump
-    ) -> Iterator[tuple[str, Replacement]]:
+    def write_version(self, tree: Tree, component: Component, bump: Bump) -> Iterator[tuple[str, Replacement]]:
         """Put the new version, as PEP 440 writes it, where the package declares it.
 
         Raises:
