@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from release.errors import GitStateError, HistoryError, PlanRefused, PushRefused, StorageError
 from release.flow.message import commit_message, tag_message
 from release.flow.survey import Progress, Survey, silent
-from release.formats.plan_json import decode, encode
+from release.formats.plan_json import decode, digest, encode
 from release.model.plan import Plan
 from release.repository.git import Repository
 from release.repository.journal import Entry, Journal
@@ -206,10 +206,12 @@ def _make_tags(
     repository: Repository, plan: Plan, commit: str, time: int, progress: Progress, step: Step = _no_step
 ) -> None:
     tagged = [(bump.tag, bump) for bump in plan.bumps if bump.tag is not None]
+    made_by = digest(plan)
     for done, (tag, bump) in enumerate(tagged):
         progress("tagging", done, len(tagged))
         step(f"tag {tag}")
-        create_tag(repository, tag, commit, tag_message(plan, bump), time)
+        message = tag_message(bump.component, str(bump.after), bump.build_after, made_by)
+        create_tag(repository, tag, commit, message, time)
 
 
 def _undo(repository: Repository, plan: Plan, commit: str) -> None:

@@ -7,7 +7,7 @@ import json
 from release.formats.plan_json import digest
 from release.model.plan import Bump, Plan, Request
 
-__all__ = ["commit_message", "read_request", "tag_message"]
+__all__ = ["commit_message", "line", "read_request", "tag_message"]
 
 
 def commit_message(plan: Plan) -> str:
@@ -15,7 +15,7 @@ def commit_message(plan: Plan) -> str:
     names = [f"{bump.component} {bump.after}" for bump in plan.bumps]
     few = ", ".join(names)
     subject = f"chore(release): {few if len(few) <= 56 else f'{len(names)} components'}"
-    lines = [_line(bump) for bump in plan.bumps]
+    lines = [f"- {bump.component}: {line(bump)}" for bump in plan.bumps]
     trailers = [
         f"Release-Plan: {digest(plan)}",
         f"Release-Date: {plan.date}",
@@ -25,9 +25,16 @@ def commit_message(plan: Plan) -> str:
     return "\n".join([subject, "", *lines, "", *trailers, ""])
 
 
-def tag_message(plan: Plan, bump: Bump) -> str:
-    """Return the message of the tag for ``bump``."""
-    return f"{bump.component} {bump.after}\n\n{_trailer(bump)}\nRelease-Plan: {digest(plan)}\n"
+def tag_message(component: str, version: str, build: int | None, plan: str | None) -> str:
+    """Return the message of the tag of ``component`` ``version``; ``plan`` is the plan's digest, if it is known."""
+    last = f"\nRelease-Plan: {plan}" if plan else ""
+    return f"{component} {version}\n\nRelease-Component: {_numbered(component, version, build)}{last}\n"
+
+
+def line(bump: Bump) -> str:
+    """Return the line of ``bump`` in the commit's message, without its bullet and the component's name."""
+    build = f" ({bump.build_after})" if bump.build_after is not None else ""
+    return f"{bump.before or 'first release'} -> {bump.after}{build}"
 
 
 def read_request(text: str) -> tuple[str | None, Request]:
@@ -49,11 +56,10 @@ def _request(plan: Plan) -> str:
     return json.dumps({key: value for key, value in data.items() if value}, sort_keys=True)
 
 
-def _line(bump: Bump) -> str:
-    build = f" ({bump.build_after})" if bump.build_after is not None else ""
-    return f"- {bump.component}: {bump.before or 'first release'} -> {bump.after}{build}"
-
-
 def _trailer(bump: Bump) -> str:
-    build = f" {bump.build_after}" if bump.build_after is not None else ""
-    return f"Release-{'Component' if bump.tag else 'Build'}: {bump.component} {bump.after}{build}"
+    token = "Release-Component" if bump.tag else "Release-Build"
+    return f"{token}: {_numbered(bump.component, str(bump.after), bump.build_after)}"
+
+
+def _numbered(component: str, version: str, build: int | None) -> str:
+    return f"{component} {version}" if build is None else f"{component} {version} {build}"

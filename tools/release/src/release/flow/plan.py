@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from release.errors import VersionRefused, WorkspaceError
@@ -61,7 +61,8 @@ class _Planner:
         self.request = request
         self.today = today
         self.branch = branch
-        self.asked = _asked(survey, request)
+        self.selected = self._selection()
+        self.asked = _asked(survey, request, self.selected)
 
     def bumps(self) -> dict[str, Bump]:
         """Return the bump of each component that gets one, parts before wholes."""
@@ -81,8 +82,22 @@ class _Planner:
             bumps[name] = self._bump(component, version, levels[name], reasons)
         return bumps
 
+    def _selection(self) -> frozenset[str]:
+        """Return the components whose own changes are released: those asked for and all that they contain.
+
+        A whole is never released around parts in a state that has no version.
+        """
+        selected = list(self.request.components or self.components)
+        for name in selected:
+            selected += [
+                edge.part
+                for edge in self.survey.workspace.parts.get(name, ())
+                if edge.part not in selected and self.survey.config.propagate(edge.kind) is not Propagate.NONE
+            ]
+        return frozenset(selected)
+
     def _own_level(self, name: str) -> Level:
-        if self.request.components and name not in self.request.components:
+        if name not in self.selected:
             return Level.NONE
         level = self._change_level(name)
         if name in self.asked or self._declared_higher(name) or name not in self.survey.points:
@@ -310,7 +325,7 @@ class _Planner:
         return any(fnmatchcase(_line(branch), pattern) for pattern in self.survey.config.maintenance)
 
 
-def _asked(survey: Survey, request: Request) -> dict[str, tuple[str, str]]:
+def _asked(survey: Survey, request: Request, selected: Collection[str]) -> dict[str, tuple[str, str]]:
     """Return (version, who asks) for each component: the request wins over footers in commits."""
     for name in (*request.components, *(name for name, _ in request.release_as)):
         if name not in survey.workspace.components:
@@ -321,7 +336,7 @@ def _asked(survey: Survey, request: Request) -> dict[str, tuple[str, str]]:
     asked = {
         name: (decision.release_as[0], f"commit {decision.release_as[1][:12]}")
         for name, decision in survey.decisions.items()
-        if decision.release_as is not None and (not request.components or name in request.components)
+        if decision.release_as is not None and name in selected
     }
     asked.update({name: (version, "--release-as") for name, version in request.release_as})
     return asked

@@ -7,9 +7,9 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from release.errors import ConfigError, GitStateError, HistoryError, Place
-from release.formats.version_php import build_number
 from release.model.commit import Commit, Message
 from release.model.component import Component
 from release.model.edit import digest
@@ -19,16 +19,18 @@ from release.planning.attribute import Layout, Rules
 from release.planning.conventional import parse_message
 from release.planning.decide import Decision, Weights, decide
 from release.planning.points import Tagged, TagPattern, match_tags
-from release.planning.reach import descendants, unreleased
+from release.planning.reach import depths, descendants, unreleased
 from release.repository.git import Repository
 from release.repository.history import Graph, History
 from release.repository.refs import Tag, branches, tags
 from release.repository.tree import CommitTree
 from release.workspace.config import CONFIG, Config, Unconventional, load
-from release.workspace.discover import Workspace, discover
 from release.workspace.globs import matcher
 
-__all__ = ["Progress", "Survey", "silent", "survey"]
+if TYPE_CHECKING:
+    from release.workspace.discover import Workspace
+
+__all__ = ["Progress", "Survey", "attribution", "silent", "survey"]
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, how much is done and how much there is (0: unknown)."""
@@ -97,7 +99,10 @@ def survey(
     history = History(repository)
     with ThreadPoolExecutor(3) as pool:
         graph = pool.submit(history.graph, head)
-        return _survey(repository, head, history, graph, pool, only_tags, other_lines, progress)
+        found = _survey(repository, head, history, graph, pool, only_tags, other_lines, progress)
+    if at is None:
+        history.save()
+    return found
 
 
 def _survey(
@@ -110,7 +115,12 @@ def _survey(
     other_lines: bool,
     progress: Progress,
 ) -> Survey:
-    """Read side by side what does not depend on each other: git's processes take most of the time."""
+    """Read side by side what does not depend on each other: git's processes take most of the time.
+
+    The modules of all file formats are loaded here, while git walks the graph.
+    """
+    from release.workspace.discover import discover
+
     tree = CommitTree(repository, head)
     content = tree.read_many([CONFIG]).get(CONFIG)
     config = load(content)
@@ -125,7 +135,6 @@ def _survey(
     points, finals = reader.points()
     decisions, news = reader.decisions(points, finals)
     tag_builds, line_builds = building.result()
-    history.save()
     return Survey(
         repository,
         head,
@@ -161,6 +170,8 @@ def _builds(
     heads: Mapping[str, str],
 ) -> tuple[dict[str, list[tuple[str, int]]], dict[str, dict[str, int]]]:
     """Return the build numbers of each component at its tags and at ``heads``, as far as the files were there."""
+    from release.formats.version_php import build_number
+
     wanted = [
         (name, label, f"{commit}:{component.manifest}", is_tag)
         for name, component in components.items()
@@ -198,6 +209,15 @@ def _match(config: Config, components: Iterable[str], found: Iterable[Tag]) -> d
     )
 
 
+def attribution(config: Config, names: Collection[str]) -> Rules:
+    """Return what ``config`` says about the files of the components ``names``."""
+    return Rules(
+        matcher(config.exclude),
+        {name: matcher(config.of(name).exclude) for name in names if config.of(name).exclude},
+        {name: matcher(config.of(name).paths) for name in names if config.of(name).paths},
+    )
+
+
 class _Reader:
     """Finds release points and unreleased commits; reads of history only what some component has not released."""
 
@@ -222,11 +242,7 @@ class _Reader:
         self.pool = pool
         self.progress = progress
         self.names = list(workspace.components)
-        self.rules = Rules(
-            matcher(config.exclude),
-            {name: matcher(config.of(name).exclude) for name in self.names if config.of(name).exclude},
-            {name: matcher(config.of(name).paths) for name in self.names if config.of(name).paths},
-        )
+        self.rules = attribution(config, self.names)
         self.commits: dict[str, Commit] = {}
         self.parsed: dict[str, Message] = {}
         self.moves: dict[str, list[tuple[str, str]]] = {}
@@ -455,7 +471,10 @@ class _Reader:
         return found
 
     def _touching(self, points: Mapping[str, Point]) -> dict[str, list[Commit]]:
-        """Return the unreleased commits of each component that touch it, children first."""
+        """Return the unreleased commits of each component that touch it, children first.
+
+        The order is a function of the history alone, whatever order git or the side index gave.
+        """
         needed = self._needed(points)
         bits = {name: 1 << bit for bit, name in enumerate(self.names)}
         owners_of = self._owners()
@@ -472,7 +491,26 @@ class _Reader:
             for name in owners:
                 if mask & bits[name]:
                     found[name].append(commit)
+        if any(len(self.graph.parents[sha]) > 1 for sha in needed):
+            depth = depths(needed, self.graph.parents)
+            for listed in found.values():
+                listed.sort(key=lambda commit: (-depth[commit.sha], -commit.time, commit.sha))
         return found
+
+    def _read_squashes(self, touching: Mapping[str, Sequence[Commit]]) -> None:
+        """Read all that squash commits touch: who else is touched decides for whom their entries count."""
+        squashes = {
+            commit.sha
+            for listed in touching.values()
+            for commit in listed
+            if any(change.from_body for change in self._message(commit).changes)
+        }
+        if squashes:
+            self._merge(self.history.commits(sorted(squashes), None))
+            owners_of = self._owners()
+            for sha in squashes:
+                layout = owners_of(sha)
+                self.touched[sha] = frozenset().union(*[layout.owners(p) for _, p in self.commits[sha].touches])
 
     def _owners(self) -> Callable[[str], Layout]:
         """Return a function from a commit to the layout there.
@@ -503,6 +541,7 @@ class _Reader:
         }[self.config.commits.unconventional]
         weights = Weights(self.config.level, unconventional)
         needed = self._needed(points)
+        self._read_squashes(touching)
         decisions = {}
         for bit, name in enumerate(self.names):
             if name not in touching:

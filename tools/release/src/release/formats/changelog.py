@@ -58,9 +58,10 @@ class _Style:
     closing: str
     dated: str
 
-    def heading(self, version: str, date: str) -> str:
+    def heading(self, version: str, date: str | None) -> str:
         """Return the heading of ``version``, without line end."""
-        return f"{'#' * self.level} {self.opening}{version}{self.closing}{self.dated.format(date)}"
+        dated = self.dated.format(date) if date is not None else ""
+        return f"{'#' * self.level} {self.opening}{version}{self.closing}{dated}"
 
     def group(self, section: Section) -> str:
         """Return the heading of a group, without line end."""
@@ -95,8 +96,11 @@ _UNRELEASED = re.compile(r"\W*unreleased\b", re.IGNORECASE)
 _CODE = re.compile(r"(`+)(?!`)(?:.*?)(?<!`)\1(?!`)", re.DOTALL)
 
 
-def render_section(version: str, date: str, entries: Sequence[Entry]) -> str:
-    """Return the section of ``version`` in Keep a Changelog's form, ended by a line feed; ``date`` is ISO."""
+def render_section(version: str, date: str | None, entries: Sequence[Entry]) -> str:
+    """Return the section of ``version`` in Keep a Changelog's form, ended by a line feed.
+
+    ``date`` is ISO, or ``None`` for what is not released yet.
+    """
     return f"{_DEFAULT.heading(version, date)}{_groups(_DEFAULT, entries, set())}\n"
 
 

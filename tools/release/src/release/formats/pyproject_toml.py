@@ -49,12 +49,29 @@ _ASSIGNMENT = re.compile(
 class Requirement:
     """A requirement on the package ``name`` (normalised) at ``keys``.
 
-    ``specifier`` is its version part as written, ``None`` when any version will do.
+    ``specifier`` is its version part as written, ``None`` when any version will do, and ``start`` the index of
+    that in the string.
     """
 
     name: str
     keys: Keys
     specifier: str | None
+    start: int = 0
+
+    def token(self, file: TomlFile) -> Token:
+        """Return the token of the specifier without quotes, or of the whole string when there is none.
+
+        Raises:
+            FormatError: it is written with escapes, so that it does not stand there as it reads.
+        """
+        whole = file.token(*self.keys)
+        if self.specifier is None:
+            return whole
+        quotes = 3 if whole.text.startswith(('"""', "'''")) else 1
+        token = whole.part(quotes + self.start, len(self.specifier))
+        if token.text != self.specifier:
+            file.refuse("a requirement is written with escapes", *self.keys, fix="write it plainly")
+        return token
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +188,9 @@ def _requirements(file: TomlFile) -> Iterator[Requirement]:
             found = _REQUIREMENT.fullmatch(str(text))
             if found is None:
                 file.refuse(f"{text!r} is no requirement", *keys, index, fix="write it as PEP 508 has it")
-            yield Requirement(normalised(found["name"]), (*keys, index), found["specifier"] or found["inner"] or None)
+            group = "inner" if found["specifier"] is None else "specifier"
+            start = found.start(group)
+            yield Requirement(normalised(found["name"]), (*keys, index), found[group] or None, max(start, 0))
 
 
 def _poetry_requirements(file: TomlFile) -> Iterator[Requirement]:

@@ -135,10 +135,8 @@ def parse_toml(content: bytes, path: str) -> TomlFile:
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         found = _DECODE_PLACE.search(message)
-        if found and found[1]:
-            place = Place(path, int(found[1]), int(found[2]))
-        else:
-            place = source.place(len(source.text))
+        end = source.place(len(source.text))
+        place = Place(path, int(found[1]), int(found[2])) if found and found[1] else end
         what = _DECODE_PLACE.sub("", message).strip()
     except RecursionError:
         place, what = Place(path), "values are nested too deeply"

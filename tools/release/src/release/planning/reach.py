@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ["descendants", "unreleased"]
+__all__ = ["depths", "descendants", "unreleased"]
 
 
 def unreleased(
@@ -43,4 +43,12 @@ def descendants(order: Sequence[str], parents: Mapping[str, Sequence[str]], mark
             mask |= found.get(parent, 0)
         if mask:
             found[sha] = mask
+    return found
+
+
+def depths(commits: Collection[str], parents: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Return for each of ``commits`` (children before parents) how many follow each other on the longest way down."""
+    found: dict[str, int] = {}
+    for sha in reversed(tuple(commits)):
+        found[sha] = 1 + max([found.get(parent, 0) for parent in parents[sha]], default=0)
     return found

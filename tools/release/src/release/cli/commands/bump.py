@@ -63,8 +63,6 @@ def command(
 
     All of it lands as one commit with one tag for each component, or none of it does.
     """
-    from release.flow.release import deepen
-
     if plan_file is not None and (components or pre or release_as or plan_out):
         raise click.UsageError("--plan does what the plan says; it can't be combined with what makes a plan")
     if pre is not None and not (pre[:1].isalpha() and pre.replace("-", "").isalnum() and pre.isascii()):
@@ -73,6 +71,8 @@ def command(
     request = _request(components, pre, release_as)
     with progress() as report:
         if fetch:
+            from release.flow.release import deepen
+
             deepen(repository, report)
         if dry_run or plan_out is not None:
             plan = _planned(repository, request, plan_file, report)
@@ -100,12 +100,14 @@ def _request(components: tuple[str, ...], pre: str | None, release_as: tuple[str
 
 
 def _planned(repository: Repository, request: Request, plan_file: Path | None, report: Progress) -> Plan:
-    from release.flow.apply import refuse_stale
-    from release.flow.plan import make_plan
-    from release.flow.release import utc_day
     from release.flow.survey import survey
 
     found = survey(repository, progress=report)
+
+    from release.flow.apply import refuse_stale
+    from release.flow.plan import make_plan
+    from release.flow.release import utc_day
+
     if plan_file is not None:
         reviewed = _read(plan_file)
         refuse_stale(found, reviewed)

@@ -181,16 +181,7 @@ def _tag(tree: Tree, edge: Edge, bump: Bump) -> Iterator[tuple[str, Replacement]
     manifest = posixpath.join(bump.path, "image.yaml")
     present = image_yaml.parse(tree.read(manifest), manifest).version
     if edge.requirement in (str(present), str(bump.before)) and edge.requirement != str(bump.after):
-        new = str(bump.after)
-        part_of_string = edge.token.text == edge.requirement
-        text = new if part_of_string and _inside_string(tree, edge) else plain_or_quoted(new, edge.token.text)
-        yield edge.path, edge.token.replaced_by(text)
-
-
-def _inside_string(tree: Tree, edge: Edge) -> bool:
-    """Tell whether the tag's token is a part of ``image: repository:tag``, where no quotes may come."""
-    before = tree.read(edge.path)[: edge.token.offset]
-    return before.endswith(b":")
+        yield edge.path, edge.token.replaced_by(plain_or_quoted(str(bump.after), edge.token.text))
 
 
 def _range(edge: Edge, bump: Bump) -> str:

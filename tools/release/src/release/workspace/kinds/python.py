@@ -61,15 +61,13 @@ class Python:
             part = packages.get(requirement.name)
             if project is None or part is None or part == component.name:
                 continue
-            whole = project.file.token(*requirement.keys)
-            start = whole.text.rfind(requirement.specifier) if requirement.specifier else -1
             yield Edge(
                 part,
                 component.name,
                 EdgeKind.PYTHON,
                 component.manifest,
-                whole.part(start, len(requirement.specifier or "")) if start >= 0 else whole,
-                requirement.specifier if start >= 0 else None,
+                requirement.token(project.file),
+                requirement.specifier,
             )
 
     def write_version(self, tree: Tree, component: Component, bump: Bump) -> Iterator[tuple[str, Replacement]]:

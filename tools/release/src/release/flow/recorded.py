@@ -1,0 +1,55 @@
+"""Releases as the trailers of their commits tell them, tags or no tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from release.model.commit import Message
+from release.planning.conventional import parse_message
+from release.repository.git import Repository
+
+__all__ = ["Recorded", "recorded_at", "recorded_before"]
+
+_FIELDS = "--format=%H%x00%P%x00%ct%x00%B"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A commit that may say that it is a release.
+
+    ``time`` is the committer's, in seconds since the epoch.
+    """
+
+    commit: str
+    parents: tuple[str, ...]
+    time: int
+    text: str
+    message: Message
+
+    @property
+    def plan(self) -> str | None:
+        """The digest of the plan that the commit did."""
+        return self.message.footer("Release-Plan")
+
+
+def recorded_before(repository: Repository, tip: str) -> list[Recorded]:
+    """Return the commits in the history of ``tip`` that released a component under a tag, children first."""
+    out = repository.run(
+        "log", "-z", "--topo-order", "--no-patch", "--no-show-signature", "--encoding=UTF-8",
+        "--regexp-ignore-case", "--grep=^Release-Component: ", _FIELDS, tip,
+    )  # fmt: skip
+    return [found for found in _read(out) if found.message.released]
+
+
+def recorded_at(repository: Repository, commit: str) -> Recorded:
+    """Return what ``commit`` says of itself."""
+    arguments = ("-z", "--no-walk", "--no-patch", "--no-show-signature", "--encoding=UTF-8", _FIELDS)
+    return next(_read(repository.run("log", *arguments, commit)))
+
+
+def _read(out: bytes) -> Iterator[Recorded]:
+    fields = out.decode(errors="replace").split("\0")
+    for at in range(0, len(fields) - 3, 4):
+        sha, parents, time, text = fields[at : at + 4]
+        yield Recorded(sha, tuple(parents.split()), int(time), text, parse_message(text))

@@ -1,0 +1,97 @@
+"""Make missing tags again from the trailers of release commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from release.errors import GitStateError, HistoryError
+from release.flow.message import tag_message
+from release.flow.recorded import Recorded, recorded_before
+from release.flow.survey import Progress, silent
+from release.repository.git import Repository
+from release.repository.landing import create_tag, require_identity
+from release.repository.refs import tags
+from release.workspace.config import CONFIG, Config, load
+
+__all__ = ["Lost", "lost_tags", "restore"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A tag that a release commit had and that is not here: all that it was made of but who made it."""
+
+    tag: str
+    component: str
+    version: str
+    commit: str
+    message: str
+    time: int
+
+
+def lost_tags(repository: Repository) -> tuple[Lost, ...]:
+    """Return the tags that the history of HEAD tells of and that are missing, newest commit first.
+
+    Raises:
+        HistoryError: a tag leads elsewhere than to the commit that released it, or two commits released the same.
+        GitStateError: the clone is shallow, so that the history is not all here.
+    """
+    if repository.shallow:
+        raise GitStateError(
+            "this clone is shallow: releases in the part of history that is missing would be passed over",
+            fix="git fetch --unshallow --tags origin",
+        )
+    told: dict[str, list[Lost]] = {}
+    for lost in _told(repository, recorded_before(repository, repository.head())):
+        told.setdefault(lost.tag, []).append(lost)
+    present = {tag.name: tag.commit for tag in tags(repository)}
+    for tag, found in told.items():
+        commits = [lost.commit for lost in found]
+        if tag in present and present[tag] not in commits:
+            raise HistoryError(
+                f"the tag {tag} leads to {present[tag][:12]}, but commit {commits[0][:12]} released it, as its "
+                "trailer says",
+                fix=f"decide which is right; to move the tag: git tag -f -a {tag} {commits[0][:12]}",
+            )
+        if tag not in present and len(commits) > 1:
+            raise HistoryError(
+                f"two commits say that they released {tag}: {commits[0][:12]} and {commits[1][:12]}",
+                fix=f"decide which is right, then: git tag -a {tag} COMMIT",
+            )
+    return tuple(found[0] for tag, found in told.items() if tag not in present)
+
+
+def restore(repository: Repository, *, progress: Progress = silent) -> tuple[Lost, ...]:
+    """Make all missing tags again and return them; with the same identity they are the same objects as before.
+
+    Call it holding the lock.
+
+    Raises:
+        ReleaseError: as :func:`lost_tags`, and when a tag can't be written; the tags made so far stay.
+    """
+    lost = lost_tags(repository)
+    if lost:
+        require_identity(repository)
+    for done, one in enumerate(lost):
+        progress("tagging", done, len(lost))
+        create_tag(repository, one.tag, one.commit, one.message, one.time)
+    return lost
+
+
+def _told(repository: Repository, recorded: list[Recorded]) -> Iterator[Lost]:
+    """Yield what each commit released, under the tag format that was configured there."""
+    contents = repository.contents([f"{found.commit}:{CONFIG}" for found in recorded])
+    known: dict[bytes | None, Config] = {}
+    for found, content in zip(recorded, contents, strict=True):
+        config = known.get(content)
+        if config is None:
+            config = known[content] = load(content)
+        for component, version, build in found.message.released:
+            yield Lost(
+                tag=config.tag_format(component).replace("{version}", version),
+                component=component,
+                version=version,
+                commit=found.commit,
+                message=tag_message(component, version, build, found.plan),
+                time=found.time,
+            )
