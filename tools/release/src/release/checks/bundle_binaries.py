@@ -8,6 +8,7 @@ from release.checks.plugins import PluginFiles, plugins
 from release.checks.rule import Context, Finding, Rule
 from release.formats import bundle_json
 from release.formats.bundle_json import BundledCrate
+from release.model.component import by_native_name
 from release.model.edit import digest
 
 __all__ = ["RULE"]
@@ -27,8 +28,8 @@ def _check(context: Context) -> Iterator[Finding]:
 
 
 def _crate(plugin: PluginFiles, path: str, crate: BundledCrate) -> Iterator[Finding]:
-    part = plugin.context.components.get(crate.name)
-    if part is None or part.kind != "crate":
+    part = by_native_name(plugin.context.components, "crate").get(crate.name)
+    if part is None:
         yield plugin.finding(
             _ID,
             f"{plugin.component.name} bundles {crate.name}, but there is no such crate here",

@@ -19,7 +19,7 @@ _PLUGIN = re.compile(r"[a-z][a-z0-9]*_[a-z](?:[a-z0-9_](?!__))*[a-z0-9]+")
 def _check(context: Context) -> Iterator[Finding]:
     folders = {component.path for component in context.components.values() if component.kind == "plugin"}
     for plugin in plugins(context):
-        name = plugin.component.name
+        name = plugin.component.native
         token = plugin.facts.component.token if plugin.facts.component else None
         if not (_MODULE if plugin.type == "mod" else _PLUGIN).fullmatch(name):
             yield plugin.finding(
@@ -47,7 +47,7 @@ def _expected(plugin: PluginFiles, folders: set[str]) -> str | None:
     name is compared when the outer plugin itself says which types it has.
     """
     parent, _, folder = plugin.component.path.rpartition("/")
-    if not folder or folder == plugin.component.name:
+    if not folder or folder == plugin.component.native:
         return None
     inner = _below_outer_plugin(parent, folders)
     segments = parent.split("/")

@@ -13,6 +13,7 @@ from release.checks.plugins import PluginFiles, plugins
 from release.checks.rule import Context, Finding, Rule
 from release.formats.php import Literal, number_of
 from release.formats.version_php import Items
+from release.model.component import by_native_name
 
 __all__ = ["RULE"]
 
@@ -148,10 +149,11 @@ def _incompatible(plugin: PluginFiles, supported: tuple[int, int] | None) -> Ite
 
 
 def _dependencies(plugin: PluginFiles) -> Iterator[Finding]:
+    plugins = by_native_name(plugin.context.components, "plugin")
     for dependency in plugin.facts.dependencies:
         token, number = dependency.needs.token, dependency.number
-        part = plugin.context.components.get(dependency.component)
-        if dependency.component == plugin.component.name:
+        part = plugins.get(dependency.component)
+        if dependency.component == plugin.component.native:
             yield plugin.finding(_ID, f"{plugin.component.name} depends on itself", dependency.key, "remove the entry")
         elif "_" not in dependency.component:
             yield plugin.finding(

@@ -28,7 +28,7 @@ class PluginFiles:
     @property
     def type(self) -> str:
         """The plugin's type: what stands before the first underscore of its name."""
-        return self.component.name.partition("_")[0]
+        return self.component.native.partition("_")[0]
 
     def inside(self, path: str) -> str:
         """Return ``path``, given relative to the plugin's folder, relative to the repository."""

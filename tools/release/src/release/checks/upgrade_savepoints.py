@@ -46,7 +46,7 @@ def _check(context: Context) -> Iterator[Finding]:
 
 def _function_name(plugin: PluginFiles) -> str:
     """Return the upgrade function's name; that of a module lacks the ``mod_``."""
-    return f"xmldb_{plugin.component.name.removeprefix('mod_')}_upgrade"
+    return f"xmldb_{plugin.component.native.removeprefix('mod_')}_upgrade"
 
 
 def _misnamed(plugin: PluginFiles, upgrade: UpgradePhp, wanted: str) -> Finding:
@@ -155,7 +155,7 @@ def _is_own(plugin: PluginFiles, savepoint: Savepoint) -> bool:
 
     The functions for modules and blocks only call the one for plugins, so either will do.
     """
-    kind, _, name = plugin.component.name.partition("_")
+    kind, _, name = plugin.component.native.partition("_")
     match savepoint.function:
         case "upgrade_plugin_savepoint":
             own: tuple[str, ...] = (kind, name)
@@ -169,7 +169,7 @@ def _is_own(plugin: PluginFiles, savepoint: Savepoint) -> bool:
 
 
 def _expected(plugin: PluginFiles) -> tuple[str, tuple[str, ...]]:
-    kind, _, name = plugin.component.name.partition("_")
+    kind, _, name = plugin.component.native.partition("_")
     match kind:
         case "mod" | "block":
             return f"upgrade_{kind}_savepoint", (name,)

@@ -12,7 +12,20 @@ from release.errors import ReleaseError
 
 __all__ = ["cli", "main"]
 
-_COMMANDS = ("status", "graph", "affected", "why", "bump")
+_COMMANDS = (
+    "init",
+    "status",
+    "graph",
+    "affected",
+    "why",
+    "check",
+    "bump",
+    "verify",
+    "changelog",
+    "tag",
+    "config",
+    "completion",
+)
 
 
 class _Commands(click.Group):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from release.errors import VersionRefused, WorkspaceError
@@ -24,13 +26,15 @@ from release.model.plan import (
     Request,
     RequestReason,
 )
-from release.model.version import Level, Version, next_version, parse_version
+from release.model.version import Level, Version, ZeroPolicy, next_version, parse_version
 from release.planning.build_number import next_build
 from release.planning.propagate import propagate
 from release.workspace.config import Overflow, Propagate
 from release.workspace.kinds import KINDS
 
 __all__ = ["make_plan"]
+
+_LEVELS = {"major": Level.MAJOR, "minor": Level.MINOR, "patch": Level.PATCH}
 
 
 def make_plan(survey: Survey, request: Request, today: dt.date, *, branch: str | None = None) -> Plan:
@@ -61,58 +65,98 @@ class _Planner:
         self.request = request
         self.today = today
         self.branch = branch
-        self.selected = self._selection()
-        self.asked = _asked(survey, request, self.selected)
+        self.asked = _asked(survey, request)
+        self.held = self._held()
 
     def bumps(self) -> dict[str, Bump]:
         """Return the bump of each component that gets one, parts before wholes."""
-        own = {name: self._own_level(name) for name in self.components}
-        edges = [edge for edge in self.survey.workspace.edges if edge.part != edge.whole]
-        levels = propagate(own, self.components, edges, self._induced)
-        groups = self._groups()
-        bumps: dict[str, Bump] = {}
-        after: dict[str, Version] = {}
-        for name, component in self.components.items():
-            if levels[name] is Level.NONE:
-                continue
-            members = groups.get(component.group or "", [name])
-            reasons = self._reasons(name, own, levels, bumps, members)
-            version = after[members[0]] if members[0] in after else self._next(members, levels[name], bumps)
-            after[name] = version
-            bumps[name] = self._bump(component, version, levels[name], reasons)
-        return bumps
+        own, levels = self._levels()
+        bumped = [name for name in self.components if levels[name] is not Level.NONE]
+        versions = self._versions(bumped, levels)
+        bumps = {name: self._bump(self.components[name], versions[name], levels[name]) for name in bumped}
+        return {name: replace(bump, reasons=self._reasons(name, own, levels, bumps)) for name, bump in bumps.items()}
 
-    def _selection(self) -> frozenset[str]:
-        """Return the components whose own changes are released: those asked for and all that they contain.
+    def _versions(self, bumped: Sequence[str], levels: Mapping[str, Level]) -> dict[str, Version]:
+        """Return the next version of each component; those that share one get it after the parts of them all."""
+        versions: dict[str, Version] = {}
+        entered: set[str] = set()
 
-        A whole is never released around parts in a state that has no version.
+        def visit(name: str) -> None:
+            if name in entered:
+                return
+            members = self._members(name)
+            entered.update(members)
+            for member in members:
+                for edge in self.survey.workspace.parts.get(member, ()):
+                    if levels[edge.part] is not Level.NONE:
+                        visit(edge.part)
+            version = self._next(members, levels[name], versions)
+            versions.update(dict.fromkeys(members, version))
+
+        for name in bumped:
+            visit(name)
+        return versions
+
+    def _members(self, name: str) -> list[str]:
+        """Return the components that share the version of ``name``, itself among them."""
+        group = self.components[name].group
+        return [name] if group is None else [other for other, one in self.components.items() if one.group == group]
+
+    def _levels(self) -> tuple[dict[str, Level], dict[str, Level]]:
+        """Return the level that each component has by itself, and with what its parts bring.
+
+        What contains a component that is asked for is released too, so its own changes count as well, and so do
+        those of all its parts: a whole is never released around parts in a state that has no version.
         """
-        selected = list(self.request.components or self.components)
-        for name in selected:
-            selected += [
+        edges = [edge for edge in self.survey.workspace.edges if edge.part != edge.whole]
+        chosen = list(self.request.components or self.components)
+        while True:
+            self._add_parts(chosen)
+            own = {name: self._own_level(name) if name in chosen else Level.NONE for name in self.components}
+            levels = propagate(own, self.components, edges, self._induced)
+            more = [name for name, level in levels.items() if level is not Level.NONE and name not in chosen]
+            if not more:
+                return own, levels
+            chosen += more
+
+    def _add_parts(self, chosen: list[str]) -> None:
+        for name in chosen:
+            chosen += [
                 edge.part
                 for edge in self.survey.workspace.parts.get(name, ())
-                if edge.part not in selected and self.survey.config.propagate(edge.kind) is not Propagate.NONE
+                if edge.part not in chosen and self._carries(edge)
             ]
-        return frozenset(selected)
 
     def _own_level(self, name: str) -> Level:
-        if name not in self.selected:
-            return Level.NONE
         level = self._change_level(name)
         if name in self.asked or self._declared_higher(name) or name not in self.survey.points:
             level = max(level, Level.PATCH)
         return level
 
     def _change_level(self, name: str) -> Level:
-        """Return the level since the last final release, or ``NONE`` when nothing is new for the channel asked for."""
+        """Return the level since the last final release; within a channel, ``NONE`` when nothing is new."""
         decision = self.survey.decisions[name]
         point = self.survey.points.get(name)
         if point is None or not point.version.prerelease:
             return decision.level
-        if self._channel(name) is None:
+        if name not in self.held:
             return max(decision.level, Level.PATCH)
-        return decision.level if self.survey.news[name].level is not Level.NONE else Level.NONE
+        news = self.survey.news[name].level
+        return max(decision.level, news) if news >= Level.PATCH else news
+
+    def _held(self) -> frozenset[str]:
+        """Return the pre-releases that are not to become final: their channel goes on, or that of a part does."""
+        held: set[str] = set()
+        for name in self.components:
+            point = self.survey.points.get(name)
+            if point is not None and point.version.prerelease:
+                parts = self.survey.workspace.parts.get(name, ())
+                if self._channel(name) is not None or any(edge.part in held and self._carries(edge) for edge in parts):
+                    held.add(name)
+        return frozenset(held)
+
+    def _carries(self, edge: Edge) -> bool:
+        return self.survey.config.propagate(edge.kind) is not Propagate.NONE
 
     def _channel(self, name: str) -> str | None:
         return self.request.pre or self.survey.config.of(name).channel
@@ -146,13 +190,6 @@ class _Planner:
             case Propagate.SAME:
                 return max(level, Level.PATCH)
 
-    def _groups(self) -> dict[str, list[str]]:
-        groups: dict[str, list[str]] = {}
-        for name, component in self.components.items():
-            if component.group is not None:
-                groups.setdefault(component.group, []).append(name)
-        return groups
-
     def _next(self, members: Sequence[str], level: Level, bumps: Mapping[str, Bump]) -> Version:
         """Return the next version of ``members``, which share one declaration."""
         survey = self.survey
@@ -166,9 +203,11 @@ class _Planner:
             )
         points = [survey.points[member] for member in members if member in survey.points]
         pre = next((channel for member in members if (channel := self._channel(member))), None)
-        pre = pre or self._inherited(members, bumps)
+        pre = pre or self._inherited(members, bumps, points)
         asked = next((self.asked[member] for member in members if member in self.asked), None)
         zero = survey.config.of(name).zero or survey.config.zero
+        if asked is not None and asked[0] in _LEVELS and points:
+            level, zero, asked = _LEVELS[asked[0]], ZeroPolicy.SEMVER, None
         if not points:
             version = component.version
             if asked is None and pre is not None and not version.prerelease:
@@ -176,10 +215,13 @@ class _Planner:
         else:
             last = max(points, key=lambda point: point.version).version
             finals = [survey.finals[member].version for member in members if member in survey.finals]
-            if level is Level.BUILD and pre is None:
+            if level is Level.BUILD:
                 version = last
             else:
-                version = next_version(last, max(finals, default=None), level, zero=zero, pre=pre)
+                try:
+                    version = next_version(last, max(finals, default=None), level, zero=zero, pre=pre)
+                except VersionRefused as error:
+                    raise VersionRefused(f"{name}: {error.what}", where=[component.declared], fix=error.fix) from None
                 if any(self._declared_higher(member) for member in members):
                     declared = component.version.finalize_version()
                     if version.finalize_version() < declared:
@@ -191,26 +233,35 @@ class _Planner:
             self._refuse_taken(member, version)
         return version
 
-    def _inherited(self, members: Sequence[str], bumps: Mapping[str, Bump]) -> str | None:
-        """Return the channel of a pre-release part: nothing stable is shipped on top of one."""
+    def _inherited(
+        self, members: Sequence[str], versions: Mapping[str, Version], points: Sequence[Point]) -> str | None:
+        """Return the channel that pre-release parts bring: nothing stable is shipped on top of one.
+
+        It is the least stable of the parts' channels, but none below the one that ``members`` are in already.
+        """
+        channels: set[str] = set()
         for member in members:
             for edge in self.survey.workspace.parts.get(member, ()):
-                if self.survey.config.propagate(edge.kind) is Propagate.NONE or edge.part in members:
+                if not self._carries(edge) or edge.part in members:
                     continue
-                if edge.part in bumps:
-                    version: Version | None = bumps[edge.part].after
-                else:
-                    point = self.survey.points.get(edge.part)
-                    version = point.version if point else None
+                point = self.survey.points.get(edge.part)
+                version = versions.get(edge.part, point.version if point else None)
                 if version is not None and version.prerelease:
-                    return version.prerelease.split(".")[0]
-        return None
+                    channels.add(version.prerelease.split(".")[0])
+        if not channels:
+            return None
+        last = max((point.version for point in points), default=None)
+        own = last.prerelease.split(".")[0] if last is not None and last.prerelease else ""
+        return max(min(channels), own)
 
     def _as_asked(self, name: str, asked: tuple[str, str], points: Sequence[Point]) -> Version:
         text, by = asked
         last = max((point.version for point in points), default=None)
-        if text in ("major", "minor", "patch") and last is not None:
-            return getattr(last.finalize_version(), f"bump_{text}")()  # type: ignore[no-any-return]
+        if text in _LEVELS:
+            raise VersionRefused(
+                f"{by} asks for a {text} release of {name}, which was never released, so there is nothing to raise",
+                fix=f"ask for a version: release bump --release-as {name}={self.components[name].version}",
+            )
         try:
             version = parse_version(text)
         except ValueError:
@@ -248,7 +299,6 @@ class _Planner:
         own: Mapping[str, Level],
         levels: Mapping[str, Level],
         bumps: Mapping[str, Bump],
-        members: Sequence[str],
     ) -> tuple[Reason, ...]:
         reasons: list[Reason] = []
         if name in self.asked:
@@ -257,26 +307,19 @@ class _Planner:
             reasons.append(RequestReason("first release", Level.PATCH))
         elif self._declared_higher(name):
             reasons.append(RequestReason("declared", Level.PATCH))
-        if own[name] is not Level.NONE:
-            reasons += self.survey.decisions[name].reasons
+        reasons += self.survey.decisions[name].reasons
         for edge in self.survey.workspace.parts.get(name, ()):
             part = bumps.get(edge.part)
             if part is not None and edge.part != name:
                 induced = self._induced(edge, levels[edge.part])
                 if induced is not Level.NONE:
                     reasons.append(PartReason(edge.part, induced, edge.kind.value, *_change_of(part)))
-        for member in members:
+        for member in self._members(name):
             if member != name and own[member] > own[name]:
                 reasons.append(GroupReason(member, own[member]))
         return tuple(dict.fromkeys(reasons))
 
-    def _bump(
-        self,
-        component: Component,
-        version: Version,
-        level: Level,
-        reasons: tuple[Reason, ...],
-    ) -> Bump:
+    def _bump(self, component: Component, version: Version, level: Level) -> Bump:
         point = self.survey.points.get(component.name)
         build = None
         if component.build is not None:
@@ -291,7 +334,7 @@ class _Planner:
             build_before=component.build,
             build_after=build,
             level=level,
-            reasons=reasons,
+            reasons=(),
             tag=None if only_build else self.survey.patterns[component.name].name(version),
         )
 
@@ -325,7 +368,7 @@ class _Planner:
         return any(fnmatchcase(_line(branch), pattern) for pattern in self.survey.config.maintenance)
 
 
-def _asked(survey: Survey, request: Request, selected: Collection[str]) -> dict[str, tuple[str, str]]:
+def _asked(survey: Survey, request: Request) -> dict[str, tuple[str, str]]:
     """Return (version, who asks) for each component: the request wins over footers in commits."""
     for name in (*request.components, *(name for name, _ in request.release_as)):
         if name not in survey.workspace.components:
@@ -335,8 +378,8 @@ def _asked(survey: Survey, request: Request, selected: Collection[str]) -> dict[
             )
     asked = {
         name: (decision.release_as[0], f"commit {decision.release_as[1][:12]}")
-        for name, decision in survey.decisions.items()
-        if decision.release_as is not None and name in selected
+        for name, decision in survey.news.items()
+        if decision.release_as is not None
     }
     asked.update({name: (version, "--release-as") for name, version in request.release_as})
     return asked
@@ -375,8 +418,17 @@ def _edits(survey: Survey, bumps: Mapping[str, Bump], date: str) -> tuple[FileEd
     contents: dict[str, bytes | None] = dict(tree.read_many([*replacements, *changelogs]))
     for path, bump in changelogs.items():
         content = contents.setdefault(path, None)
-        replacements.setdefault(path, []).extend(insert(content, str(bump.after), date, entries(bump)))
+        replacements.setdefault(path, []).extend(insert(content, str(bump.after), date, entries(_told(survey, bump))))
     return tuple(FileEdit.build(path, contents[path], found) for path, found in sorted(replacements.items()) if found)
+
+
+def _told(survey: Survey, bump: Bump) -> Bump:
+    """Return ``bump`` with the commits that its changelog tells of: for a pre-release those since the one before."""
+    if not bump.after.prerelease:
+        return bump
+    new = {reason.commit for reason in survey.news[bump.component].reasons}
+    kept = (reason for reason in bump.reasons if not isinstance(reason, CommitReason) or reason.commit in new)
+    return dataclasses.replace(bump, reasons=tuple(kept))
 
 
 _SECTIONS = {

@@ -82,6 +82,7 @@ def survey(
     repository: Repository,
     *,
     at: str | None = None,
+    config: Config | None = None,
     only_tags: Callable[[Tag], bool] = lambda _: True,
     other_lines: bool = True,
     progress: Progress = silent,
@@ -89,7 +90,8 @@ def survey(
     """Return what the commit ``at`` (HEAD) and its history say, from git alone; the work tree isn't looked at.
 
     Only tags that ``only_tags`` accepts are believed. Without ``other_lines`` the heads of main and of maintenance
-    branches are left out: they say how things are now, not how they were at ``at``.
+    branches are left out: they say how things are now, not how they were at ``at``. ``config`` is used instead of the
+    ``release.yaml`` there.
 
     Raises:
         ReleaseError: the tree, the configuration or the history can't be trusted; see each subclass.
@@ -99,7 +101,7 @@ def survey(
     history = History(repository)
     with ThreadPoolExecutor(3) as pool:
         graph = pool.submit(history.graph, head)
-        found = _survey(repository, head, history, graph, pool, only_tags, other_lines, progress)
+        found = _survey(repository, head, history, graph, pool, config, only_tags, other_lines, progress)
     if at is None:
         history.save()
     return found
@@ -111,6 +113,7 @@ def _survey(
     history: History,
     walking: Future[Graph],
     pool: Executor,
+    config: Config | None,
     only_tags: Callable[[Tag], bool],
     other_lines: bool,
     progress: Progress,
@@ -123,7 +126,7 @@ def _survey(
 
     tree = CommitTree(repository, head)
     content = tree.read_many([CONFIG]).get(CONFIG)
-    config = load(content)
+    config = config or load(content)
     workspace = discover(tree, config)
     found = [tag for tag in tags(repository) if only_tags(tag)]
     tagged = _match(config, workspace.components, found)
@@ -195,13 +198,30 @@ def _builds(
     return at_tags, at_heads
 
 
-def _match(config: Config, components: Iterable[str], found: Iterable[Tag]) -> dict[str, list[Tagged]]:
+def _refuse_ambiguous(config: Config, components: Mapping[str, Component], found: Iterable[Tag]) -> None:
+    """Refuse tags from before two components were called the same, unless one of them says they were its own."""
+    taken = {former for name in components for former in config.of(name).formerly}
+    doubtful = {c.native: c for c in components.values() if c.alias is not None and c.native not in taken}
+    patterns = [TagPattern.of(name, config.tag.replace("{name}", name)) for name in doubtful]
+    for name, tagged in match_tags(
+        patterns, ((tag.name, tag.commit, tag.time) for tag in found), lambda _: False
+    ).items():
+        same = ", ".join(c.name for c in components.values() if c.native == name)
+        raise HistoryError(
+            f"the tag {tagged[0].name} could be a release of each of {same}",
+            where=[doubtful[name].declared],
+            fix=f"write `components: {{{doubtful[name].name}: {{formerly: [{name}]}}}}` into {CONFIG} for the right one",
+        )
+
+
+def _match(config: Config, components: Mapping[str, Component], found: Sequence[Tag]) -> dict[str, list[Tagged]]:
     patterns = [
         TagPattern(name, pattern.prefix, pattern.suffix)
         for name in components
         for known in (name, *config.of(name).formerly)
         for pattern in [TagPattern.of(known, (config.of(name).tag or config.tag).replace("{name}", known))]
     ]
+    _refuse_ambiguous(config, components, found)
     return match_tags(
         patterns,
         ((tag.name, tag.commit, tag.time) for tag in found),
@@ -250,6 +270,7 @@ class _Reader:
         self.seen_moves: set[tuple[str, str]] = set()
         self.touched: dict[str, frozenset[str]] = {}
         self.unreleased: dict[tuple[str | None, ...], dict[str, int]] = {}
+        self.position: dict[str, int] = {}
 
     def points(self) -> tuple[dict[str, Point], dict[str, Point]]:
         """Return the last release and the last final release of each component."""
@@ -553,6 +574,7 @@ class _Reader:
                 touched=lambda sha: self.touched[sha],
                 is_released=lambda sha, bit=bit: self._is_released(sha, needed, bit),  # type: ignore[misc]
                 brought_by=self._brought_by,
+                is_ancestor=self._is_ancestor,
             )
         return decisions
 
@@ -569,7 +591,25 @@ class _Reader:
     def _full(self, abbreviated: str) -> str | None:
         if abbreviated in self.graph.parents:
             return abbreviated
+        if len(abbreviated) >= len(self.graph.tip):
+            return None
         return next((sha for sha in self.graph.order if sha.startswith(abbreviated)), None)
+
+    def _is_ancestor(self, old: str, new: str) -> bool:
+        """Tell whether ``old`` is an ancestor of ``new``; only commits between the two are looked at."""
+        if not self.position:
+            self.position.update((sha, i) for i, sha in enumerate(self.graph.order))
+        last = self.position[old]
+        seen = {new}
+        todo = [new]
+        for sha in todo:
+            for parent in self.graph.parents[sha]:
+                if parent == old:
+                    return True
+                if parent not in seen and self.position[parent] < last:
+                    seen.add(parent)
+                    todo.append(parent)
+        return False
 
 
 def _newest(candidates: Mapping[str, Sequence[Point]], graph: Graph) -> tuple[dict[str, Point], dict[str, Point]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ def replay(repository: Repository, recorded: Recorded, *, progress: Progress = s
     _require_release(recorded.commit[:12], recorded)
     try:
         branch, request = read_request(recorded.message.footer("Release-Request") or "")
-        date = datetime.date.fromisoformat(recorded.message.footer("Release-Date") or "")
+        date = dt.date.fromisoformat(recorded.message.footer("Release-Date") or "")
     except (ValueError, AttributeError, TypeError):
         raise HistoryError(
             f"the trailers Release-Request and Release-Date of commit {recorded.commit[:12]} can't be read",
@@ -114,7 +114,7 @@ def _require_release(name: str, recorded: Recorded) -> None:
         token for token in ("Release-Plan", "Release-Date", "Release-Request") if recorded.message.footer(token) is None
     ]
     if missing or len(recorded.parents) != 1:
-        why = f"it has no {' and no '.join(missing)} trailer" if missing else "it has not exactly one parent"
+        why = f"it has no trailer {', '.join(missing)}" if missing else "it has not exactly one parent"
         raise HistoryError(
             f"{name} leads to commit {recorded.commit[:12]}, which `release bump` did not make: {why}",
             fix="only what `release bump` released can be verified",
@@ -164,8 +164,11 @@ def _files(repository: Repository, plan: Plan, commit: str) -> Iterator[Differen
             yield Difference("file", path, "gone", "edited")
         elif content_digest(content) != edit.after:
             yield Difference("file", path, *_first_difference(content, edit.apply(before.get(path))))
-        elif path in changed and changed[path][1] not in (changed[path][0].replace("000000", "100644"),):
-            yield Difference("file", path, f"mode {changed[path][1]}", f"mode {changed[path][0]}")
+        elif path in changed:
+            old, new = changed[path][:2]
+            wanted = "100644" if old == "000000" else old
+            if new != wanted:
+                yield Difference("file", path, f"mode {new}", f"mode {wanted}")
 
 
 def _first_difference(recorded: bytes, recomputed: bytes) -> tuple[str, str]:

@@ -93,6 +93,7 @@ _PLAIN_VERSION = re.compile(
     re.IGNORECASE,
 )
 _UNRELEASED = re.compile(r"\W*unreleased\b", re.IGNORECASE)
+_ANCHOR = re.compile(r"^<a [^\n]*\s*\Z", re.MULTILINE)
 _CODE = re.compile(r"(`+)(?!`)(?:.*?)(?<!`)\1(?!`)", re.DOTALL)
 
 
@@ -152,6 +153,8 @@ def _before(
     """Put the section above the first version, or below all else but link definitions."""
     section = f"{style.heading(version, date)}{_groups(style, entries, set())}{style.eol}"
     at = versions[0].start if versions else _content_end(source.text)
+    if anchor := _ANCHOR.search(source.text, 0, at):
+        at = anchor.start()
     before, rest = source.text[:at], source.text[at:]
     lead = "" if not before or before.endswith(style.eol * 2) else style.eol
     if before and not before.endswith("\n"):
@@ -282,14 +285,15 @@ def _names(heading: _Heading, version: str) -> bool:
 def _style(text: str, unreleased: _Heading | None, versions: list[_Heading]) -> _Style:
     eol = "\r\n" if "\r\n" in text[: text.find("\n") + 1] else "\n"
     first = versions[0] if versions else None
-    level = (unreleased or first or _Heading(0, 0, 2, "")).level
+    level = unreleased.level if unreleased else min((one.level for one in versions), default=2)
     found = _VERSION.match(first.text) if first else None
     if found is None:
         bracketed = unreleased is None or "[" in unreleased.text
         return _Style(eol, level, "[" if bracketed else "", "]" if bracketed else "", " - {}")
     bracket = "[" if "[" in found["before"] and found["after"] else ""
     prefix = "v" if found["before"].lower().endswith("v") else ""
-    dated = " ({})" if re.match(r"[ \t]*\(", found["rest"]) else " - {}"
+    rest = re.sub(r"^\([^)]*\)", "", found["rest"]) if bracket else found["rest"]
+    dated = " ({})" if re.match(r"[ \t]*\(", rest) else " - {}"
     return _Style(eol, level, bracket + prefix, "]" if bracket else "", dated)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from release.errors import Place
 from release.model.edit import Token
 from release.model.version import Version
 
-__all__ = ["Component", "Edge", "EdgeKind", "Tree"]
+__all__ = ["Component", "Edge", "EdgeKind", "Tree", "by_native_name"]
 
 
 class Tree(Protocol):
@@ -55,6 +55,8 @@ class EdgeKind(enum.Enum):
 class Component:
     """One thing with a version of its own.
 
+    ``name`` is unique in the tree; ``native`` is what the component is called in files of its own kind, which differs
+    where components of two kinds are called the same (``chart-moodle`` and ``image-moodle``).
     ``path`` is its folder (POSIX, ``""`` for the root), ``manifest`` the file that declares it, ``version`` what
     the tree says (``None`` when the file has none that can be read as one), ``build`` Moodle's integer.
     Components with the same ``group`` share one version declaration, which is at ``declared``.
@@ -71,6 +73,18 @@ class Component:
     build: int | None = None
     floor: int | None = None
     group: str | None = None
+    alias: str | None = None
+    """The native name where it is not ``name``."""
+
+    @property
+    def native(self) -> str:
+        """What files of the component's own kind call it."""
+        return self.alias or self.name
+
+
+def by_native_name(components: Mapping[str, Component], kind: str) -> dict[str, Component]:
+    """Return those of ``components`` that are of ``kind`` by their native names."""
+    return {component.native: component for component in components.values() if component.kind == kind}
 
 
 @dataclass(frozen=True, slots=True)

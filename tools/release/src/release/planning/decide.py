@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from release.errors import HistoryError
@@ -42,11 +42,13 @@ def decide(
     touched: Callable[[str], Collection[str]],
     is_released: Callable[[str], bool],
     brought_by: Callable[[str], Collection[str]],
+    is_ancestor: Callable[[str, str], bool],
 ) -> Decision:
     """Return what ``commits`` (unreleased, touching ``component``, children first) amount to.
 
     ``touched`` gives the components that a commit touches, ``is_released`` tells whether a commit (perhaps an
-    abbreviated SHA) is in the component's last release, ``brought_by`` the commits that a merge brought in.
+    abbreviated SHA) is in the component's last release, ``brought_by`` the commits that a merge brought in,
+    ``is_ancestor`` whether the first of two commits is an ancestor of the second.
 
     A revert and what it reverts cancel each other when both are unreleased; a revert of something released counts as
     a patch. A cherry-pick of what is released already, or of a commit that counts itself, adds nothing. A merge
@@ -55,14 +57,15 @@ def decide(
     Raises:
         HistoryError: an unconventional message where they are forbidden.
     """
-    cancelled = _cancelled(commits, brought_by)
+    commits = [(commit, message if len(commit.parents) < 2 else _silent(message)) for commit, message in commits]
+    cancelled = _cancelled(commits, brought_by, is_ancestor)
     counted = {commit.sha for commit, _ in commits if commit.sha not in cancelled}
     reasons: list[CommitReason] = []
     release_as: tuple[str, str] | None = None
     for commit, message in commits:
         if commit.sha in cancelled or message.released or message.rebuilt:
             continue
-        if any(is_released(sha) or _named(sha, counted - {commit.sha}) for sha in message.picked_from):
+        if any(is_released(sha) or _named(sha, counted) not in (None, commit.sha) for sha in message.picked_from):
             continue
         level, changes = _weigh(component, commit, message, weights, touched(commit.sha))
         reasons.append(CommitReason(commit.sha, level, message.subject, changes))
@@ -73,29 +76,50 @@ def decide(
     return Decision(level, tuple(reasons), release_as)
 
 
+def _silent(message: Message) -> Message:
+    """Return what a merge says: nothing, but what it released."""
+    return Message(
+        message.subject, (Change("", "", message.subject),), released=message.released, rebuilt=message.rebuilt
+    )
+
+
 def _cancelled(
-    commits: Sequence[tuple[Commit, Message]], brought_by: Callable[[str], Collection[str]]
+    commits: Sequence[tuple[Commit, Message]],
+    brought_by: Callable[[str], Collection[str]],
+    is_ancestor: Callable[[str, str], bool],
 ) -> frozenset[str]:
-    """Return the commits that cancel each other. Newest first: a revert that is itself reverted has no effect."""
+    """Return the commits that cancel each other.
+
+    Newest first: a revert that is itself reverted has no effect. A revert takes back only what is behind it. Picked
+    to another line together with what it reverts, it still names the original: there it takes back the copy.
+    """
     position = {commit.sha: i for i, (commit, _) in enumerate(commits)}
-    by_pull = {message.pull: commit.sha for commit, message in reversed(commits) if message.pull is not None}
+    pulls: dict[int, list[str]] = {}
+    copies: dict[str, list[str]] = {}
+    for commit, message in commits:
+        if message.pull is not None:
+            pulls.setdefault(message.pull, []).append(commit.sha)
+        for sha in message.picked_from:
+            copies.setdefault(sha, []).append(commit.sha)
+
+    def behind(revert: str, found: Iterable[str]) -> set[str]:
+        at = position[revert]
+        return {sha for sha in found if position.get(sha, -1) > at and is_ancestor(sha, revert)}
+
     cancelled: set[str] = set()
-    for i, (commit, message) in enumerate(commits):
+    for commit, message in commits:
         if commit.sha in cancelled or not (message.reverts or message.reverts_pull):
             continue
-        targets: set[str] = set()
-        complete = True
-        for sha in message.reverts:
-            found = _named(sha, position)
-            hit = {target for target in {found or "", *brought_by(sha)} & position.keys() if position[target] > i}
-            complete &= bool(hit)
-            targets |= hit
-        if not message.reverts:
-            pull = by_pull.get(message.reverts_pull or 0)
-            complete = pull is not None and position[pull] > i
-            targets = {pull} if pull is not None and complete else set()
-        cancelled |= targets
-        if complete:
+        if message.reverts:
+            taken = [
+                behind(commit.sha, (_named(sha, position) or "", *brought_by(sha)))
+                or behind(commit.sha, copies.get(_named(sha, copies) or "", ()))
+                for sha in message.reverts
+            ]
+        else:
+            taken = [behind(commit.sha, pulls.get(message.reverts_pull or 0, ()))]
+        cancelled.update(*taken)
+        if all(taken):
             cancelled.add(commit.sha)
     return frozenset(cancelled)
 

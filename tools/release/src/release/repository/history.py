@@ -42,6 +42,17 @@ class _Index:
     numbers: dict[str, int | None] = field(default_factory=dict)
 
 
+_Stored = tuple[
+    int,
+    bytes,
+    list[tuple[int, ...]],
+    list[list[str]],
+    list[int],
+    list[tuple[int, int, str, tuple[Touch, ...]]],
+    dict[str, int | None],
+]
+
+
 class History:
     """Reads commits and their changes, each at most once."""
 
@@ -172,7 +183,7 @@ class History:
             return _Index()
         import msgspec
 
-        size, shas, parents, coverage, covered, facts, numbers = msgspec.msgpack.decode(body)
+        size, shas, parents, coverage, covered, facts, numbers = msgspec.msgpack.decode(body, type=_Stored)
         text = shas.hex()
         order = tuple([text[i : i + 2 * size] for i in range(0, len(text), 2 * size)])
         return _Index(

@@ -1,12 +1,14 @@
-"""The tree of a commit, read through ``git cat-file``."""
+"""The tree of a commit, read through ``git cat-file``, and the work tree."""
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from release.repository.git import Repository
 
-__all__ = ["CommitTree"]
+__all__ = ["CommitTree", "WorkTree"]
 
 _REGULAR = ("100644", "100755", "100664")
 
@@ -64,3 +66,43 @@ class CommitTree:
                         self._blobs[path] = blob
                         self.modes[path] = mode
         return self._blobs
+
+
+class WorkTree:
+    """The tracked regular files as they are on disk, changes that are not committed included."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._files: tuple[str, ...] | None = None
+
+    def files(self) -> Sequence[str]:
+        """Return the POSIX paths of all files, sorted."""
+        if self._files is None:
+            out = self._repository.run("ls-files", "-z").decode(errors="surrogateescape")
+            paths = sorted({path for path in out.split("\0") if path})
+            self._files = tuple(path for path in paths if self._regular(path))
+        return self._files
+
+    def read(self, path: str) -> bytes:
+        """Return the content of ``path``.
+
+        Raises:
+            FileNotFoundError: it is no tracked regular file.
+        """
+        if path not in self._tracked:
+            raise FileNotFoundError(path)
+        return (self._repository.root / path).read_bytes()
+
+    def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """Return the contents of those of ``paths`` that are tracked regular files."""
+        return {path: self.read(path) for path in paths if path in self._tracked}
+
+    @cached_property
+    def _tracked(self) -> frozenset[str]:
+        return frozenset(self.files())
+
+    def _regular(self, path: str) -> bool:
+        try:
+            return stat.S_ISREG((self._repository.root / path).lstat().st_mode)
+        except OSError:
+            return False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -27,6 +27,7 @@ __all__ = [
     "Overflow",
     "Propagate",
     "Unconventional",
+    "effective",
     "load",
     "schema",
 ]
@@ -136,6 +137,11 @@ class Config(_Strict, frozen=True, kw_only=True):
         """Return what ``component`` does differently."""
         return self.components.get(component, _USUAL)
 
+    def only(self, components: Collection[str]) -> Config:
+        """Return this configuration without a baseline and without what is particular to other components."""
+        kept = {name: config for name, config in self.components.items() if name in components}
+        return msgspec.structs.replace(self, baseline=None, components=kept)
+
     def tag_format(self, component: str) -> str:
         """Return the format of ``component``'s tags with its name filled in."""
         return (self.of(component).tag or self.tag).replace("{name}", component)
@@ -201,6 +207,20 @@ def load(content: bytes | None) -> Config:
         for name, version in config.baseline.versions.items():
             _version(name, version, node)
     return config
+
+
+def effective(config: Config) -> dict[str, Any]:
+    """Return ``config`` as plain data with all that it leaves out; :func:`load` reads it back to the same meaning."""
+    data: dict[str, Any] = msgspec.to_builtins(config, str_keys=True)
+    types = {**_TYPES, **{name: config.level(name) for name in config.commits.types}}
+    data["commits"]["types"] = {name: str(level) for name, level in types.items()}
+    data["propagation"] = {kind.value: config.propagate(kind).value for kind in EdgeKind}
+    if data["baseline"] is None:
+        del data["baseline"]
+    for component in data["components"].values():
+        for key in [key for key, value in component.items() if value is None]:
+            del component[key]
+    return data
 
 
 def schema() -> dict[str, Any]:

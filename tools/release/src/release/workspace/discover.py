@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from release.errors import ConfigError, Place, WorkspaceError
@@ -45,16 +45,11 @@ def discover(tree: Tree, config: Config) -> Workspace:
     """
     ignored = matcher(config.ignore)
     files = [path for path in tree.files() if not ignored(path)]
-    components: dict[str, Component] = {}
-    for kind in KINDS.values():
-        for component in sorted(kind.discover(tree, files), key=lambda component: component.name):
-            twin = components.setdefault(component.name, component)
-            if twin is not component:
-                raise WorkspaceError(
-                    f"two components are called {component.name}",
-                    where=[twin.declared, component.declared],
-                    fix=f"rename one, or list its folder under `ignore` in {CONFIG}",
-                )
+    components = _named(
+        component
+        for kind in KINDS.values()
+        for component in sorted(kind.discover(tree, files), key=lambda component: component.name)
+    )
     for name in config.components:
         if name not in components:
             raise ConfigError(
@@ -66,6 +61,24 @@ def discover(tree: Tree, config: Config) -> Workspace:
         edge for component in components.values() for edge in KINDS[component.kind].edges(tree, component, components)
     ]
     return Workspace(tree, _ordered(components, edges), tuple(edges))
+
+
+def _named(found: Iterable[Component]) -> dict[str, Component]:
+    """Return components by unique names: those of two kinds that are called the same get the kind before the name."""
+    found = list(found)
+    kinds = Counter(component.name for component in found)
+    components: dict[str, Component] = {}
+    for component in found:
+        if kinds[component.name] > 1:
+            component = replace(component, name=f"{component.kind}-{component.name}", alias=component.name)
+        twin = components.setdefault(component.name, component)
+        if twin is not component:
+            raise WorkspaceError(
+                f"two components are called {component.native}",
+                where=[twin.declared, component.declared],
+                fix=f"rename one, or list its folder under `ignore` in {CONFIG}",
+            )
+    return components
 
 
 def _grouped(edges: tuple[Edge, ...], key: Callable[[Edge], str]) -> dict[str, tuple[Edge, ...]]:

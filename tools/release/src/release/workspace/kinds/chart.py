@@ -136,7 +136,7 @@ class Chart:
 def app_image(chart: ChartYaml, images: Sequence[Component]) -> Component | None:
     """Return the one of ``images`` that the chart's ``appVersion`` follows, by the rule of this module."""
     distinct = list({image.name: image for image in images}.values())
-    named = [image for image in distinct if image.name == chart.name]
+    named = [image for image in distinct if image.native == chart.name]
     if not named and len(distinct) > 1:
         named = [image for image in distinct if str(image.version) == chart.app_version]
     found = named or distinct

@@ -8,7 +8,7 @@ from typing import ClassVar
 from release.errors import Place, VersionRefused, WorkspaceError
 from release.formats import image_yaml
 from release.formats.yaml import plain_or_quoted
-from release.model.component import Component, Edge, EdgeKind, Tree
+from release.model.component import Component, Edge, EdgeKind, Tree, by_native_name
 from release.model.edit import Replacement
 from release.model.plan import Bump
 from release.workspace.changelogs import changelog_path
@@ -50,15 +50,15 @@ class Image:
         """
         path = component.manifest
         for part in image_yaml.parse(tree.read(path), path).parts:
-            found = components.get(part.name)
-            if found is None or found.kind != part.kind or found.name == component.name:
+            found = by_native_name(components, part.kind).get(part.name)
+            if found is None or found is component:
                 what = "itself" if found is component else f"{part.kind} {part.name}, which is not there"
                 raise WorkspaceError(
                     f"the image {component.name} contains {what}",
                     where=[Place(path, part.token.line, part.token.column)],
                     fix=f"name a component of the kind {part.kind}: release status lists them",
                 )
-            yield Edge(part.name, component.name, EdgeKind.IMAGE, path, part.token)
+            yield Edge(found.name, component.name, EdgeKind.IMAGE, path, part.token)
 
     def write_version(self, tree: Tree, component: Component, bump: Bump) -> Iterator[tuple[str, Replacement]]:
         """Put the new version into ``image.yaml``.

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from release.errors import FormatError, Place
 from release.formats import bundle_json, upgrade_php, version_php
-from release.model.component import Component, Edge, EdgeKind, Tree
+from release.model.component import Component, Edge, EdgeKind, Tree, by_native_name
 from release.model.edit import FileEdit, Replacement
 from release.model.plan import Bump
 
@@ -56,9 +56,10 @@ class Plugin:
             FormatError: ``bundle.json`` can't be read.
         """
         facts = version_php.parse(tree.read(component.manifest), component.manifest)
+        plugins = by_native_name(components, self.name) if facts.dependencies else {}
         for dependency in facts.dependencies:
-            part = components.get(dependency.component)
-            if part is not None and part.kind == self.name and part.name != component.name:
+            part = plugins.get(dependency.component)
+            if part is not None and part is not component:
                 number = None if dependency.any_version else dependency.number
                 yield Edge(
                     part=part.name,
@@ -72,9 +73,12 @@ class Plugin:
         content = tree.read_many([path]).get(path)
         if content is None:
             return
+        crates = by_native_name(components, "crate")
         for crate in bundle_json.parse(content, path).crates:
-            if crate.name in components and components[crate.name].kind == "crate":
-                yield Edge(crate.name, component.name, EdgeKind.BUNDLE, path, crate.token, str(crate.version))
+            if crate.name in crates:
+                yield Edge(
+                    crates[crate.name].name, component.name, EdgeKind.BUNDLE, path, crate.token, str(crate.version)
+                )
 
     def write_version(self, tree: Tree, component: Component, bump: Bump) -> Iterator[tuple[str, Replacement]]:
         """Yield the edits of ``version.php``: the number, and the release when it changes.
@@ -102,13 +106,13 @@ class Plugin:
         ``ANY_VERSION`` stays, and no number is lowered.
         """
         facts = version_php.parse(tree.read(component.manifest), component.manifest)
-        dependencies = {dependency.component: dependency for dependency in facts.dependencies}
+        dependencies = {dependency.needs.token: dependency for dependency in facts.dependencies}
         for edge in edges:
             bump = bumps[edge.part]
             if edge.kind is EdgeKind.BUNDLE and edge.token.text != str(bump.after):
                 yield edge.path, edge.token.replaced_by(str(bump.after))
             elif edge.kind is EdgeKind.PLUGIN and bump.build_after is not None:
-                edit = version_php.set_dependency(dependencies[edge.part], bump.build_after)
+                edit = version_php.set_dependency(dependencies[edge.token], bump.build_after)
                 if edit is not None:
                     yield edge.path, edit
 

@@ -10,7 +10,7 @@ from release.formats import pyproject_toml
 from release.formats.pyproject_toml import PyprojectToml, from_pep440, normalised, source_version, to_pep440
 from release.formats.python_requirement import python_requirement_for
 from release.formats.toml import quoted
-from release.model.component import Component, Edge, EdgeKind, Tree
+from release.model.component import Component, Edge, EdgeKind, Tree, by_native_name
 from release.model.edit import Replacement, Token
 from release.model.plan import Bump
 from release.workspace.changelogs import changelog_path
@@ -53,7 +53,7 @@ class Python:
 
     def edges(self, tree: Tree, component: Component, components: Mapping[str, Component]) -> Iterator[Edge]:
         """Return an edge for each requirement on another package of ``components``, extras and groups too."""
-        packages = {normalised(one.name): one.name for one in components.values() if one.kind == self.name}
+        packages = {normalised(name): one.name for name, one in by_native_name(components, self.name).items()}
         if len(packages) < 2:
             return
         project = pyproject_toml.parse(tree.read(component.manifest), component.manifest)

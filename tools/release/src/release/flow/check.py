@@ -1,0 +1,158 @@
+"""Run the rules of ``checks`` over the work tree and what was released before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from release.checks import RULES
+from release.checks.rule import Context, Finding, Released
+from release.errors import HistoryError, Place, ReleaseError
+from release.flow.survey import Progress, attribution, silent, survey
+from release.formats.version_php import build_number
+from release.model.component import Component
+from release.model.plan import Point
+from release.planning.attribute import Layout
+from release.repository.git import Repository
+from release.repository.tree import CommitTree, WorkTree
+from release.workspace.config import CONFIG, load
+from release.workspace.discover import discover
+
+__all__ = ["Report", "check"]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the rules found, by place; ``skipped`` says why nothing could be compared with what was released."""
+
+    findings: tuple[Finding, ...]
+    components: int
+    skipped: str | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether some finding is an error."""
+        return any(finding.severity == "error" for finding in self.findings)
+
+
+def check(repository: Repository, *, progress: Progress = silent) -> Report:
+    """Return what the rules find in the work tree.
+
+    Where the history can't be read the rules see no earlier release; that tags and trailers disagree is a finding.
+
+    Raises:
+        FormatError: a manifest can't be read.
+        WorkspaceError: the components contradict each other.
+        ConfigError: ``release.yaml`` is wrong.
+    """
+    progress("reading the work tree", 0, 0)
+    tree = WorkTree(repository)
+    config = load(tree.read_many([CONFIG]).get(CONFIG))
+    workspace = discover(tree, config)
+    findings: list[Finding] = []
+    skipped = None
+    points: Mapping[str, Point] = {}
+    try:
+        points = survey(repository, progress=progress).points
+    except HistoryError as error:
+        findings.append(Finding("history", error.what, Place("."), error.fix))
+        skipped = error.what
+    except ReleaseError as error:
+        skipped = error.what
+    layout = Layout.of(workspace.components, attribution(config, workspace.components))
+    past = _Past(repository, workspace.components, points, layout.owners)
+    context = Context(tree, workspace.components, workspace.edges, past)
+    for done, rule in enumerate(RULES):
+        progress(f"checking {rule.id}", done, len(RULES))
+        findings += rule.check(context)
+    findings.sort(key=lambda one: (one.place.path, one.place.line, one.place.column, one.rule))
+    return Report(tuple(findings), len(workspace.components), skipped)
+
+
+class _Past(Mapping[str, Released]):
+    """Last releases, each looked up when a rule asks for it: most rules ask for those of plugins only."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        components: Mapping[str, Component],
+        points: Mapping[str, Point],
+        owners: Callable[[str], Collection[str]],
+    ) -> None:
+        self._repository = repository
+        self._components = components
+        self._points = {name: point for name, point in points.items() if name in components}
+        self._owners = owners
+        self._trees: dict[str, CommitTree] = {}
+        self._moves: dict[str, dict[str, tuple[str, bool]]] = {}
+        self._known: dict[str, Released] = {}
+
+    def __getitem__(self, name: str) -> Released:
+        if name not in self._known:
+            self._known[name] = self._released(self._components[name], self._points[name])
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._points)
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def _released(self, component: Component, point: Point) -> Released:
+        if point.commit not in self._trees:
+            self._trees[point.commit] = CommitTree(self._repository, point.commit)
+        tree = self._trees[point.commit]
+        inner = component.manifest[len(component.path) :].lstrip("/")
+        manifest = component.manifest
+        if manifest not in tree.read_many([manifest]):
+            manifest = self._moved(point.commit).get(manifest, (manifest, False))[0]
+        folder = manifest[: -len(inner)].rstrip("/") if manifest.endswith(inner) else component.path
+        content = tree.read_many([manifest]).get(manifest)
+        return Released(
+            name=point.source if point.source not in ("trailer", "baseline") else f"{point.version}",
+            tree=tree,
+            path=folder,
+            build=build_number(content) if content is not None and component.build is not None else None,
+            changed=tuple(self._changed(component, point.commit, folder)),
+        )
+
+    def _changed(self, component: Component, commit: str, folder: str) -> Iterator[str]:
+        """Yield the component's paths whose content is not what it was; a file that only moved along is the same."""
+        if folder == component.path:
+            paths = self._diff("--no-renames", "--name-only", commit, "--", _literal(folder))
+        else:
+            came = self._moved(commit)
+            listed = self._diff("--no-renames", "--name-only", commit, "--", *map(_literal, (folder, component.path)))
+            paths = [
+                path
+                for path in dict.fromkeys(_carried(path, folder, component.path) for path in listed)
+                if path not in came or not came[path][1] or _carried(came[path][0], folder, component.path) != path
+            ]
+        for path in paths:
+            if component.name in self._owners(path):
+                yield path
+
+    def _moved(self, commit: str) -> dict[str, tuple[str, bool]]:
+        """Return the files moved since ``commit``: by new path the old one, and whether the content is the same."""
+        if commit not in self._moves:
+            tokens = self._diff("--find-renames", "--diff-filter=R", "--name-status", commit)
+            self._moves[commit] = {
+                tokens[at + 2]: (tokens[at + 1], tokens[at] == "R100") for at in range(0, len(tokens) - 2, 3)
+            }
+        return self._moves[commit]
+
+    def _diff(self, *arguments: str) -> list[str]:
+        out = self._repository.run("diff", "-z", "--no-ext-diff", "--no-color", "--ignore-submodules", *arguments)
+        return [token for token in out.decode(errors="surrogateescape").split("\0") if token]
+
+
+def _literal(folder: str) -> str:
+    return f":(top,literal){folder}" if folder else ":(top)"
+
+
+def _carried(path: str, old: str, new: str) -> str:
+    """Return where ``path`` is once the folder ``old`` has become ``new``."""
+    prefix = f"{old}/" if old else ""
+    if not path.startswith(prefix):
+        return path
+    return f"{new}/{path[len(prefix) :]}" if new else path[len(prefix) :]
