@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from release.errors import GitStateError, HistoryError, PlanRefused, PushRefused, StorageError
+from release.errors import GitStateError, PlanRefused, PushRefused, StorageError
 from release.flow.message import commit_message, tag_message
 from release.flow.survey import Progress, Survey, silent
 from release.formats.plan_json import decode, digest, encode
@@ -26,16 +26,17 @@ from release.repository.landing import (
     require_identity,
     sync_tree,
 )
-from release.repository.remote import Target, Unreachable, push, target
+from release.repository.leftovers import sweep
+from release.repository.remote import Target, Unreachable, push, require_room, target
 from release.repository.tree import CommitTree
 
-__all__ = ["Landed", "apply", "refuse_stale", "resume"]
+__all__ = ["Landed", "Step", "apply", "no_step", "refuse_stale", "resume"]
 
 Step = Callable[[str], None]
 """Told the name of each step just before it is done."""
 
 
-def _no_step(name: str) -> None:
+def no_step(name: str) -> None:
     """Do nothing."""
 
 
@@ -75,7 +76,7 @@ def apply(
     to_push: bool = False,
     folders: Sequence[str] = (),
     progress: Progress = silent,
-    step: Step = _no_step,
+    step: Step = no_step,
 ) -> Landed:
     """Land ``plan``: one commit, its tags, the work tree, and with ``to_push`` one atomic push.
 
@@ -104,6 +105,9 @@ def apply(
         if path not in before and (repository.root / path).exists():
             raise GitStateError(f"{path} exists but is not tracked", fix=f"git add {path}, or remove it")
     to = target(repository, branch) if to_push else None
+    if to is not None:
+        step("ask the remote")
+        require_room(repository, to, plan.base)
     journal = Journal(repository)
     entry = Entry(encode(plan).decode(), str(repository.root), time, to.remote if to else None)
     step("journal")
@@ -124,7 +128,7 @@ def apply(
         raise
 
 
-def resume(repository: Repository, *, progress: Progress = silent, step: Step = _no_step) -> Landed | None:
+def resume(repository: Repository, *, progress: Progress = silent, step: Step = no_step) -> Landed | None:
     """Finish or clear away what a killed run left; return what was finished, ``None`` when there was nothing.
 
     Call it holding the lock.
@@ -135,31 +139,36 @@ def resume(repository: Repository, *, progress: Progress = silent, step: Step = 
     """
     journal = Journal(repository)
     entry = journal.read()
-    if entry is None or entry.commit is None:
+    if entry is None:
         journal.clear()
         return None
     plan = decode(entry.plan.encode())
+    branch = plan.branch or ""
+    refs = [f"refs/heads/{branch}", *(f"refs/tags/{tag}" for tag in _tags(plan))]
+    sweep(repository, refs, journal.written)
+    if entry.commit is None:
+        journal.clear()
+        return None
     if entry.root != str(repository.root):
         raise GitStateError(
             f"a release was interrupted in the work tree {entry.root}",
             fix=f"run release there: cd {entry.root}",
         )
     head, commit = repository.head(), entry.commit
+    to = target(repository, branch) if entry.remote else None
     if head not in (plan.base, commit):
         if commit not in repository.text("rev-list", f"{plan.base}..{head}").split():
             delete_tags(repository, _tags(plan), commit)
             journal.clear()
             return None
         step("tags")
-        _make_tags(repository, plan, commit, entry.time, progress)
-        journal.clear()
-        return Landed(plan, commit, _tags(plan), None)
+        _make_tags(repository, plan, commit, entry.time, progress, step)
+        return _publish(repository, journal, plan, commit, to, progress, step)
     if repository.branch() != plan.branch:
         raise GitStateError(
             f"a release of {plan.branch} was interrupted",
             fix=f"git switch {plan.branch}, then run release again",
         )
-    to = target(repository, plan.branch or "") if entry.remote else None
     return _land(repository, journal, plan, entry, commit, to, progress, step)
 
 
@@ -181,6 +190,18 @@ def _land(
         move_branch(repository, branch, plan.base, commit)
     step("work tree")
     sync_tree(repository, plan.base, commit, _paths(plan))
+    return _publish(repository, journal, plan, commit, to, progress, step)
+
+
+def _publish(
+    repository: Repository,
+    journal: Journal,
+    plan: Plan,
+    commit: str,
+    to: Target | None,
+    progress: Progress,
+    step: Step,
+) -> Landed:
     if to is not None:
         step("push")
         progress(f"pushing to {to.remote}", 0, 0)
@@ -202,9 +223,7 @@ def _land(
     return Landed(plan, commit, _tags(plan), to)
 
 
-def _make_tags(
-    repository: Repository, plan: Plan, commit: str, time: int, progress: Progress, step: Step = _no_step
-) -> None:
+def _make_tags(repository: Repository, plan: Plan, commit: str, time: int, progress: Progress, step: Step) -> None:
     tagged = [(bump.tag, bump) for bump in plan.bumps if bump.tag is not None]
     made_by = digest(plan)
     for done, (tag, bump) in enumerate(tagged):
@@ -221,9 +240,9 @@ def _undo(repository: Repository, plan: Plan, commit: str) -> None:
     try:
         sync_tree(repository, commit, plan.base, _paths(plan))
     except (GitStateError, StorageError) as error:
-        raise HistoryError(
-            f"the release was taken back, but the work tree could not be restored: {error.what}",
-            fix="git reset --hard HEAD (the release's own files only are affected)",
+        raise StorageError(
+            f"the release failed and was taken back, but for the work tree: {error.what}",
+            fix="mend that, then run release again: it finishes the release",
         ) from None
     finally:
         delete_tags(repository, _tags(plan), commit)

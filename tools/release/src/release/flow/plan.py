@@ -190,7 +190,7 @@ class _Planner:
             case Propagate.SAME:
                 return max(level, Level.PATCH)
 
-    def _next(self, members: Sequence[str], level: Level, bumps: Mapping[str, Bump]) -> Version:
+    def _next(self, members: Sequence[str], level: Level, versions: Mapping[str, Version]) -> Version:
         """Return the next version of ``members``, which share one declaration."""
         survey = self.survey
         name = members[0]
@@ -203,14 +203,16 @@ class _Planner:
             )
         points = [survey.points[member] for member in members if member in survey.points]
         pre = next((channel for member in members if (channel := self._channel(member))), None)
-        pre = pre or self._inherited(members, bumps, points)
+        pre = pre or self._inherited(members, versions, points)
         asked = next((self.asked[member] for member in members if member in self.asked), None)
         zero = survey.config.of(name).zero or survey.config.zero
         if asked is not None and asked[0] in _LEVELS and points:
             level, zero, asked = _LEVELS[asked[0]], ZeroPolicy.SEMVER, None
-        if not points:
+        if asked is not None:
+            version = self._as_asked(name, asked, points)
+        elif not points:
             version = component.version
-            if asked is None and pre is not None and not version.prerelease:
+            if pre is not None and not version.prerelease:
                 version = version.replace(prerelease=f"{pre}.1")
         else:
             last = max(points, key=lambda point: point.version).version
@@ -226,15 +228,14 @@ class _Planner:
                     declared = component.version.finalize_version()
                     if version.finalize_version() < declared:
                         version = declared.replace(prerelease=f"{pre}.1") if pre else declared
-        if asked is not None:
-            version = self._as_asked(name, asked, points)
         version = version.replace(build=None)
         for member in members:
             self._refuse_taken(member, version)
         return version
 
     def _inherited(
-        self, members: Sequence[str], versions: Mapping[str, Version], points: Sequence[Point]) -> str | None:
+        self, members: Sequence[str], versions: Mapping[str, Version], points: Sequence[Point]
+    ) -> str | None:
         """Return the channel that pre-release parts bring: nothing stable is shipped on top of one.
 
         It is the least stable of the parts' channels, but none below the one that ``members`` are in already.
@@ -418,7 +419,9 @@ def _edits(survey: Survey, bumps: Mapping[str, Bump], date: str) -> tuple[FileEd
     contents: dict[str, bytes | None] = dict(tree.read_many([*replacements, *changelogs]))
     for path, bump in changelogs.items():
         content = contents.setdefault(path, None)
-        replacements.setdefault(path, []).extend(insert(content, str(bump.after), date, entries(_told(survey, bump))))
+        replacements.setdefault(path, []).extend(
+            insert(content, str(bump.after), date, entries(_told(survey, bump)), path)
+        )
     return tuple(FileEdit.build(path, contents[path], found) for path, found in sorted(replacements.items()) if found)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from release.model.commit import Message
 from release.planning.conventional import parse_message
 from release.repository.git import Repository
+from release.workspace.config import CONFIG, Config, load
 
-__all__ = ["Recorded", "recorded_at", "recorded_before"]
+__all__ = ["Recorded", "recorded_at", "recorded_before", "tag_names"]
 
 _FIELDS = "--format=%H%x00%P%x00%ct%x00%B"
 
@@ -31,6 +32,23 @@ class Recorded:
     def plan(self) -> str | None:
         """The digest of the plan that the commit did."""
         return self.message.footer("Release-Plan")
+
+
+def tag_names(repository: Repository, recorded: Sequence[Recorded]) -> list[tuple[str, ...]]:
+    """Return the tag of each component that each of ``recorded`` released, by the configuration that it had then."""
+    known: dict[bytes | None, Config] = {}
+    names = []
+    contents = repository.contents([f"{found.commit}:{CONFIG}" for found in recorded])
+    for found, content in zip(recorded, contents, strict=True):
+        if content not in known:
+            known[content] = load(content)
+        names.append(
+            tuple(
+                known[content].tag_format(component).replace("{version}", version)
+                for component, version, _ in found.message.released
+            )
+        )
+    return names
 
 
 def recorded_before(repository: Repository, tip: str) -> list[Recorded]:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable
 
 from release.errors import GitStateError
-from release.flow.apply import Landed, apply, refuse_stale, resume
+from release.flow.apply import Landed, Step, apply, no_step, refuse_stale, resume
 from release.flow.plan import make_plan
 from release.flow.survey import Progress, Survey, silent, survey
 from release.model.plan import Plan, Request
@@ -33,16 +33,17 @@ def release(
     progress: Progress = silent,
     show: Callable[[Plan], None] = lambda _: None,
     finished: Callable[[Landed], None] = lambda _: None,
+    step: Step = no_step,
 ) -> Landed | None:
     """Release what ``request`` asks for, or exactly what the ``reviewed`` plan says.
 
-    ``show`` is given each plan before it is done, ``finished`` what an interrupted run had left. Returns ``None``
-    when there is nothing to release. Call it holding the lock.
+    ``show`` is given each plan before it is done, ``finished`` what an interrupted run had left, ``step`` the name of
+    each step just before it is done. Returns ``None`` when there is nothing to release. Call it holding the lock.
 
     Raises:
         ReleaseError: nothing is changed then, here or on the remote.
     """
-    left = resume(repository, progress=progress)
+    left = resume(repository, progress=progress, step=step)
     if left is not None:
         finished(left)
         if reviewed is not None and left.plan == reviewed:
@@ -65,6 +66,7 @@ def release(
                 to_push=push,
                 folders=[component.path for component in found.workspace.components.values()],
                 progress=progress,
+                step=step,
             )
         except LostRace:
             if reviewed is not None or attempt == _ATTEMPTS or not _caught_up(repository, found, progress):

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from release.errors import GitStateError, HistoryError
 from release.flow.message import tag_message
-from release.flow.recorded import Recorded, recorded_before
+from release.flow.recorded import Recorded, recorded_before, tag_names
 from release.flow.survey import Progress, silent
 from release.repository.git import Repository
 from release.repository.landing import create_tag, require_identity
 from release.repository.refs import tags
-from release.workspace.config import CONFIG, Config, load
 
 __all__ = ["Lost", "lost_tags", "restore"]
 
@@ -79,19 +78,7 @@ def restore(repository: Repository, *, progress: Progress = silent) -> tuple[Los
 
 
 def _told(repository: Repository, recorded: list[Recorded]) -> Iterator[Lost]:
-    """Yield what each commit released, under the tag format that was configured there."""
-    contents = repository.contents([f"{found.commit}:{CONFIG}" for found in recorded])
-    known: dict[bytes | None, Config] = {}
-    for found, content in zip(recorded, contents, strict=True):
-        config = known.get(content)
-        if config is None:
-            config = known[content] = load(content)
-        for component, version, build in found.message.released:
-            yield Lost(
-                tag=config.tag_format(component).replace("{version}", version),
-                component=component,
-                version=version,
-                commit=found.commit,
-                message=tag_message(component, version, build, found.plan),
-                time=found.time,
-            )
+    for found, names in zip(recorded, tag_names(repository, recorded), strict=True):
+        for tag, (component, version, build) in zip(names, found.message.released, strict=True):
+            message = tag_message(component, version, build, found.plan)
+            yield Lost(tag, component, version, found.commit, message, found.time)

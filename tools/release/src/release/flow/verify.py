@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from release.errors import HistoryError, VersionRefused, WorkspaceError
 from release.flow.message import line, read_request, tag_message
 from release.flow.plan import make_plan
-from release.flow.recorded import Recorded, recorded_at
+from release.flow.recorded import Recorded, recorded_at, tag_names
 from release.flow.survey import Progress, silent, survey
 from release.formats.plan_json import digest
 from release.model.edit import digest as content_digest
 from release.model.plan import Plan
 from release.repository.git import Repository
+from release.repository.refs import tags
 from release.repository.tree import CommitTree
 
 __all__ = ["Difference", "Verified", "replay", "verify"]
@@ -71,6 +72,7 @@ def verify(repository: Repository, name: str, *, progress: Progress = silent) ->
         return Verified(name, commit, base, None, (refused,))
     progress("comparing files", 0, 0)
     differences = [*_components(recorded, plan), *_files(repository, plan, commit)]
+    differences += _other_tags(repository, plan, commit)
     if tag:
         differences += _tag(repository, name, plan)
     if recorded.plan != digest(plan):
@@ -94,11 +96,12 @@ def replay(repository: Repository, recorded: Recorded, *, progress: Progress = s
             f"the trailers Release-Request and Release-Date of commit {recorded.commit[:12]} can't be read",
             fix="restore the commit's message as `release bump` wrote it",
         ) from None
-    later = set(
-        repository.text(
+    later = {
+        *tag_names(repository, [recorded])[0],
+        *repository.text(
             "for-each-ref", "--format=%(refname:lstrip=2)", f"--contains={recorded.commit}", "refs/tags"
-        ).splitlines()
-    )
+        ).splitlines(),
+    }
     found = survey(
         repository,
         at=recorded.parents[0],
@@ -179,6 +182,14 @@ def _first_difference(recorded: bytes, recomputed: bytes) -> tuple[str, str]:
         for lines in pair
     )
     return one, other if one != other else f"{other} (white space differs)"
+
+
+def _other_tags(repository: Repository, plan: Plan, commit: str) -> Iterator[Difference]:
+    """Yield the release's tags that lead elsewhere; missing ones are no difference, a clone need not have them."""
+    there = {tag.name: tag.commit for tag in tags(repository)}
+    for bump in plan.bumps:
+        if bump.tag is not None and there.get(bump.tag, commit) != commit:
+            yield Difference("tag", bump.tag, f"leads to {there[bump.tag][:12]}", f"leads to {commit[:12]}")
 
 
 def _tag(repository: Repository, name: str, plan: Plan) -> Iterator[Difference]:

@@ -70,7 +70,7 @@ def parse_message(text: str) -> Message:
         reverts_pull=int(reverts_pull[1]) if reverts_pull else None,
         picked_from=tuple(_PICKED.findall(whole)),
         pull=int(pull[1]) if pull else None,
-        release_as=tuple(_release_as(value) for token, value in footers if token.lower() == "release-as"),
+        release_as=tuple(_release_as(_first_line(value)) for token, value in footers if token.lower() == "release-as"),
         released=_released(footers, "release-component"),
         rebuilt=_released(footers, "release-build"),
     )
@@ -94,7 +94,7 @@ def _split_footers(lines: list[str]) -> tuple[list[str], list[tuple[str, str]]]:
     """Split what follows the subject into body lines and footers.
 
     Footers start at the first line after a blank one that has a footer's form; from there on a value runs until the
-    next footer. A ``BREAKING CHANGE:`` line counts wherever it starts a line, as in Angular's own parser: to miss
+    next footer; a line of ``git cherry-pick -x`` belongs to none. A ``BREAKING CHANGE:`` line counts wherever it starts a line, as in Angular's own parser: to miss
     one costs more than to believe one. Where a squash commit's list goes on after footers, those were of the entry
     above: its ``BREAKING CHANGE`` stays with it in the body.
     """
@@ -102,6 +102,8 @@ def _split_footers(lines: list[str]) -> tuple[list[str], list[tuple[str, str]]]:
     footers: list[tuple[str, list[str]]] = []
     inside = blank = False
     for line in lines:
+        if _PICKED.fullmatch(line):
+            continue
         match = _FOOTER.fullmatch(line)
         if match is not None and (inside or blank or _BREAKING.match(line)):
             footers.append((match["token"], [match["value"]]))
@@ -150,6 +152,10 @@ def _reverts(header: Change, text: str, footers: list[tuple[str, str]], subject:
     return tuple(dict.fromkeys(found))
 
 
+def _first_line(value: str) -> str:
+    return value.partition("\n")[0]
+
+
 def _release_as(value: str) -> tuple[str | None, str]:
     words = value.replace("=", " ").split()
     return (words[0], words[1].removeprefix("v")) if len(words) > 1 else (None, value.strip().removeprefix("v"))
@@ -158,7 +164,7 @@ def _release_as(value: str) -> tuple[str | None, str]:
 def _released(footers: list[tuple[str, str]], name: str) -> tuple[tuple[str, str, int | None], ...]:
     found = []
     for token, value in footers:
-        words = value.split()
+        words = _first_line(value).split()
         if token.lower() == name and len(words) in (2, 3):
             found.append((words[0], words[1], int(words[2]) if len(words) == 3 and words[2].isdigit() else None))
     return tuple(found)

@@ -46,6 +46,11 @@ class Journal:
         except (ValueError, TypeError):
             return None
 
+    @property
+    def written(self) -> float:
+        """When the entry was written, in seconds since the epoch by the clock of the file system."""
+        return self._path.stat().st_mtime
+
     def write(self, entry: Entry) -> None:
         """Write ``entry`` so that either the old or the new one survives a crash.
 

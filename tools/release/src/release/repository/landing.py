@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from release.errors import GitStateError, HistoryError, StorageError
 from release.repository.git import GitFailed, Repository
@@ -13,6 +15,9 @@ from release.repository.tree import CommitTree
 __all__ = [
     "commit_files", "create_tag", "delete_tags", "dirty", "move_branch", "require_identity", "signing", "sync_tree",
 ]  # fmt: skip
+
+
+_LOCKED = re.compile(r"Unable to create '(.+\.lock)': File exists")
 
 
 def require_identity(repository: Repository) -> None:
@@ -156,7 +161,7 @@ def sync_tree(repository: Repository, old: str, new: str, paths: Sequence[str]) 
 
 
 def _take_back(repository: Repository, old: str, new: str, paths: Sequence[str]) -> None:
-    for path in _at(repository, new, paths):
+    for path in _at(repository, new, paths, in_part=True):
         if repository.text("rev-parse", "--verify", "--quiet", f"{old}:{path}", ok=(0, 1, 128)):
             repository.run("checkout-index", "--force", "--", path)
         else:
@@ -174,15 +179,26 @@ def _write_out(repository: Repository, old: str, new: str, paths: Sequence[str])
             repository.run("checkout-index", "--", path)
 
 
-def _at(repository: Repository, commit: str, paths: Sequence[str]) -> list[str]:
-    """Return those of ``paths`` whose file in the work tree is the one in ``commit``."""
+def _at(repository: Repository, commit: str, paths: Sequence[str], *, in_part: bool = False) -> list[str]:
+    """Return those of ``paths`` whose file in the work tree is the one in ``commit``, or with ``in_part`` its start.
+
+    A git process that is killed while it writes a file leaves the start of it.
+    """
     found = []
     for path in paths:
         if (repository.root / path).is_file():
             there = repository.text("rev-parse", "--verify", "--quiet", f"{commit}:{path}", ok=(0, 1, 128))
-            if there and repository.text("hash-object", "--", path) == there:
+            if there and (
+                repository.text("hash-object", "--", path) == there
+                or (in_part and _is_start(repository, there, repository.root / path))
+            ):
                 found.append(path)
     return found
+
+
+def _is_start(repository: Repository, blob: str, file: Path) -> bool:
+    whole = repository.contents([blob])[0]
+    return whole is not None and whole.startswith(file.read_bytes())
 
 
 def _dated(time: int) -> dict[str, str]:
@@ -190,12 +206,19 @@ def _dated(time: int) -> dict[str, str]:
 
 
 def _stored(error: GitFailed, what: str) -> GitStateError | StorageError:
+    blocked = _LOCKED.search(error.stderr)
+    if blocked:
+        return GitStateError(
+            f"{what} can't be written: {blocked[1]} says that another git process is at work",
+            fix=f"wait for it; if none runs, a killed one left the file: rm {blocked[1]}, then run again",
+        )
     lines = [line for line in error.stderr.strip().splitlines() if line]
     said = lines[0] if lines else f"exit code {error.code}"
     if any(
         sign in error.stderr
         for sign in (
             "No space",
+            "Out of diskspace",
             "Read-only",
             "ermission denied",
             "unable to write",

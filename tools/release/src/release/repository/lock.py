@@ -44,7 +44,9 @@ def locked(
         who = _who(holder.read_text() if holder.exists() else "")
         raise Locked(f"another release is under way here: {who}", fix="wait for it, or use --wait SECONDS") from None
     except OSError as error:
-        raise StorageError(f"the lock {folder / 'lock'} can't be written: {error.strerror}") from None
+        raise StorageError(
+            f"the lock {folder / 'lock'} can't be written: {error.strerror}", fix="free space or mend permissions"
+        ) from None
     try:
         holder.write_text(
             json.dumps(

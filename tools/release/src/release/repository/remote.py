@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from release.errors import GitStateError, PushRefused
 from release.repository.git import GitFailed, Repository
 
-__all__ = ["LostRace", "Target", "Unreachable", "fetch", "has_all", "push", "target"]
+__all__ = ["LostRace", "Target", "Unreachable", "fetch", "has_all", "push", "require_room", "target"]
+
+
+_MOVED = ("fetch first", "non-fast-forward", "stale info", "cannot lock ref", "failed to update ref")
+"""What git says when a ref is not where it was."""
 
 
 class LostRace(PushRefused):
@@ -52,6 +56,25 @@ def target(repository: Repository, branch: str) -> Target:
     return Target(remote, merge.removeprefix("refs/heads/") or branch)
 
 
+def require_room(repository: Repository, to: Target, base: str) -> None:
+    """Ask the remote whether a commit on top of ``base`` could be pushed to its branch.
+
+    Raises:
+        LostRace: the branch has commits there that ``base`` does not have.
+        Unreachable: the remote gives no answer.
+    """
+    tip = _advertised(repository, to, [f"refs/heads/{to.branch}"]).get(f"refs/heads/{to.branch}", base)
+    if repository.text("rev-list", "--max-count=1", tip, f"^{base}", ok=(0, 128)) or not repository.contents([tip])[0]:
+        raise _lost(to)
+
+
+def _lost(to: Target) -> LostRace:
+    return LostRace(
+        f"{to.remote}/{to.branch} has moved, nothing was pushed",
+        fix=f"git pull --rebase {to.remote} {to.branch}, then release again",
+    )
+
+
 def push(repository: Repository, to: Target, commit: str, tags: Sequence[str]) -> None:
     """Push ``commit`` to the branch and ``tags``, all or nothing.
 
@@ -62,16 +85,13 @@ def push(repository: Repository, to: Target, commit: str, tags: Sequence[str]) -
     """
     refs = [f"{commit}:refs/heads/{to.branch}", *(f"refs/tags/{tag}:refs/tags/{tag}" for tag in tags)]
     try:
-        repository.run("push", "--atomic", "--porcelain", "--no-verify", to.remote, *refs)
+        repository.run("push", "--atomic", "--no-verify", to.remote, *refs)
     except GitFailed as error:
         said = error.stderr
         if has_all(repository, to, commit, tags):
             return
-        if any(sign in said for sign in ("fetch first", "non-fast-forward", "stale info", "cannot lock ref")):
-            raise LostRace(
-                f"{to.remote}/{to.branch} moved while this release was made; nothing was pushed",
-                fix=f"git pull --ff-only {to.remote} {to.branch}, then release again",
-            ) from None
+        if any(sign in said for sign in _MOVED):
+            raise _lost(to) from None
         lines = [line for line in said.splitlines() if line.startswith(("remote:", "error:", "fatal:", " !"))]
         raise PushRefused(
             f"{to.remote} refused the release, nothing of it is there: {' / '.join(lines[:3]) or said.strip()}",
@@ -86,14 +106,7 @@ def has_all(repository: Repository, to: Target, commit: str, tags: Sequence[str]
         Unreachable: the remote gives no answer.
     """
     wanted = [f"refs/heads/{to.branch}", *(f"refs/tags/{tag}" for tag in tags)]
-    try:
-        out = repository.text("ls-remote", to.remote, *wanted, *(f"{ref}^{{}}" for ref in wanted[1:]))
-    except GitFailed as error:
-        raise Unreachable(
-            f"{to.remote} can't be reached: {error.stderr.strip().splitlines()[-1] if error.stderr.strip() else ''}",
-            fix="when it can be reached again, run the same command: it finishes what is missing",
-        ) from None
-    there = {ref: sha for sha, ref in (line.split("\t") for line in out.splitlines())}
+    there = _advertised(repository, to, [*wanted, *(f"{ref}^{{}}" for ref in wanted[1:])])
     if any(there.get(f"{ref}^{{}}", there.get(ref)) != commit for ref in wanted[1:]):
         return False
     tip = there.get(wanted[0])
@@ -104,6 +117,18 @@ def has_all(repository: Repository, to: Target, commit: str, tags: Sequence[str]
     fetch(repository, to)
     ancestors = repository.text("rev-list", "--max-count=1", commit, f"^{tip}", ok=(0, 128))
     return not ancestors and repository.text("cat-file", "-t", tip, ok=(0, 128)) == "commit"
+
+
+def _advertised(repository: Repository, to: Target, refs: Sequence[str]) -> dict[str, str]:
+    try:
+        out = repository.text("ls-remote", to.remote, *refs)
+    except GitFailed as error:
+        said = error.stderr.strip().splitlines() or [""]
+        raise Unreachable(
+            f"{to.remote} can't be reached: {said[-1]}",
+            fix="when it can be reached again, run the same command: it finishes what is missing",
+        ) from None
+    return {ref: sha for sha, ref in (line.split("\t") for line in out.splitlines())}
 
 
 def fetch(repository: Repository, to: Target) -> str:

@@ -29,6 +29,7 @@ __all__ = [
     "Unconventional",
     "effective",
     "load",
+    "locate",
     "schema",
 ]
 
@@ -190,7 +191,10 @@ def load(content: bytes | None) -> Config:
         node = loader.get_single_node()
         data = loader.construct_document(node) if node is not None else {}
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{CONFIG} is not UTF-8 text: {error.reason}", where=[Place(CONFIG)]) from None
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{CONFIG} is not UTF-8 text: {error.reason}", where=[Place(CONFIG, line)], fix="save it as UTF-8"
+        ) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = Place(CONFIG, mark.line + 1, mark.column + 1) if mark else Place(CONFIG)
@@ -221,6 +225,14 @@ def effective(config: Config) -> dict[str, Any]:
         for key in [key for key, value in component.items() if value is None]:
             del component[key]
     return data
+
+
+def locate(content: bytes | None, *keys: str) -> Place:
+    """Return where ``keys`` lead in the valid configuration ``content``, or how far they go."""
+    import yaml
+
+    node = yaml.SafeLoader(content.decode("utf-8-sig")).get_single_node() if content else None
+    return _place(node, keys)
 
 
 def schema() -> dict[str, Any]:

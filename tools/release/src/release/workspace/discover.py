@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from release.errors import ConfigError, Place, WorkspaceError
+from release.errors import ConfigError, WorkspaceError
 from release.model.component import Component, Edge, EdgeKind, Tree
-from release.workspace.config import CONFIG, Config
+from release.workspace.config import CONFIG, Config, locate
 from release.workspace.globs import matcher
 from release.workspace.kinds import KINDS
 
@@ -54,7 +54,7 @@ def discover(tree: Tree, config: Config) -> Workspace:
         if name not in components:
             raise ConfigError(
                 f"{CONFIG} configures {name}, which is no component of this tree",
-                where=[Place(CONFIG)],
+                where=[locate(tree.read_many([CONFIG]).get(CONFIG), "components", name)],
                 fix="`release status` lists the components; remove the entry or correct its name",
             )
     edges = [

@@ -45,7 +45,9 @@ def command(ctx: click.Context, yes: bool, baseline: str | None, force: bool, as
             return
         if not sys.stdin.isatty():
             raise click.UsageError("nothing is written: there is no terminal to ask on; say --yes")
-        click.confirm("Write release.yaml" + (" and make these tags" if setup.new_tags else "") + "?", abort=True)
+        if not click.confirm("Write release.yaml" + (" and make these tags?" if setup.new_tags else "?")):
+            click.echo("Nothing is written.")
+            return
     with locked(repository, "release init"):
         write(repository, setup, time=now())
     if not as_json:
