@@ -68,6 +68,10 @@ class LevelName(enum.Enum):
     MAJOR = "major"
 
 
+def _says(description: str) -> msgspec.Meta:
+    return msgspec.Meta(description=description)
+
+
 _Glob = Annotated[str, msgspec.Meta(min_length=1, description="a pattern as in .gitignore, from the root")]
 _TagFormat = Annotated[
     str,
@@ -83,56 +87,61 @@ class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class ComponentConfig(_Strict, frozen=True, kw_only=True):
     """What one component does differently."""
 
-    exclude: tuple[_Glob, ...] = ()
-    """Files below it that release nothing, beside the general ``exclude``."""
-    paths: tuple[_Glob, ...] = ()
-    """Files elsewhere that it is made of too."""
-    tag: _TagFormat | None = None
-    zero: ZeroPolicy | None = None
-    channel: _Channel | None = None
-    """Release only pre-releases of this channel until it is removed."""
-    formerly: tuple[str, ...] = ()
-    """Names under which it was released before."""
+    exclude: Annotated[
+        tuple[_Glob, ...], _says("Files below it that release nothing, beside the general exclude.")
+    ] = ()
+    paths: Annotated[tuple[_Glob, ...], _says("Files elsewhere that it is made of too.")] = ()
+    tag: Annotated[_TagFormat | None, _says("The format of its tags.")] = None
+    zero: Annotated[ZeroPolicy | None, _says("Its policy below 1.0.0.")] = None
+    channel: Annotated[_Channel | None, _says("Release only pre-releases of this channel until it is removed.")] = None
+    formerly: Annotated[tuple[str, ...], _says("Names under which it was released before.")] = ()
 
 
 class Baseline(_Strict, frozen=True, kw_only=True):
     """Versions that count as released at ``commit``, for what has no tag."""
 
     commit: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{40}([0-9a-f]{24})?$")]
-    versions: dict[str, str]
+    versions: Annotated[dict[str, str], _says("The version of each component.")]
 
 
 class Commits(_Strict, frozen=True, kw_only=True):
     """How messages are weighed."""
 
-    unconventional: Unconventional = Unconventional.IGNORE
-    types: dict[str, LevelName] = {}
-    """Levels of types, beside the usual ones (feat: minor; fix, perf, security, deps: patch; others: none)."""
+    unconventional: Annotated[Unconventional, _says("What a message counts for that is no Conventional Commit.")] = (
+        Unconventional.IGNORE
+    )
+    types: Annotated[
+        dict[str, LevelName],
+        _says("Levels of types, beside the usual ones (feat: minor; fix, perf, security, deps: patch; others: none)."),
+    ] = {}
 
 
 class Config(_Strict, frozen=True, kw_only=True):
     """The whole of ``release.yaml``."""
 
     version: Annotated[int, msgspec.Meta(ge=1, le=1)] = 1
-    main: str = "main"
-    """The branch whose build numbers stay above those of all maintenance branches."""
-    maintenance: tuple[str, ...] = ("MOODLE_*_STABLE",)
-    """Branch name patterns on which a build number's date is frozen, oldest line first in natural order."""
-    tag: _TagFormat = "{name}-v{version}"
-    zero: ZeroPolicy = ZeroPolicy.CARGO
-    overflow: Overflow = Overflow.ERROR
-    ignore: tuple[_Glob, ...] = ()
-    """Where no components are looked for."""
-    exclude: tuple[_Glob, ...] = ()
-    """Files that release nothing."""
-    everything: tuple[_Glob, ...] = ()
-    """Files whose change affects every component (``release affected``)."""
-    ignore_tags: tuple[str, ...] = ()
-    """Tags that look like a component's and are not."""
-    commits: Commits = Commits()
-    propagation: dict[EdgeKind, Propagate] = {}
-    components: dict[str, ComponentConfig] = {}
-    baseline: Baseline | None = None
+    main: Annotated[str, _says("The branch whose build numbers stay above those of all maintenance branches.")] = "main"
+    maintenance: Annotated[
+        tuple[str, ...],
+        _says("Branch name patterns on which a build number's date is frozen, oldest line first in natural order."),
+    ] = ("MOODLE_*_STABLE",)
+    tag: Annotated[_TagFormat, _says("The format of tags: {name} and {version} are filled in.")] = "{name}-v{version}"
+    zero: Annotated[ZeroPolicy, _says("What breaking changes and features raise below 1.0.0.")] = ZeroPolicy.CARGO
+    overflow: Annotated[Overflow, _says("What happens when a build number's last two digits are used up.")] = (
+        Overflow.ERROR
+    )
+    ignore: Annotated[tuple[_Glob, ...], _says("Where no components are looked for.")] = ()
+    exclude: Annotated[tuple[_Glob, ...], _says("Files that release nothing.")] = ()
+    everything: Annotated[
+        tuple[_Glob, ...], _says("Files whose change affects every component (release affected).")
+    ] = ()
+    ignore_tags: Annotated[tuple[str, ...], _says("Tags that look like a component's and are not.")] = ()
+    commits: Annotated[Commits, _says("How commit messages are weighed.")] = Commits()
+    propagation: Annotated[
+        dict[EdgeKind, Propagate], _says("The level that a whole gets from a bumped part, by kind of edge.")
+    ] = {}
+    components: Annotated[dict[str, ComponentConfig], _says("What single components do differently.")] = {}
+    baseline: Annotated[Baseline | None, _says("Versions that count as released, for what has no tag.")] = None
 
     def of(self, component: str) -> ComponentConfig:
         """Return what ``component`` does differently."""
@@ -237,7 +246,9 @@ def locate(content: bytes | None, *keys: str) -> Place:
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of ``release.yaml``."""
-    return msgspec.json.schema(Config)
+    found = msgspec.json.schema(Config)
+    found["$defs"]["Config"]["properties"]["propagation"]["propertyNames"] = {"enum": [kind.value for kind in EdgeKind]}
+    return found
 
 
 def _explained(message: str, data: Any, node: yaml.Node | None) -> ConfigError:
