@@ -16,29 +16,35 @@ from release.errors import GitStateError, ReleaseError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
     from release.repository.git import Repository
 
 __all__ = [
+    "cell",
     "component_names",
     "console",
+    "counted",
     "json_option",
     "now",
     "open_repository",
     "print_error",
     "print_json",
+    "printable",
     "progress",
+    "wants_json",
 ]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 _WIDE = 240
+_JOINERS = "\u200c\u200d"
 
 
 def open_repository(ctx: click.Context) -> Repository:
     """Return the repository that the command runs in."""
     from release.repository.git import Repository
 
-    return Repository.open(Path(ctx.find_root().obj))
+    return Repository.open(Path(ctx.find_root().params["directory"]))
 
 
 def now() -> int:
@@ -66,20 +72,51 @@ def print_json(data: Any) -> None:
     """Print ``data`` as JSON."""
     import msgspec
 
-    click.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
+    try:
+        text = msgspec.json.format(msgspec.json.encode(data), indent=2).decode()
+    except UnicodeEncodeError:
+        import json
+
+        text = json.dumps(data, indent=2)
+    click.echo(text)
+
+
+def printable(text: str) -> str:
+    """Return ``text`` without what a terminal would act on: control and direction characters, undecodable bytes."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter in _JOINERS else "\ufffd" for letter in text)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``number`` with ``noun`` in its singular or plural."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def cell(text: str) -> Text:
+    """Return ``text`` for a table or tree, shown as it is: what looks like markup is none."""
+    from rich.text import Text
+
+    return Text(printable(text))
 
 
 def print_error(error: ReleaseError) -> None:
     """Print what is wrong, where, and what to do; as JSON where the command prints JSON."""
-    if "--json" in sys.argv[1:]:
+    if wants_json():
         where = [{"path": place.path, "line": place.line, "column": place.column} for place in error.where]
         print_json({"error": {"kind": error.slug, "what": error.what, "where": where, "fix": error.fix}})
-    click.secho("error: ", fg="red", bold=True, err=True, nl=False)
-    click.echo(error.what, err=True)
+    colour = False if os.environ.get("NO_COLOR") else None
+    click.secho("error: ", fg="red", bold=True, err=True, nl=False, color=colour)
+    click.echo(printable(error.what), err=True)
     for place in error.where:
-        click.echo(f"  at  {place}", err=True)
+        click.echo(f"  at  {printable(str(place))}", err=True)
     if error.fix:
-        click.echo(f"  fix {error.fix}", err=True)
+        click.echo(f"  fix {printable(error.fix)}", err=True)
+
+
+def wants_json() -> bool:
+    """Tell whether the command line asks for JSON, also where it could not be understood."""
+    return "--json" in sys.argv[1:]
 
 
 @contextmanager
@@ -103,7 +140,7 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
         yield show
 
 
-def component_names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+def component_names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Return the component names that start with ``incomplete``, for shell completion."""
     from release.repository.tree import CommitTree
     from release.workspace.config import CONFIG, load

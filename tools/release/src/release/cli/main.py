@@ -31,14 +31,27 @@ _COMMANDS = (
 class _Commands(click.Group):
     """Imports a command's module when the command is needed."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
         if name not in _COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"release.cli.commands.{name}").command
         return command
+
+
+def _print_version(ctx: click.Context, parameter: click.Parameter, asked: bool) -> None:  # noqa: ARG001
+    if not asked or ctx.resilient_parsing:
+        return
+    from importlib import metadata
+
+    try:
+        version = metadata.version("moodle-release")
+    except metadata.PackageNotFoundError:
+        version = "(run from its source, not installed)"
+    click.echo(f"release {version}")
+    ctx.exit()
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,11 +62,16 @@ class _Commands(click.Group):
     default=".",
     help="Run as if started here.",
 )
-@click.version_option(package_name="moodle-release", prog_name="release", message="%(prog)s %(version)s")
-@click.pass_context
-def cli(ctx: click.Context, directory: str) -> None:
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+def cli(directory: str) -> None:
     """Version every component of a monorepo on its own, from real git history."""
-    ctx.obj = directory
 
 
 def main() -> None:
@@ -70,6 +88,11 @@ def main() -> None:
         click.echo("interrupted; nothing was left half-done", err=True)
         sys.exit(130)
     except click.ClickException as error:
+        from release.cli.console import print_json, wants_json
+
+        if wants_json():
+            what = error.format_message()
+            print_json({"error": {"kind": "usage", "what": what, "where": [], "fix": "see release --help"}})
         error.show()
         sys.exit(error.exit_code)
     except BrokenPipeError:
@@ -85,6 +108,12 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("RELEASE_TRACEBACK"):
             raise
-        click.echo(f"internal error: {type(error).__name__}: {error}", err=True)
-        click.echo("  fix report it, with what RELEASE_TRACEBACK=1 shows", err=True)
+        from release.cli.console import print_json, wants_json
+
+        what = f"{type(error).__name__}: {error}"
+        fix = "report it, with what RELEASE_TRACEBACK=1 shows"
+        if wants_json():
+            print_json({"error": {"kind": "internal", "what": what, "where": [], "fix": fix}})
+        click.echo(f"internal error: {what}", err=True)
+        click.echo(f"  fix {fix}", err=True)
         sys.exit(70)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from release.cli.console import console
+from release.cli.console import cell, console, counted
 from release.model.plan import Bump, CommitReason, GroupReason, PartReason, Plan, Reason, RequestReason
 
 if TYPE_CHECKING:
@@ -23,9 +23,8 @@ def print_plan(plan: Plan) -> None:
         return
     out.print(_table(plan))
     tags = sum(bump.tag is not None for bump in plan.bumps)
-    out.print(
-        f"{len(plan.bumps)} components, {len(plan.edits)} files, {tags} tags; base {plan.base[:12]}, {digest(plan)[:19]}…"
-    )
+    counts = f"{counted(len(plan.bumps), 'component')}, {counted(len(plan.edits), 'file')}, {counted(tags, 'tag')}"
+    out.print(f"{counts}; base {plan.base[:12]}, {digest(plan)[:19]}…")
 
 
 def _table(plan: Plan) -> Table:
@@ -36,7 +35,7 @@ def _table(plan: Plan) -> Table:
     for name in ("component", "kind", "from", "to", "build", "level", "why"):
         table.add_column(name, overflow="fold")
     for bump in plan.bumps:
-        table.add_row(
+        row = (
             bump.component,
             bump.kind,
             str(bump.before or "—"),
@@ -45,6 +44,7 @@ def _table(plan: Plan) -> Table:
             str(bump.level),
             summary(bump),
         )
+        table.add_row(*map(cell, row))
     return table
 
 

@@ -242,7 +242,7 @@ def _undo(repository: Repository, plan: Plan, commit: str) -> None:
     except (GitStateError, StorageError) as error:
         raise StorageError(
             f"the release failed and was taken back, but for the work tree: {error.what}",
-            fix="mend that, then run release again: it finishes the release",
+            fix=f"{error.fix or 'mend that'}; then run release again: it finishes the release",
         ) from None
     finally:
         delete_tags(repository, _tags(plan), commit)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from release.checks import RULES
 from release.checks.rule import Context, Finding, Released
 from release.errors import HistoryError, Place, ReleaseError
+from release.flow.restore import lost_tags
 from release.flow.survey import Progress, attribution, silent, survey
 from release.formats.version_php import build_number
 from release.model.component import Component
@@ -54,9 +55,11 @@ def check(repository: Repository, *, progress: Progress = silent) -> Report:
     points: Mapping[str, Point] = {}
     try:
         points = survey(repository, progress=progress).points
+        if not repository.shallow:
+            progress("comparing tags with trailers", 0, 0)
+            lost_tags(repository)
     except HistoryError as error:
         findings.append(Finding("history", error.what, Place("."), error.fix))
-        skipped = error.what
     except ReleaseError as error:
         skipped = error.what
     layout = Layout.of(workspace.components, attribution(config, workspace.components))
@@ -84,6 +87,7 @@ class _Past(Mapping[str, Released]):
         self._points = {name: point for name, point in points.items() if name in components}
         self._owners = owners
         self._trees: dict[str, CommitTree] = {}
+        self._differences: dict[str, list[str]] = {}
         self._moves: dict[str, dict[str, tuple[str, bool]]] = {}
         self._known: dict[str, Released] = {}
 
@@ -109,7 +113,7 @@ class _Past(Mapping[str, Released]):
         folder = manifest[: -len(inner)].rstrip("/") if manifest.endswith(inner) else component.path
         content = tree.read_many([manifest]).get(manifest)
         return Released(
-            name=point.source if point.source not in ("trailer", "baseline") else f"{point.version}",
+            name=point.source if point.source not in ("trailer", "build", "baseline") else f"{point.version}",
             tree=tree,
             path=folder,
             build=build_number(content) if content is not None and component.build is not None else None,
@@ -118,18 +122,19 @@ class _Past(Mapping[str, Released]):
 
     def _changed(self, component: Component, commit: str, folder: str) -> Iterator[str]:
         """Yield the component's paths whose content is not what it was; a file that only moved along is the same."""
-        if folder == component.path:
-            paths = self._diff("--no-renames", "--name-only", commit, "--", _literal(folder))
-        else:
-            came = self._moved(commit)
-            listed = self._diff("--no-renames", "--name-only", commit, "--", *map(_literal, (folder, component.path)))
-            paths = [
-                path
-                for path in dict.fromkeys(_carried(path, folder, component.path) for path in listed)
-                if path not in came or not came[path][1] or _carried(came[path][0], folder, component.path) != path
-            ]
+        if commit not in self._differences:
+            self._differences[commit] = self._diff("--no-renames", "--name-only", commit)
+        paths = self._differences[commit]
+        same: set[str] = set()
+        if folder != component.path:
+            paths = list(dict.fromkeys(_carried(path, folder, component.path) for path in paths))
+            same = {
+                new
+                for new, (old, unchanged) in self._moved(commit).items()
+                if unchanged and _carried(old, folder, component.path) == new
+            }
         for path in paths:
-            if component.name in self._owners(path):
+            if path not in same and component.name in self._owners(path):
                 yield path
 
     def _moved(self, commit: str) -> dict[str, tuple[str, bool]]:
@@ -144,10 +149,6 @@ class _Past(Mapping[str, Released]):
     def _diff(self, *arguments: str) -> list[str]:
         out = self._repository.run("diff", "-z", "--no-ext-diff", "--no-color", "--ignore-submodules", *arguments)
         return [token for token in out.decode(errors="surrogateescape").split("\0") if token]
-
-
-def _literal(folder: str) -> str:
-    return f":(top,literal){folder}" if folder else ":(top)"
 
 
 def _carried(path: str, old: str, new: str) -> str:

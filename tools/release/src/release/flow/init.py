@@ -15,7 +15,7 @@ from release.model.component import Component
 from release.model.version import Version, parse_version
 from release.planning.points import Tagged, TagPattern, match_tags
 from release.repository.git import Repository
-from release.repository.landing import create_tag, require_identity
+from release.repository.landing import create_tag, delete_tags, require_identity
 from release.repository.refs import Tag, branches, tags
 from release.repository.tree import CommitTree
 from release.workspace.config import CONFIG, Config, load
@@ -219,7 +219,7 @@ def prepare(repository: Repository, baseline: Baseline | None, *, force: bool = 
 def write(repository: Repository, setup: Setup, *, time: int) -> None:
     """Write ``release.yaml`` into the work tree and make the baseline's tags, dated ``time`` (seconds since the epoch).
 
-    Call it holding the lock.
+    Call it holding the lock. When it fails, neither the file nor a new tag is left.
 
     Raises:
         StorageError: a tag can't be written.
@@ -229,14 +229,18 @@ def write(repository: Repository, setup: Setup, *, time: int) -> None:
         require_identity(repository)
     path = repository.root / CONFIG
     temporary = path.with_name(f".{CONFIG}.{os.getpid()}")
+    made: list[str] = []
     try:
+        for tag, component, version in setup.new_tags:
+            message = f"{component} {version}\n\nReleased before `release` was set up.\n"
+            create_tag(repository, tag, setup.head, message, time)
+            made.append(tag)
         temporary.write_text(setup.text, encoding="utf-8")
         temporary.replace(path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
-    for tag, component, version in setup.new_tags:
-        message = f"{component} {version}\n\nReleased before `release` was set up.\n"
-        create_tag(repository, tag, setup.head, message, time)
+        delete_tags(repository, made, setup.head)
+        raise
 
 
 def _pattern(path: str) -> str:

@@ -26,7 +26,7 @@ from release.model.plan import (
     Request,
     RequestReason,
 )
-from release.model.version import Level, Version, ZeroPolicy, next_version, parse_version
+from release.model.version import Level, Version, ZeroPolicy, level_between, next_version, parse_version
 from release.planning.build_number import next_build
 from release.planning.propagate import propagate
 from release.workspace.config import Overflow, Propagate
@@ -105,27 +105,18 @@ class _Planner:
     def _levels(self) -> tuple[dict[str, Level], dict[str, Level]]:
         """Return the level that each component has by itself, and with what its parts bring.
 
-        What contains a component that is asked for is released too, so its own changes count as well, and so do
-        those of all its parts: a whole is never released around parts in a state that has no version.
+        What contains a component that is asked for is released too, so its own changes count as well: they would
+        else go out under a level that does not say so. Other components stay as they are.
         """
         edges = [edge for edge in self.survey.workspace.edges if edge.part != edge.whole]
         chosen = list(self.request.components or self.components)
         while True:
-            self._add_parts(chosen)
             own = {name: self._own_level(name) if name in chosen else Level.NONE for name in self.components}
             levels = propagate(own, self.components, edges, self._induced)
             more = [name for name, level in levels.items() if level is not Level.NONE and name not in chosen]
             if not more:
                 return own, levels
             chosen += more
-
-    def _add_parts(self, chosen: list[str]) -> None:
-        for name in chosen:
-            chosen += [
-                edge.part
-                for edge in self.survey.workspace.parts.get(name, ())
-                if edge.part not in chosen and self._carries(edge)
-            ]
 
     def _own_level(self, name: str) -> Level:
         level = self._change_level(name)
@@ -326,6 +317,8 @@ class _Planner:
         if component.build is not None:
             build = self._next_build(component)
         only_build = point is not None and point.version == version
+        if point is not None and component.name in self.asked:
+            level = level_between(point.version, version)
         return Bump(
             component=component.name,
             kind=component.kind,
@@ -426,12 +419,27 @@ def _edits(survey: Survey, bumps: Mapping[str, Bump], date: str) -> tuple[FileEd
 
 
 def _told(survey: Survey, bump: Bump) -> Bump:
-    """Return ``bump`` with the commits that its changelog tells of: for a pre-release those since the one before."""
-    if not bump.after.prerelease:
+    """Return ``bump`` with the reasons that its changelog tells of.
+
+    A pre-release tells of the commits since the one before; a final version of all since the last final one, so
+    parts are compared with their last final version too.
+    """
+    point = survey.points.get(bump.component)
+    if point is None or not point.version.prerelease:
         return bump
-    new = {reason.commit for reason in survey.news[bump.component].reasons}
-    kept = (reason for reason in bump.reasons if not isinstance(reason, CommitReason) or reason.commit in new)
-    return dataclasses.replace(bump, reasons=tuple(kept))
+    if bump.after.prerelease:
+        new = {reason.commit for reason in survey.news[bump.component].reasons}
+        kept = (reason for reason in bump.reasons if not isinstance(reason, CommitReason) or reason.commit in new)
+        return dataclasses.replace(bump, reasons=tuple(kept))
+    return dataclasses.replace(bump, reasons=tuple(_since_final(survey, reason) for reason in bump.reasons))
+
+
+def _since_final(survey: Survey, reason: Reason) -> Reason:
+    last = survey.points.get(reason.part) if isinstance(reason, PartReason) else None
+    if not isinstance(reason, PartReason) or last is None or not last.version.prerelease:
+        return reason
+    final = survey.finals.get(reason.part)
+    return dataclasses.replace(reason, before=str(final.version) if final else None)
 
 
 _SECTIONS = {

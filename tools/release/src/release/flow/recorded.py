@@ -51,11 +51,11 @@ def tag_names(repository: Repository, recorded: Sequence[Recorded]) -> list[tupl
     return names
 
 
-def recorded_before(repository: Repository, tip: str) -> list[Recorded]:
-    """Return the commits in the history of ``tip`` that released a component under a tag, children first."""
+def recorded_before(repository: Repository, *tips: str) -> list[Recorded]:
+    """Return the commits in the history of ``tips`` that released a component under a tag, children first."""
     out = repository.run(
         "log", "-z", "--topo-order", "--no-patch", "--no-show-signature", "--encoding=UTF-8",
-        "--regexp-ignore-case", "--grep=^Release-Component: ", _FIELDS, tip,
+        "--regexp-ignore-case", "--grep=^Release-Component: ", _FIELDS, *tips,
     )  # fmt: skip
     return [found for found in _read(out) if found.message.released]
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from release.errors import ConfigError, GitStateError, HistoryError, Place
+from release.flow.recorded import recorded_before
 from release.model.commit import Commit, Message
 from release.model.component import Component
 from release.model.edit import digest
@@ -75,7 +76,7 @@ class Survey:
     def tags_digest(self) -> str:
         """The SHA-256 of all components' tags and where they lead."""
         lines = sorted(f"{tag.name} {tag.commit}\n" for tagged in self.tags.values() for tag in tagged)
-        return digest("".join(lines).encode())
+        return digest("".join(lines).encode(errors="surrogateescape"))
 
 
 def survey(
@@ -203,14 +204,13 @@ def _refuse_ambiguous(config: Config, components: Mapping[str, Component], found
     taken = {former for name in components for former in config.of(name).formerly}
     doubtful = {c.native: c for c in components.values() if c.alias is not None and c.native not in taken}
     patterns = [TagPattern.of(name, config.tag.replace("{name}", name)) for name in doubtful]
-    for name, tagged in match_tags(
-        patterns, ((tag.name, tag.commit, tag.time) for tag in found), lambda _: False
-    ).items():
+    triples = ((tag.name, tag.commit, tag.time) for tag in found)
+    for name, tagged in match_tags(patterns, triples, lambda _: False).items():
         same = ", ".join(c.name for c in components.values() if c.native == name)
         raise HistoryError(
             f"the tag {tagged[0].name} could be a release of each of {same}",
             where=[doubtful[name].declared],
-            fix=f"write `components: {{{doubtful[name].name}: {{formerly: [{name}]}}}}` into {CONFIG} for the right one",
+            fix=f"write `components: {{NAME: {{formerly: [{name}]}}}}` into {CONFIG} for the one that it is of",
         )
 
 
@@ -347,7 +347,8 @@ class _Reader:
                         fix=f"decide which is right; to move the tag: git tag -f -a {tag.name} {sha[:12]}",
                     )
                 if not any(point.commit == sha and point.version == version for point in candidates[name]):
-                    candidates[name].append(Point(sha, version, build, "trailer"))
+                    source = "trailer" if (former, text, build) in message.released else "build"
+                    candidates[name].append(Point(sha, version, build, source))
                     added = True
         return added
 
@@ -365,8 +366,9 @@ class _Reader:
     def _refuse_disagreement(self, points: Mapping[str, Point]) -> None:
         by_commit: dict[str, list[tuple[str, Point]]] = {}
         for name, point in points.items():
-            if point.source not in ("trailer", "baseline"):
+            if point.source not in ("trailer", "build", "baseline"):
                 by_commit.setdefault(point.commit, []).append((name, point))
+        silent: list[tuple[str, Point]] = []
         for sha, text in self.history.messages(list(by_commit)).items():
             said = {name: version for name, version, _ in parse_message(text).released}
             for name, point in by_commit[sha]:
@@ -375,6 +377,33 @@ class _Reader:
                         f"the tag {point.source} and the trailer of its commit {sha[:12]} disagree: "
                         f"the commit released {name} {said[name]}",
                         fix=f"delete the wrong one, for example: git tag -d {point.source}",
+                    )
+                if name not in said:
+                    silent.append((name, point))
+        self._refuse_moved(silent)
+
+    def _refuse_moved(self, silent: Sequence[tuple[str, Point]]) -> None:
+        """Refuse tags that were moved forward from the commit whose trailer names the release.
+
+        A commit that says nothing of its tag is believed where it changes the component's manifest, as a release
+        does; only for others is the history searched for trailers.
+        """
+        commits = self.history.commits([point.commit for _, point in silent], None)
+        doubtful = {
+            (name, str(point.version)): point
+            for name, point in silent
+            if point.commit not in commits
+            or all(path != self.components[name].manifest for _, path in commits[point.commit].touches)
+        }
+        tips = sorted({point.commit for point in doubtful.values()})
+        for found in recorded_before(self.repository, *tips) if self.history.any_trailer(tips) else ():
+            for name, version, _ in found.message.released:
+                point = doubtful.get((name, version))
+                if point is not None:
+                    raise HistoryError(
+                        f"{name} {version} was released by commit {found.commit[:12]} as its trailer says, but the "
+                        f"tag {point.source} leads to {point.commit[:12]}",
+                        fix=f"decide which is right; to move the tag: git tag -f -a {point.source} {found.commit[:12]}",
                     )
 
     def _refuse_shallow(self, finals: Mapping[str, Point]) -> None:

@@ -75,7 +75,7 @@ def decode(content: bytes) -> Plan:
         PlanRefused: it is no plan, of another format, or was changed after it was made.
     """
     try:
-        data = json.loads(content)
+        data = json.loads(content.decode(errors="surrogateescape"))
         if data["format"] != FORMAT:
             raise PlanRefused(f"the plan is of format {data['format']}, this version reads {FORMAT}", fix="plan again")
         if data["digest"] != _digest(data):
@@ -111,7 +111,7 @@ def decode(content: bytes) -> Plan:
 
 def _canonical(data: Any) -> bytes:
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode(errors="surrogateescape")
+    return text.encode(errors="backslashreplace")
 
 
 def _digest(data: dict[str, Any]) -> str:

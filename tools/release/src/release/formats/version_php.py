@@ -101,8 +101,9 @@ class VersionPhp:
 
     @property
     def declared(self) -> Place:
-        """Where the version is declared, or the component where there is no version."""
-        literal = self.version or self.component
+        """Where the version is declared: a release that can't be read as one, the version, or the component."""
+        unreadable = self.release if self.semantic is None else None
+        literal = unreadable or self.version or self.component
         return Place(self.path, literal.token.line, literal.token.column) if literal else Place(self.path)
 
     @property

@@ -25,7 +25,8 @@ __all__ = [
 class Point:
     """Where a component was last released: the commit, the version there and its build number.
 
-    ``source`` names what says so: a tag's name, ``trailer`` or ``baseline``.
+    ``source`` names what says so: a tag's name, ``trailer``, ``build`` (a trailer for a build number alone) or
+    ``baseline``.
     """
 
     commit: str

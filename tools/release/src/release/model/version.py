@@ -12,7 +12,7 @@ from semver import Version
 
 from release.errors import VersionRefused
 
-__all__ = ["Level", "Version", "ZeroPolicy", "compatible", "next_version", "parse_version"]
+__all__ = ["Level", "Version", "ZeroPolicy", "compatible", "level_between", "next_version", "parse_version"]
 
 
 class Level(enum.IntEnum):
@@ -66,6 +66,13 @@ def compatible(requirement: Version, version: Version) -> bool:
     if requirement.minor:
         return version.major == 0 and version.minor == requirement.minor
     return (version.major, version.minor, version.patch) == (0, 0, requirement.patch)
+
+
+def level_between(before: Version, after: Version) -> Level:
+    """Return the level of the part that differs first; a pre-release or promotion counts as a patch."""
+    if before.major != after.major:
+        return Level.MAJOR
+    return Level.MINOR if before.minor != after.minor else Level.PATCH
 
 
 def next_version(

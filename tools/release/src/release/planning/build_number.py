@@ -63,7 +63,7 @@ def next_build(
         if other >= number:
             raise VersionRefused(
                 f"{component}: {number} on {here} would not be above {other} on the older line {branch}",
-                fix=f"raise $plugin->version on {here} above {other} by hand, or lower it on {branch} if it is unreleased",
+                fix=f"raise $plugin->version on {here} above {other}, or lower it on {branch} if it is unreleased",
             )
     for branch, other in above:
         if number >= other:

@@ -36,10 +36,11 @@ _FOOTER = re.compile(r"(?P<token>BREAKING CHANGE|BREAKING-CHANGE|[A-Za-z][\w-]*)
 _BREAKING = re.compile(r"BREAKING[ -]CHANGE: ")
 _BULLET = re.compile(r"[*-] +(?P<header>.+)")
 _SQUASHED = re.compile(r"commit [0-9a-f]{7,64}")
-_PULL = re.compile(r"\(#(\d+)\)\s*$")
+_PULL = re.compile(r"\(#([0-9]{1,18})\)\s*$")
 _REVERTS = re.compile(r"\b[Tt]his reverts commit ([0-9a-fA-F]{7,64})\b")
-_REVERTS_PULL = re.compile(r"^Reverts (?:[\w.-]+/[\w.-]+)?#(\d+)\s*$", re.MULTILINE)
+_REVERTS_PULL = re.compile(r"^Reverts (?:[\w.-]+/[\w.-]+)?#([0-9]{1,18})\s*$", re.MULTILINE)
 _PICKED = re.compile(r"^\(cherry picked from commit ([0-9a-f]{7,64})\)\s*$", re.MULTILINE)
+_BUILD = re.compile(r"[0-9]{1,18}")
 _SHA = re.compile(r"\b[0-9a-fA-F]{7,64}\b")
 
 
@@ -94,9 +95,9 @@ def _split_footers(lines: list[str]) -> tuple[list[str], list[tuple[str, str]]]:
     """Split what follows the subject into body lines and footers.
 
     Footers start at the first line after a blank one that has a footer's form; from there on a value runs until the
-    next footer; a line of ``git cherry-pick -x`` belongs to none. A ``BREAKING CHANGE:`` line counts wherever it starts a line, as in Angular's own parser: to miss
-    one costs more than to believe one. Where a squash commit's list goes on after footers, those were of the entry
-    above: its ``BREAKING CHANGE`` stays with it in the body.
+    next footer; a line of ``git cherry-pick -x`` belongs to none. A ``BREAKING CHANGE:`` line counts wherever it
+    starts a line, as in Angular's own parser: to miss one costs more than to believe one. Where a squash commit's
+    list goes on after footers, those were of the entry above: its ``BREAKING CHANGE`` stays with it in the body.
     """
     body: list[str] = []
     footers: list[tuple[str, list[str]]] = []
@@ -166,5 +167,6 @@ def _released(footers: list[tuple[str, str]], name: str) -> tuple[tuple[str, str
     for token, value in footers:
         words = _first_line(value).split()
         if token.lower() == name and len(words) in (2, 3):
-            found.append((words[0], words[1], int(words[2]) if len(words) == 3 and words[2].isdigit() else None))
+            build = int(words[2]) if len(words) == 3 and _BUILD.fullmatch(words[2]) else None
+            found.append((words[0], words[1], build))
     return tuple(found)

@@ -112,7 +112,9 @@ class Repository:
         if not names:
             return []
         found: list[bytes | None] = []
-        data = self.run("cat-file", "--batch", data="".join(f"{name}\n" for name in names).encode())
+        data = self.run(
+            "cat-file", "--batch", data="".join(f"{name}\n" for name in names).encode(errors="surrogateescape")
+        )
         position = 0
         for _ in names:
             end = data.index(b"\n", position)

@@ -145,8 +145,21 @@ class History:
             self._dirty = True
         return {name: known[name] for name in names}
 
+    def any_trailer(self, tips: Sequence[str]) -> bool:
+        """Tell whether some commit in the history of ``tips`` names a release in a trailer."""
+        known = self._index.numbers
+        for tip in tips:
+            if f"{tip} trailers" not in known:
+                out = self._repository.run("rev-list", "--max-count=1", "--grep=^Release-Component: ", tip)
+                known[f"{tip} trailers"] = int(bool(out))
+                self._dirty = True
+        return any(known[f"{tip} trailers"] for tip in tips)
+
     def save(self) -> None:
-        """Write the side index, unless nothing new was learnt, the clone is shallow or the folder is read-only."""
+        """Write the side index, unless nothing new was learnt, the clone is shallow or the folder is read-only.
+
+        It holds text: commits that touch a path which is not UTF-8 are left out and read anew each time.
+        """
         if not self._dirty or self._repository.shallow:
             return
         import msgspec
@@ -154,19 +167,20 @@ class History:
         index = self._index
         position = {sha: i for i, sha in enumerate(index.order)}
         size = len(index.tip) // 2
-        body = msgspec.msgpack.encode(
-            (
-                size,
-                bytes.fromhex("".join(index.order)),
-                [[position[parent] for parent in index.parents[sha]] for sha in index.order],
-                [sorted(paths) for paths in index.coverage],
-                [index.covered.get(sha, -1) for sha in index.order],
-                [(position[sha], *fact) for sha, fact in index.facts.items() if sha in position],
-                index.numbers,
-            )
-        )
+        odd = {sha for sha, (_, _, touches) in index.facts.items() if not _is_text("".join([p for _, p in touches]))}
         temporary = self._path.with_suffix(f".{os.getpid()}")
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, UnicodeEncodeError):
+            body = msgspec.msgpack.encode(
+                (
+                    size,
+                    bytes.fromhex("".join(index.order)),
+                    [[position[parent] for parent in index.parents[sha]] for sha in index.order],
+                    [sorted(paths) for paths in index.coverage],
+                    [-1 if sha in odd else index.covered.get(sha, -1) for sha in index.order],
+                    [(position[sha], *fact) for sha, fact in index.facts.items() if sha in position and sha not in odd],
+                    index.numbers,
+                )
+            )
             self._path.parent.mkdir(exist_ok=True)
             temporary.write_bytes(_FORMAT + zlib.crc32(body).to_bytes(4, "big") + body)
             temporary.replace(self._path)
@@ -214,6 +228,17 @@ def _tokens(chunks: Iterable[bytes]) -> Iterator[str]:
             yield token.decode(errors="surrogateescape")
 
 
+def _is_text(text: str) -> bool:
+    """Tell whether ``text`` was UTF-8, that is, holds no surrogates in place of bytes."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _records(tokens: Iterator[str]) -> Iterator[tuple[str, int, str, tuple[Touch, ...]]]:
     """Group the NUL-separated output of ``diff-tree``: a header of three tokens, then pairs of status and path.
 
@@ -233,5 +258,7 @@ def _records(tokens: Iterator[str]) -> Iterator[tuple[str, int, str, tuple[Touch
             yield sha, time, message, tuple(touches)
             touches = []
         sha, time, message = head, int(next(tokens)), next(tokens)
+        if not _is_text(message):
+            message = message.encode(errors="surrogateescape").decode(errors="replace")
     if touches:
         yield sha, time, message, tuple(touches)

@@ -79,7 +79,7 @@ def commit_files(repository: Repository, base: str, files: Mapping[str, bytes], 
             "update-index",
             "-z",
             "--index-info",
-            data="".join(f"{line}\0" for line in lines).encode(),
+            data="".join(f"{line}\0" for line in lines).encode(errors="surrogateescape"),
             env=env,
         )
         root = repository.run("write-tree", env=env).decode().strip()
@@ -150,7 +150,7 @@ def sync_tree(repository: Repository, old: str, new: str, paths: Sequence[str]) 
         GitStateError: a file was changed meanwhile.
     """
     try:
-        if repository.text("write-tree") != repository.text("rev-parse", f"{new}^{{tree}}"):
+        if repository.run("diff-index", "--cached", "--name-only", new):
             _take_back(repository, old, new, paths)
             repository.run("update-index", "-q", "--refresh", ok=(0, 1))
             repository.run("read-tree", "-m", "-u", old, new)

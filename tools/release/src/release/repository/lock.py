@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from release.errors import Locked, StorageError
 from release.repository.git import Repository
@@ -38,36 +40,39 @@ def locked(
             lock.acquire(timeout=0)
         except Timeout:
             if wait:
-                waiting(_who(holder.read_text() if holder.exists() else ""))
+                waiting(_who(holder))
             lock.acquire(timeout=wait)
     except Timeout:
-        who = _who(holder.read_text() if holder.exists() else "")
-        raise Locked(f"another release is under way here: {who}", fix="wait for it, or use --wait SECONDS") from None
-    except OSError as error:
-        raise StorageError(
-            f"the lock {folder / 'lock'} can't be written: {error.strerror}", fix="free space or mend permissions"
+        raise Locked(
+            f"another release is under way here: {_who(holder)}", fix="wait for it, or use --wait SECONDS"
         ) from None
+    except OSError as error:
+        raise _unwritable(folder / "lock", error) from None
     try:
-        holder.write_text(
-            json.dumps(
-                {
-                    "pid": os.getpid(),
-                    "host": socket.gethostname(),
-                    "command": command,
-                    "since": int(time.time()),
-                }
-            )
-        )
+        _sign(holder, command)
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            holder.unlink(missing_ok=True)
         lock.release()
 
 
-def _who(text: str) -> str:
+def _sign(holder: Path, command: str) -> None:
+    data = {"pid": os.getpid(), "host": socket.gethostname(), "command": command, "since": int(time.time())}
     try:
-        data = json.loads(text)
+        holder.write_text(json.dumps(data))
+    except OSError as error:
+        raise _unwritable(holder, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"the lock {path} can't be written: {error.strerror}", fix="free space or mend permissions")
+
+
+def _who(holder: Path) -> str:
+    try:
+        data = json.loads(holder.read_text())
         since = time.strftime("%H:%M:%S UTC", time.gmtime(data["since"]))
         return f"`{data['command']}`, process {data['pid']} on {data['host']}, since {since}"
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "a run that has just started"

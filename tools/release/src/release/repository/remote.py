@@ -92,11 +92,18 @@ def push(repository: Repository, to: Target, commit: str, tags: Sequence[str]) -
             return
         if any(sign in said for sign in _MOVED):
             raise _lost(to) from None
-        lines = [line for line in said.splitlines() if line.startswith(("remote:", "error:", "fatal:", " !"))]
         raise PushRefused(
-            f"{to.remote} refused the release, nothing of it is there: {' / '.join(lines[:3]) or said.strip()}",
+            f"{to.remote} refused the release, nothing of it is there: {_gist(said)}",
             fix="mend what the remote names, then run again",
         ) from None
+
+
+def _gist(said: str) -> str:
+    """Return what the remote said, and git of the refs that it refused for themselves; or else all of it."""
+    lines = [" ".join(line.split()) for line in said.splitlines()]
+    remote = [line for line in lines if line.startswith("remote:") and line != "remote:"]
+    refused = [line for line in lines if line.startswith("!") and "atomic" not in line]
+    return " / ".join([*remote[:3], *refused[:3]] or lines)
 
 
 def has_all(repository: Repository, to: Target, commit: str, tags: Sequence[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from release.cli.console import json_option, open_repository, print_json
+from release.cli.console import json_option, open_repository, print_json, printable
 
 __all__ = ["command"]
 
@@ -37,4 +37,4 @@ def command(ctx: click.Context, base: str, explain: bool, as_json: bool) -> None
         )
         return
     for one in found:
-        click.echo(f"{one.name}: {' → '.join((one.file, *one.chain))}" if explain else one.name)
+        click.echo(printable(f"{one.name}: {' → '.join((one.file, *one.chain))}") if explain else one.name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from release.cli.console import component_names, json_option, now, open_repository, print_json, progress
+from release.cli.console import component_names, counted, json_option, now, open_repository, print_json, progress
 from release.errors import ReleaseError
 
 if TYPE_CHECKING:
@@ -77,11 +77,11 @@ def command(
         if dry_run or plan_out is not None:
             plan = _planned(repository, request, plan_file, report)
     if dry_run or plan_out is not None:
-        _show(plan, as_json)
         if plan_out is not None:
             from release.formats.plan_json import encode
 
             plan_out.write_bytes(encode(plan))
+        _show(plan, as_json)
         return
     _release(repository, request, plan_file, push, wait, as_json)
 
@@ -135,7 +135,8 @@ def _release(
     from release.repository.lock import locked
 
     def finished(landed: Landed) -> None:
-        click.echo(f"finished the interrupted release {landed.commit[:12]} ({len(landed.tags)} tags)", err=True)
+        tags = counted(len(landed.tags), "tag")
+        click.echo(f"finished the interrupted release {landed.commit[:12]} ({tags})", err=True)
 
     shown: list[Plan] = []
     with locked(
@@ -169,7 +170,7 @@ def _release(
     _show(shown[-1] if shown else landed.plan if landed else None, as_json=False)
     if landed is not None:
         where = f"; pushed to {landed.pushed.remote}/{landed.pushed.branch}" if landed.pushed else ""
-        click.echo(f"released in commit {landed.commit[:12]}, {len(landed.tags)} tags{where}")
+        click.echo(f"released in commit {landed.commit[:12]}, {counted(len(landed.tags), 'tag')}{where}")
 
 
 def _show(plan: Plan | None, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from release.cli.console import json_option, open_repository, print_json, progress
+from release.cli.console import counted, json_option, open_repository, print_json, progress
 
 if TYPE_CHECKING:
     from release.checks.rule import Finding
@@ -61,9 +61,10 @@ def _show(report: Report) -> None:
         click.echo(f"not compared with earlier releases: {report.skipped}")
     errors = sum(one.severity == "error" for one in report.findings)
     click.echo(
-        f"{report.components} components: {errors} errors, {len(report.findings) - errors} warnings"
+        f"{counted(report.components, 'component')}: {counted(errors, 'error')}, "
+        f"{counted(len(report.findings) - errors, 'warning')}"
         if report.findings
-        else f"{report.components} components: nothing to complain of"
+        else f"{counted(report.components, 'component')}: nothing to complain of"
     )
 
 

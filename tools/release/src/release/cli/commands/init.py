@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from release.cli.console import console, json_option, now, open_repository, print_json
+from release.cli.console import cell, console, json_option, now, open_repository, print_json
 
 if TYPE_CHECKING:
     from release.flow.init import Setup
@@ -96,7 +96,8 @@ def _show(setup: Setup) -> None:
         if one.component.build is not None:
             version += f" ({one.component.build})"
         folder = one.component.path or "."
-        table.add_row(one.component.kind, one.component.name, folder, version, one.last.name if one.last else "none")
+        shown = (one.component.kind, one.component.name, folder, version, one.last.name if one.last else "none")
+        table.add_row(*map(cell, shown))
     console().print(table)
     click.echo(f"main branch: {setup.main}; maintenance branches: {', '.join(setup.maintenance)}; tags: {setup.tag}")
     for one_left in setup.left_out:

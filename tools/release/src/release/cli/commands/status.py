@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from release.cli.console import console, json_option, now, open_repository, print_json, progress
+from release.cli.console import cell, console, json_option, now, open_repository, print_json, progress
+
+if TYPE_CHECKING:
+    from release.model.plan import Point
 
 __all__ = ["command"]
 
@@ -60,8 +65,23 @@ def command(ctx: click.Context, as_json: bool) -> None:
         table.add_column(title, overflow="fold", justify="right" if title == "commits" else "left")
     for row in rows:
         point = found.points.get(str(row["name"]))
-        last = "never" if point is None else point.source if point.source != "trailer" else f"{point.version} (no tag)"
+        last = _last(point)
         version = f"{row['version'] or '—'}" + (f" ({row['build']})" if row["build"] is not None else "")
         next_ = f"{row['next'] or '—'}" + (f" ({row['next-build']})" if row["next-build"] is not None else "")
-        table.add_row(str(row["name"]), str(row["kind"]), version, last, str(row["commits"]), next_, str(row["why"]))
+        shown = (str(row["name"]), str(row["kind"]), version, last, str(row["commits"]), next_, str(row["why"]))
+        table.add_row(*map(cell, shown))
     console().print(table)
+
+
+def _last(point: Point | None) -> str:
+    if point is None:
+        return "never"
+    match point.source:
+        case "trailer":
+            return f"{point.version} (no tag)"
+        case "build":
+            return f"{point.version} ({point.build})"
+        case "baseline":
+            return f"{point.version} (baseline)"
+        case tag:
+            return tag

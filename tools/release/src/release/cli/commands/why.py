@@ -13,6 +13,7 @@ from release.cli.console import (
     now,
     open_repository,
     print_json,
+    printable,
     progress,
 )
 
@@ -82,10 +83,16 @@ def _tree(name: str, bumps: dict[str, Bump]) -> Tree:
     from release.model.plan import PartReason
 
     bump = bumps[name]
-    tree = Tree(f"[bold]{escape(name)}[/bold] {bump.before or 'new'} → {bump.after} ({bump.level})")
+    tree = Tree(f"[bold]{escape(name)}[/bold] {_change(bump)} ({bump.level})")
     for reason in bump.reasons:
         if isinstance(reason, PartReason):
             tree.add(_tree(reason.part, bumps))
         else:
-            tree.add(f"{escape(reason_text(reason))} [dim]({reason.level})[/dim]")
+            tree.add(f"{escape(printable(reason_text(reason)))} [dim]({reason.level})[/dim]")
     return tree
+
+
+def _change(bump: Bump) -> str:
+    if bump.before == bump.after:
+        return f"{bump.after} ({bump.build_before} → {bump.build_after})"
+    return f"{bump.before or 'new'} → {bump.after}"
