@@ -317,7 +317,7 @@ class _Planner:
         if component.build is not None:
             build = self._next_build(component)
         only_build = point is not None and point.version == version
-        if point is not None and component.name in self.asked:
+        if point is not None and any(member in self.asked for member in self._members(component.name)):
             level = level_between(point.version, version)
         return Bump(
             component=component.name,

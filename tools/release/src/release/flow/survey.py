@@ -15,7 +15,7 @@ from release.model.commit import Commit, Message
 from release.model.component import Component
 from release.model.edit import digest
 from release.model.plan import Point
-from release.model.version import Level, Version, parse_version
+from release.model.version import Level, parse_version, precedence
 from release.planning.attribute import Layout, Rules
 from release.planning.conventional import parse_message
 from release.planning.decide import Decision, Weights, decide
@@ -100,7 +100,7 @@ def survey(
     head = at or repository.head()
     progress("reading the tree", 0, 0)
     history = History(repository)
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(4) as pool:
         graph = pool.submit(history.graph, head)
         found = _survey(repository, head, history, graph, pool, config, only_tags, other_lines, progress)
     if at is None:
@@ -236,6 +236,9 @@ def attribution(config: Config, names: Collection[str]) -> Rules:
         {name: matcher(config.of(name).exclude) for name in names if config.of(name).exclude},
         {name: matcher(config.of(name).paths) for name in names if config.of(name).paths},
     )
+
+
+_FEW_FOLDERS = 8
 
 
 class _Reader:
@@ -458,31 +461,35 @@ class _Reader:
         return self.unreleased[commits]
 
     def _read_bands(self, needed: Mapping[str, int], folders: Mapping[str, set[str]]) -> None:
-        """Read commits that few components need only below these components' folders: most are then cheap."""
-        few = max(1, len(self.names) // 8)
+        """Read commits that few components need only below these components' folders: most are then cheap.
+
+        Git compares each changed path with each folder, so beyond a few folders it is cheaper to read all.
+        """
+        few = _FEW_FOLDERS
         rest = [sha for sha, mask in needed.items() if mask.bit_count() <= few]
         union = 0
         for sha in rest:
             union |= needed[sha]
         names = [name for bit, name in enumerate(self.names) if union >> bit & 1]
-        wide = len(names) > 2 * few or any(name in self.rules.further for name in names)
+        wide = len(names) > few or any(name in self.rules.further for name in names)
         if wide:
             rest = []
         narrow = set(rest)
         most = [sha for sha in needed if sha not in narrow]
         paths = frozenset(folder for name in names for folder in folders[name])
-        done = [0, 0]
+        half = len(most) // 2
+        done: dict[int, int] = {}
 
         def read(band: int, shas: Sequence[str], below: frozenset[str] | None) -> dict[str, Commit]:
             def report(count: int) -> None:
                 done[band] = count
-                self.progress("reading commits", sum(done), len(needed))
+                self.progress("reading commits", sum(done.values()), len(needed))
 
             return self.history.commits(shas, below, report)
 
-        bands = [self.pool.submit(read, 0, most, None), self.pool.submit(read, 1, rest, paths)]
-        for band in bands:
-            self._merge(band.result())
+        bands = ((most[:half], None), (most[half:], None), (rest, paths))
+        for reading in [self.pool.submit(read, i, *band) for i, band in enumerate(bands) if band[0]]:
+            self._merge(reading.result())
 
     def _merge(self, commits: Mapping[str, Commit]) -> None:
         for sha, commit in commits.items():
@@ -646,8 +653,8 @@ def _newest(candidates: Mapping[str, Sequence[Point]], graph: Graph) -> tuple[di
     shared = {point.commit for found in candidates.values() if len(found) > 1 for point in found}
     age = {sha: -i for i, sha in enumerate(graph.order) if sha in shared}
 
-    def key(point: Point) -> tuple[Version, int]:
-        return point.version, age.get(point.commit, 0)
+    def key(point: Point) -> tuple[object, int]:
+        return precedence(point.version), age.get(point.commit, 0)
 
     points = {name: max(found, key=key) for name, found in candidates.items() if found}
     finals = {

@@ -12,7 +12,7 @@ from semver import Version
 
 from release.errors import VersionRefused
 
-__all__ = ["Level", "Version", "ZeroPolicy", "compatible", "level_between", "next_version", "parse_version"]
+__all__ = ["Level", "Version", "ZeroPolicy", "compatible", "level_between", "next_version", "parse_version", "precedence"]
 
 
 class Level(enum.IntEnum):
@@ -53,6 +53,18 @@ def parse_version(text: str) -> Version:
     if not text.isascii() or text != text.strip():
         raise ValueError(f"{text!r} is not a semantic version")
     return Version.parse(text)
+
+
+def precedence(version: Version) -> tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]:
+    """Return a key that sorts versions by their precedence (SemVer 2.0, section 11), build metadata left out."""
+    identifiers = version.prerelease.split(".") if version.prerelease else ()
+    return (
+        version.major,
+        version.minor,
+        version.patch,
+        not identifiers,
+        tuple((False, int(part), "") if part.isdigit() else (True, 0, part) for part in identifiers),
+    )
 
 
 def compatible(requirement: Version, version: Version) -> bool:

@@ -32,7 +32,7 @@ def tags(repository: Repository) -> list[Tag]:
 
 
 def branches(repository: Repository) -> dict[str, str]:
-    """Return the commits of local and remote-tracking branches by names without ``refs/heads/`` or ``refs/remotes/``."""
+    """Return the commits of local and remote-tracking branches by name without ``refs/heads/`` or ``refs/remotes/``."""
     out = repository.text(
         "for-each-ref", "--format=%(refname)%00%(objectname)%00%(symref)", "refs/heads", "refs/remotes"
     )

@@ -1,0 +1,1 @@
+"""Other tools that find the next version of each component, run as their documentation says."""
