@@ -41,12 +41,7 @@ def step(number: int, body: str = "", savepoint: int | None = None) -> str:
 def context(tree: Tree, *others: Component, released: Mapping[str, Released] | None = None) -> Context:
     kind = Plugin()
     components = {one.name: one for one in [*kind.discover(tree, tree.files()), *others]}
-    edges = [
-        edge
-        for one in components.values()
-        if one.kind == "plugin"
-        for edge in kind.edges(tree, one, components)
-    ]
+    edges = [edge for one in components.values() if one.kind == "plugin" for edge in kind.edges(tree, one, components)]
     return Context(tree, components, edges, released or {})
 
 
@@ -62,10 +57,7 @@ def shown(found: list[Finding]) -> list[str]:
 
 def test_each_rule_is_named_after_its_module() -> None:
     assert len(BY_ID) == len(RULES)
-    assert all(
-        rule.check.__module__.rpartition(".")[2] == rule.id.replace("-", "_") and rule.summary
-        for rule in RULES
-    )
+    assert all(rule.check.__module__.rpartition(".")[2] == rule.id.replace("-", "_") and rule.summary for rule in RULES)
 
 
 @pytest.mark.parametrize(
@@ -118,9 +110,7 @@ def test_a_name_that_moodle_does_not_take_is_found(component: str) -> None:
     assert "no name that Moodle takes" in found.what
 
 
-@pytest.mark.parametrize(
-    "version", ["20260101", "20260101000", "2026010100.05", "'soon'", "2026013200", "2026022900"]
-)
+@pytest.mark.parametrize("version", ["20260101", "20260101000", "2026010100.05", "'soon'", "2026013200", "2026022900"])
 def test_a_version_that_is_no_date_and_count_is_found(version: str) -> None:
     (found,) = findings("plugin-version-wellformed", {"version.php": version_php(version=version)})
     assert str(found.place) == "version.php:2:20"
@@ -183,9 +173,7 @@ def test_requirements_that_agree_are_fine() -> None:
 
 
 def test_no_requires_is_only_a_warning() -> None:
-    files: dict[str, str | bytes] = {
-        "version.php": version_php().replace("$plugin->requires = 2024100700;", "")
-    }
+    files: dict[str, str | bytes] = {"version.php": version_php().replace("$plugin->requires = 2024100700;", "")}
     assert [found.severity for found in findings("plugin-requirements", files)] == ["warning"]
 
 
@@ -219,9 +207,7 @@ def test_a_quoted_requires_alone_is_not_seen_by_the_installer() -> None:
 def test_where_the_two_readers_agree_nothing_is_found() -> None:
     more = "$plugin->maturity = /* the constant */ MATURITY_STABLE; $plugin->release = '1.0 /* kept */';"
     assert findings("plugin-parsers-agree", {"version.php": version_php(more=more)}) == []
-    assert (
-        findings("plugin-parsers-agree", {"version.php": version_php(more="$plugin->maturity = 200;")}) == []
-    )
+    assert findings("plugin-parsers-agree", {"version.php": version_php(more="$plugin->maturity = 200;")}) == []
 
 
 def savepoint_findings(upgrade: str, component: str = "local_a", version: str = "2026010100") -> list[str]:
@@ -303,9 +289,7 @@ def test_each_type_has_its_savepoint_function(component: str, call: str) -> None
 
 def released_findings(before: str, now: str, build: int = 2026010100) -> list[str]:
     old = MemoryTree({"old/version.php": version_php(), "old/db/upgrade.php": before})
-    tree = MemoryTree(
-        {"local/a/version.php": version_php(version="2027010100"), "local/a/db/upgrade.php": now}
-    )
+    tree = MemoryTree({"local/a/version.php": version_php(version="2027010100"), "local/a/db/upgrade.php": now})
     released = Released("local_a/1.0.0", old, "old", build, ("local/a/db/upgrade.php",))
     return shown(list(BY_ID["upgrade-released-steps"].check(context(tree, released={"local_a": released}))))
 
@@ -355,14 +339,10 @@ def test_a_released_file_that_is_broken_is_a_warning() -> None:
         ("classes/db/access.php", 2026010100, 0),
     ],
 )
-def test_a_change_that_moodle_reads_at_upgrade_needs_a_higher_version(
-    changed: str, build: int, count: int
-) -> None:
+def test_a_change_that_moodle_reads_at_upgrade_needs_a_higher_version(changed: str, build: int, count: int) -> None:
     tree = MemoryTree({"local/a/version.php": version_php()})
     released = Released("local_a/1.0.0", tree, "local/a", build, (f"local/a/{changed}",))
-    found = shown(
-        list(BY_ID["plugin-db-change-version"].check(context(tree, released={"local_a": released})))
-    )
+    found = shown(list(BY_ID["plugin-db-change-version"].check(context(tree, released={"local_a": released}))))
     assert len(found) == count
     assert all(f"local/a/{changed} changed since local_a/1.0.0" in one for one in found)
 
@@ -374,9 +354,7 @@ def crate(version: str) -> Component:
     )
 
 
-def bundle(
-    version: str = "0.2.0", built_from: str = "0.2.0", sha: str = LIB_SHA, path: str = "native/a.so"
-) -> str:
+def bundle(version: str = "0.2.0", built_from: str = "0.2.0", sha: str = LIB_SHA, path: str = "native/a.so") -> str:
     return (
         f'{{"crates": {{"accel": {{"version": "{version}",\n'
         f' "binaries": [{{"path": "{path}", "version": "{built_from}", "sha256": "{sha}"}}]}}}}}}'

@@ -98,9 +98,7 @@ def test_a_step_is_the_same_step_whatever_its_layout_and_number() -> None:
 
 def test_broken_php_is_refused_with_its_place() -> None:
     with pytest.raises(FormatError) as caught:
-        upgrade_php.parse(
-            b"<?php\nfunction xmldb_a_upgrade($oldversion) {\n  if ($oldversion < ) {}\n}", "up.php"
-        )
+        upgrade_php.parse(b"<?php\nfunction xmldb_a_upgrade($oldversion) {\n  if ($oldversion < ) {}\n}", "up.php")
     assert str(caught.value.where[0]).startswith("up.php:3:")
 
 

@@ -165,9 +165,7 @@ def test_what_only_running_the_file_would_tell_is_refused_with_its_place(stateme
 
 
 def test_a_new_object_forgets_what_was_set_before() -> None:
-    facts = version_php.parse(
-        b"<?php $plugin->version = 1; $plugin = new stdClass(); $plugin->cron = 0;", "x"
-    )
+    facts = version_php.parse(b"<?php $plugin->version = 1; $plugin = new stdClass(); $plugin->cron = 0;", "x")
     assert facts.version is None
     assert value(facts.cron) == 0
 
@@ -192,9 +190,7 @@ def test_the_installer_reads_shapes_wherever_they_stand() -> None:
 
 
 def test_the_written_version_is_bare_digits_that_both_readers_see() -> None:
-    content = (
-        b"<?php\n$plugin->version = /* old */ '2019080902' ; // Quoted.\n$plugin->component = 'local_a';\n"
-    )
+    content = b"<?php\n$plugin->version = /* old */ '2019080902' ; // Quoted.\n$plugin->component = 'local_a';\n"
     after = edited(content, version_php.set_version(content, version_php.parse(content, "x"), 2026112300))
     assert after == content.replace(b"'2019080902'", b"2026112300")
     assert version_php.installer_view(after).version == "2026112300"
@@ -241,9 +237,7 @@ def test_a_missing_release_is_put_before_the_version_in_its_style() -> None:
     content = b"<?php\r\n  $plugin->version   = 2026010100; // Now.\r\n  $plugin->component = 'local_a';"
     facts = version_php.parse(content, "version.php")
     after = edited(content, *version_php.set_release(content, facts, "0.1.0"))
-    assert after == content.replace(
-        b"  $plugin->version ", b"  $plugin->release   = '0.1.0';\r\n  $plugin->version "
-    )
+    assert after == content.replace(b"  $plugin->version ", b"  $plugin->release   = '0.1.0';\r\n  $plugin->version ")
 
 
 def test_a_missing_version_is_put_before_the_component() -> None:

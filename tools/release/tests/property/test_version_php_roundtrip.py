@@ -30,12 +30,8 @@ COMMENTS = st.sampled_from(
         b"\r\n  ",
     ]
 )
-VALUES = st.builds(
-    lambda number, quote: quote + b"%d" % number + quote, NUMBERS, st.sampled_from([b"", b"'", b'"'])
-)
-PROSE = st.text(
-    st.characters(codec="utf-8", exclude_characters="'\\$\0", exclude_categories=["Cs"]), max_size=12
-)
+VALUES = st.builds(lambda number, quote: quote + b"%d" % number + quote, NUMBERS, st.sampled_from([b"", b"'", b'"']))
+PROSE = st.text(st.characters(codec="utf-8", exclude_characters="'\\$\0", exclude_categories=["Cs"]), max_size=12)
 OTHERS = st.sampled_from(
     [
         b"defined('MOODLE_INTERNAL') || die();",
@@ -62,9 +58,7 @@ def files(draw: st.DrawFn) -> bytes:
     statements += [statement(b"component", b"'local_odd'"), statement(b"release", release)]
     statements += draw(st.lists(OTHERS, max_size=4))
     ordered = draw(st.permutations(statements))
-    start = draw(
-        st.sampled_from([b"<?php\n", b"\xef\xbb\xbf<?php ", b"<p>$plugin->version = 3;</p>\n<?PHP\r\n"])
-    )
+    start = draw(st.sampled_from([b"<?php\n", b"\xef\xbb\xbf<?php ", b"<p>$plugin->version = 3;</p>\n<?PHP\r\n"]))
     end = draw(st.sampled_from([b"", b"\n", b"\r\n?>\n", b" // the end"]))
     return start + b"".join(gap() + one + gap() for one in ordered) + end
 
@@ -106,9 +100,7 @@ def test_a_dependency_rises_or_stays(content: bytes, number: int) -> None:
         edit = version_php.set_dependency(dependency, number)
         after = apply(content, edit) if edit else content
         (again,) = [
-            one
-            for one in version_php.parse(after, "version.php").dependencies
-            if one.component == dependency.component
+            one for one in version_php.parse(after, "version.php").dependencies if one.component == dependency.component
         ]
         assert again.number == (None if dependency.any_version else max(number, dependency.number or 0))
         assert (again.number is None) == dependency.any_version

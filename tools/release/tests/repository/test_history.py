@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from scratch import Scratch, crate, plugin, workspace_toml
 
 from release.flow.survey import Survey, survey
 from release.repository.git import Repository
 from release.repository.history import History
+from scratch import Scratch, crate, plugin, workspace_toml
 
 NAMES = ("alpha", "beta", "gamma")
 

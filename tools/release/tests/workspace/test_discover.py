@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from scratch import chart, crate, image, plugin, workspace_toml
-from trees import MemoryTree
 
 from release.errors import ConfigError, WorkspaceError
 from release.workspace.config import ComponentConfig, Config
 from release.workspace.discover import Workspace, discover
+from scratch import chart, crate, image, plugin, workspace_toml
+from trees import MemoryTree
 
 VALUES = "image:\n  repository: example.org/moodle\n  tag: 1.0.0\n"
 

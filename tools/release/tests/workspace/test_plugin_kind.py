@@ -47,9 +47,7 @@ def discover(files: dict[str, str | bytes]) -> list[Component]:
 
 def crate(name: str) -> Component:
     manifest = f"crates/{name}/Cargo.toml"
-    return Component(
-        name, "crate", f"crates/{name}", manifest, "CHANGELOG.md", Place(manifest), parse_version("0.2.0")
-    )
+    return Component(name, "crate", f"crates/{name}", manifest, "CHANGELOG.md", Place(manifest), parse_version("0.2.0"))
 
 
 def bump(component: str, after: str, build: int | None, kind: str = "plugin") -> Bump:
@@ -73,8 +71,7 @@ def written(tree: MemoryTree, edits: Iterable[tuple[str, Replacement]]) -> dict[
     for path, edit in edits:
         by_path.setdefault(path, []).append(edit)
     return {
-        path: FileEdit.build(path, tree.read(path), found).apply(tree.read(path))
-        for path, found in by_path.items()
+        path: FileEdit.build(path, tree.read(path), found).apply(tree.read(path)) for path, found in by_path.items()
     }
 
 
@@ -100,9 +97,7 @@ def test_plugins_are_found_in_any_layout_and_fixtures_and_core_are_not() -> None
 
 
 def test_a_repository_can_be_one_plugin() -> None:
-    (plugin,) = discover(
-        {"version.php": version_php("local_a"), "db/upgrade.php": UPGRADE.format(name="local_a")}
-    )
+    (plugin,) = discover({"version.php": version_php("local_a"), "db/upgrade.php": UPGRADE.format(name="local_a")})
     assert plugin == Component(
         name="local_a",
         kind="plugin",
@@ -150,9 +145,7 @@ def test_a_bump_writes_number_and_release_and_nothing_else() -> None:
     tree = MemoryTree({"local/a/version.php": version_php("local_a")})
     (plugin,) = Plugin().discover(tree, tree.files())
     result = written(tree, Plugin().write_version(tree, plugin, bump("local_a", "1.1.0", 2026112300)))
-    assert result == {
-        "local/a/version.php": version_php("local_a", 2026112300).replace("'1.0.0'", "'1.1.0'").encode()
-    }
+    assert result == {"local/a/version.php": version_php("local_a", 2026112300).replace("'1.0.0'", "'1.1.0'").encode()}
 
 
 def test_a_bump_of_the_build_only_leaves_the_release() -> None:
@@ -171,10 +164,7 @@ def test_a_number_that_the_installer_would_not_read_is_not_written() -> None:
 
 
 def test_new_parts_raise_numbers_and_never_lower_them() -> None:
-    more = (
-        "$plugin->dependencies = ['local_b' => '2026010100', 'local_c' => ANY_VERSION,\n"
-        "'local_d' => 2030010100];"
-    )
+    more = "$plugin->dependencies = ['local_b' => '2026010100', 'local_c' => ANY_VERSION,\n'local_d' => 2030010100];"
     tree = MemoryTree(
         {
             "plugins/local_a/version.php": version_php("local_a", more=more),
@@ -189,9 +179,7 @@ def test_new_parts_raise_numbers_and_never_lower_them() -> None:
     bumps["accel"] = bump("accel", "0.3.0", None, "crate")
     result = written(tree, kind.write_parts(tree, components["local_a"], edges, bumps))
     assert result == {
-        "plugins/local_a/version.php": version_php(
-            "local_a", more=more.replace("'2026010100'", "2026112300")
-        ).encode(),
+        "plugins/local_a/version.php": version_php("local_a", more=more.replace("'2026010100'", "2026112300")).encode(),
         "plugins/local_a/bundle.json": BUNDLE.replace(
             '"accel": {"version": "0.2.0"', '"accel": {"version": "0.3.0"'
         ).encode(),
