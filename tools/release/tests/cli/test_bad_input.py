@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from scratch import Scratch, chart, crate, image, plugin
 
 PHP = "plugins/local_core/version.php"

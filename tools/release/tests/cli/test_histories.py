@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from scratch import Scratch, chart, crate, image, plugin, workspace_toml
 
 CORE = "plugins/local_core"

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from scratch import Scratch, crate, image
 
 ESCAPE = "\x1b"

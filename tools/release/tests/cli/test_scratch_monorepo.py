@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from scratch import Scratch, chart, crate, image, plugin, workspace_toml
 
 LOCK = """\

@@ -146,7 +146,7 @@ def test_a_warning_alone_does_not_fail(released: Scratch) -> None:
     released.write({"plugins/local_fast/db/upgrade.php": empty})
     done = released.run("check").ok()
     assert "warning upgrade-released-steps" in done.out
-    assert "0 errors, 1 warnings" in done.out
+    assert "0 errors, 1 warning" in done.out
 
 
 def test_in_github_actions_findings_are_annotations(released: Scratch) -> None:

@@ -12,7 +12,16 @@ from semver import Version
 
 from release.errors import VersionRefused
 
-__all__ = ["Level", "Version", "ZeroPolicy", "compatible", "level_between", "next_version", "parse_version", "precedence"]
+__all__ = [
+    "Level",
+    "Version",
+    "ZeroPolicy",
+    "compatible",
+    "level_between",
+    "next_version",
+    "parse_version",
+    "precedence",
+]
 
 
 class Level(enum.IntEnum):
