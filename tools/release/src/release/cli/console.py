@@ -123,7 +123,7 @@ def wants_json() -> bool:
 def progress() -> Iterator[Callable[[str, int, int], None]]:
     """Yield a function that shows progress on standard error; it does nothing where that is no terminal."""
     if not sys.stderr.isatty():
-        from release.flow.survey import silent
+        from release.flow.progress import silent
 
         yield silent
         return

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from release.errors import GitStateError, PlanRefused, PushRefused, StorageError
 from release.flow.message import commit_message, tag_message
-from release.flow.survey import Progress, Survey, silent
+from release.flow.progress import Progress, silent
+from release.flow.survey import Survey
 from release.formats.plan_json import decode, digest, encode
 from release.model.plan import Plan
 from release.repository.git import Repository

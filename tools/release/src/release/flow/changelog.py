@@ -8,9 +8,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from release.errors import HistoryError, VersionRefused, WorkspaceError
-from release.flow.plan import entries, make_plan
+from release.flow.edits import entries
+from release.flow.plan import make_plan
+from release.flow.progress import Progress, silent
 from release.flow.recorded import Recorded, recorded_at, recorded_before
-from release.flow.survey import Progress, Survey, silent, survey
+from release.flow.survey import Survey, survey
 from release.flow.verify import replay
 from release.formats.changelog import Entry, render_section
 from release.model.plan import Bump, CommitReason, Request

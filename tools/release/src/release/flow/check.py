@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from release.checks import RULES
 from release.checks.rule import Context, Finding, Released
 from release.errors import HistoryError, Place, ReleaseError
+from release.flow.progress import Progress, silent
+from release.flow.reading import attribution
 from release.flow.restore import lost_tags
-from release.flow.survey import Progress, attribution, silent, survey
+from release.flow.survey import survey
 from release.formats.version_php import build_number
 from release.model.component import Component
 from release.model.plan import Point

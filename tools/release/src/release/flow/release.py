@@ -8,7 +8,8 @@ from collections.abc import Callable
 from release.errors import GitStateError
 from release.flow.apply import Landed, Step, apply, no_step, refuse_stale, resume
 from release.flow.plan import make_plan
-from release.flow.survey import Progress, Survey, silent, survey
+from release.flow.progress import Progress, silent
+from release.flow.survey import Survey, survey
 from release.model.plan import Plan, Request
 from release.repository.git import GitFailed, Repository
 from release.repository.remote import LostRace, fetch, target

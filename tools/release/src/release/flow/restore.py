@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from release.errors import GitStateError, HistoryError
 from release.flow.message import tag_message
+from release.flow.progress import Progress, silent
 from release.flow.recorded import Recorded, recorded_before, tag_names
-from release.flow.survey import Progress, silent
 from release.repository.git import Repository
 from release.repository.landing import create_tag, require_identity
 from release.repository.refs import tags

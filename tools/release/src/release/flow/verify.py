@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from release.errors import HistoryError, VersionRefused, WorkspaceError
 from release.flow.message import line, read_request, tag_message
 from release.flow.plan import make_plan
+from release.flow.progress import Progress, silent
 from release.flow.recorded import Recorded, recorded_at, tag_names
-from release.flow.survey import Progress, silent, survey
+from release.flow.survey import survey
 from release.formats.plan_json import digest
 from release.model.edit import digest as content_digest
 from release.model.plan import Plan

@@ -13,7 +13,7 @@ from release.errors import ReleaseError
 
 if TYPE_CHECKING:
     from release.flow.apply import Landed
-    from release.flow.survey import Progress
+    from release.flow.progress import Progress
     from release.model.plan import Plan, Request
     from release.repository.git import Repository
 
