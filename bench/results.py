@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
-from measure import Series
 from rich.table import Table
+
+from measure import Series
 
 COMMITS_OF_GOALS = 50_000
 

@@ -17,6 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
 import floor
 import ours
 from expected import Expected, judge
@@ -29,8 +32,6 @@ from peers.semantic_release import PythonSemanticRelease
 from peers.work import Work
 from repositories import Made, cache_folder, made
 from results import Goal, Results, Row
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from stream import git
 from synthetic import Options
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from expected import Expected
-
 from peers.peer import Invocation, python_tool
 
 VERSION = "2.14.2"

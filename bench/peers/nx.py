@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from expected import Expected
-
 from peers.peer import Invocation, node_packages
 
 VERSION = "22.7.12"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from expected import Expected
-
 from peers.peer import Invocation, node_packages
 
 VERSION = "17.11.1"

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from expected import Expected
-from stream import git
-
 from peers.peer import Invocation, python_tool
+from stream import git
 
 VERSION = "10.7.0"
 CONFIG = """\

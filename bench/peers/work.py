@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from expected import Expected, judge
 from measure import Sample, run
-
 from peers.peer import Invocation, Peer
 
 LIMIT = 600.0
