@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import nox
 
@@ -106,7 +107,8 @@ def pants(session: nox.Session) -> None:
         return
     interpreter = next(filter(None, map(interpreter_path, PANTS_PYTHONS)), None)
     if interpreter is None:
-        session.skip(f"neither the `pants` launcher nor CPython {' or '.join(PANTS_PYTHONS)} for PyPI's Pants is here")
+        pythons = " or ".join(PANTS_PYTHONS)
+        lacking(session, f"neither the `pants` launcher nor CPython {pythons} for PyPI's Pants is here")
     session.run(sys.executable, "build-support/pants_offline.py", interpreter, *goals)
 
 
@@ -134,10 +136,13 @@ def python(session: nox.Session, module: str, *arguments: str) -> None:
 
 
 def need(session: nox.Session, program: str) -> None:
-    """Skip the session when the program isn't on PATH; in CI, where that would hide a gap, fail it."""
-    if shutil.which(program):
-        return
-    message = f"`{program}` isn't here: install {TOOLCHAINS[program]}"
+    """Go on only when the program is on PATH."""
+    if not shutil.which(program):
+        lacking(session, f"`{program}` isn't here: install {TOOLCHAINS[program]}")
+
+
+def lacking(session: nox.Session, message: str) -> NoReturn:
+    """Skip the session; in CI, where that would hide a gap, fail it."""
     if os.environ.get("CI") == "true":
         session.error(message)
     session.skip(message)

@@ -246,6 +246,9 @@ def test_steps_with_their_savepoints_are_fine_whatever_their_layout() -> None:
         ([step(2025010101), step(2025010100)], "4:4", "lower than"),
         ([step(2025010100), step(2025010100)], "4:4", "repeats"),
         (["upgrade_plugin_savepoint(true, 2025010100, 'local', 'a');"], "3:1", "in no `if"),
+        ([step(2025010100, "if ($a)")], "3:41", "may not run"),
+        ([step(2025010100, "if ($a) { throw $b; } elseif ($c)")], "3:67", "may not run"),
+        ([step(2025010100, "foreach ($a as $b)")], "3:52", "may not run"),
         ([step(2025010100).replace("'a'", "'b'")], "3:34", "not the savepoint of local_a"),
         (
             [step(2025010100).replace("plugin_s", "mod_s").replace("'local', ", "")],
@@ -260,6 +263,22 @@ def test_a_step_that_breaks_upgrades_is_found(steps: list[str], place: str, what
     (found,) = savepoint_findings(upgrade_php(*steps))
     assert f"db/upgrade.php:{place}: " in found
     assert what in found
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "if ($a) { SAVE } else { b(); SAVE }",
+        "if ($a) { SAVE } else if ($b) { SAVE } else { throw new moodle_exception('b'); }",
+        "if ($a): SAVE else: SAVE endif;",
+        "try { SAVE } finally { b(); }",
+        "{ SAVE }",
+    ],
+)
+def test_a_savepoint_on_each_way_through_the_step_is_fine(body: str) -> None:
+    call = "upgrade_plugin_savepoint(true, 2025010100, 'local', 'a');"
+    upgrade = upgrade_php(f"if ($oldversion < 2025010100) {{ {body.replace('SAVE', call)} }}")
+    assert savepoint_findings(upgrade) == []
 
 
 def test_a_misnamed_upgrade_function_never_runs() -> None:
@@ -345,6 +364,23 @@ def test_a_change_that_moodle_reads_at_upgrade_needs_a_higher_version(changed: s
     found = shown(list(BY_ID["plugin-db-change-version"].check(context(tree, released={"local_a": released}))))
     assert len(found) == count
     assert all(f"local/a/{changed} changed since local_a/1.0.0" in one for one in found)
+
+
+@pytest.mark.parametrize(
+    ("file", "now", "count"),
+    [
+        ("db/tasks.php", "<?php\n// Tasks.\n$tasks  =  ['a # b'];\n", 0),
+        ("db/tasks.php", "<?php $tasks = ['a  # b'];", 1),
+        ("db/tasks.php", "<?php $tasks = [", 1),
+        ("db/install.xml", "<?php  $tasks = ['a # b'];", 1),
+    ],
+)
+def test_comments_and_layout_of_php_are_nothing_that_moodle_acts_on(file: str, now: str, count: int) -> None:
+    tree = MemoryTree({"local/a/version.php": version_php(), f"local/a/{file}": now})
+    old = MemoryTree({f"old/{file}": "<?php $tasks = ['a # b'];"})
+    released = Released("local_a/1.0.0", old, "old", 2026010100, (f"local/a/{file}",))
+    found = list(BY_ID["plugin-db-change-version"].check(context(tree, released={"local_a": released})))
+    assert len(found) == count
 
 
 def crate(version: str) -> Component:

@@ -153,7 +153,7 @@ CASES = [
         "unknown component in the configuration",
         files(config="components:\n  c: {zero: minor}\n"),
         4,
-        ("configures c", "no component", "release.yaml:2:3", "release status"),
+        ("configures c", "no component", "release.yaml:2:3", "there are: "),
     ),
     Case("tag format without version", files(config="tag: '{name}'\n"), 4, ("tag", "release.yaml:1:1")),
     Case(
@@ -189,7 +189,10 @@ CASES = [
         ("names no component", PHP, "$plugin->component ="),
     ),
     Case(
-        "plugin release that is no version", files(php=plugin("local_core", release="one")), 6, (f"{PHP}:7:", "MAJOR")
+        "package without a version",
+        steps(lambda s: s.commit("feat: x", {"py/pyproject.toml": '[project]\nname = "x"\ndynamic = ["version"]\n'})),
+        6,
+        ("py/pyproject.toml:", "x has no version", "MAJOR", "ignore"),
     ),
     Case(
         "upgrade.php that does not parse",
@@ -309,7 +312,7 @@ CASES = [
             lambda s: s.tag("a-v1.1.0", at="HEAD~1"),
         ),
         8,
-        ("a 1.1.0", "a-v1.1.0", "decide which is right"),
+        ("a 1.1.0", "a-v1.1.0", "release tag --restore"),
     ),
     Case(
         "unconventional commit where these are forbidden",

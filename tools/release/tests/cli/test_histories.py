@@ -75,7 +75,7 @@ def test_a_shallow_clone_is_refused_naming_the_missing_tag_and_the_fetch(
 def test_the_fetch_that_the_refusal_names_makes_the_clone_whole(deep: Scratch, tmp_path: Path) -> None:
     clone = deep.clone(tmp_path / "clone", "--depth", "50")
     fix = next(line for line in clone.run("bump").err.splitlines() if "git fetch" in line)
-    clone.git(*fix.partition("(or")[0].split()[2:])
+    clone.git(*fix.partition("(release")[0].split()[2:])
     assert clone.versions() == deep.versions() == {"old": "1.1.0", "new": "2.0.1"}
 
 

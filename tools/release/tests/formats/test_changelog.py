@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from release.errors import FormatError
-from release.formats.changelog import Entry, Section, extract, insert, render_section
+from release.formats.changelog import Entry, Section, insert, render_section
 from release.model.edit import FileEdit
 
 ENTRIES = [Entry(Section.FIXED, "a leak"), Entry(Section.ADDED, "a cache"), Entry(Section.FIXED, "a leak")]
@@ -93,6 +93,46 @@ def test_the_section_goes_where_it_belongs(before: str, expected: str) -> None:
     assert after(before.replace("\n", "\r\n")) == expected.replace("\n", "\r\n")
 
 
+LINKED = "# Log\n\n## [Unreleased]\n\n## [v1.1.0] - 2026-01-01\n\n- x\n\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        pytest.param(
+            "[Unreleased]: https://example.org/compare/v1.1.0...HEAD\n[1.1.0]: https://example.org/tag/v1.1.0\n",
+            "[Unreleased]: https://example.org/compare/v1.2.0...HEAD\n"
+            "[1.2.0]: https://example.org/compare/v1.1.0...v1.2.0\n[1.1.0]: https://example.org/tag/v1.1.0\n",
+            id="GitHub",
+        ),
+        pytest.param(
+            "[1.0.0]: https://example.org\n[unreleased]:  <https://example.org/-/compare/a-v1.1.0..main>  ",
+            "[1.0.0]: https://example.org\n[unreleased]:  <https://example.org/-/compare/a-v1.2.0..main>\n"
+            "[v1.2.0]:  <https://example.org/-/compare/a-v1.1.0..a-v1.2.0>  ",
+            id="GitLab, a component's tags, two dots and the headings' label",
+        ),
+        *(
+            pytest.param(links, links, id=why)
+            for why, links in {
+                "another base": "[Unreleased]: https://example.org/compare/v1.0.9...HEAD\n",
+                "a base that only ends alike": "[Unreleased]: https://example.org/compare/v11.1.0...HEAD\n",
+                "the other way round": "[Unreleased]: https://example.org/branches/compare/HEAD..v1.1.0\n",
+                "no comparison": "[Unreleased]: https://example.org/commits\n[1.1.0]: https://example.org\n",
+                "in text": "[Unreleased]: https://example.org/compare/v1.1.0...HEAD\n\nThe end.\n",
+                "written by hand already": "[v1.2.0]: https://example.org\n"
+                "[Unreleased]: https://example.org/compare/v1.1.0...HEAD\n",
+            }.items()
+        ),
+    ],
+)
+def test_link_definitions_go_on_in_their_own_style_or_stay(before: str, expected: str) -> None:
+    section = f"## [v1.2.0] - 2026-11-23\n\n{SECTION}\n\n## [v1.1.0]"
+    for eol in ("\n", "\r\n"):
+        made = after((LINKED + before).replace("\n", eol))
+        assert made == (LINKED.replace("## [v1.1.0]", section) + expected).replace("\n", eol)
+        assert after(made) == made
+
+
 @pytest.mark.parametrize(
     "heading", ["## [1.2.0] - 2026-11-23", "# v1.2.0", "## 1.2.0 (today)", "1.2.0\n-----", "## Version 1.2.0"]
 )
@@ -136,13 +176,6 @@ def test_a_byte_order_mark_stays_first() -> None:
 def test_an_entry_reads_as_it_was_written(text: str, expected: str) -> None:
     section = render_section("1.0.0", "2026-11-23", [Entry(Section.ADDED, text)])
     assert section == f"## [1.0.0] - 2026-11-23\n\n### Added\n\n{expected}\n"
-
-
-def test_the_text_of_a_section_can_be_read_back() -> None:
-    text = after("# Log\r\n\r\n## [1.1.0] - 2026-01-01\r\n\r\n- x\r\n\r\n[1.1.0]: https://example.org\r\n")
-    assert extract(text.encode(), "1.2.0") == SECTION
-    assert extract(text.encode(), "1.1.0") == "- x"
-    assert extract(text.encode(), "1.0.0") is None
 
 
 def test_a_file_that_is_not_utf_8_is_refused() -> None:

@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from release.flow.apply import Landed, Step, no_step
 from release.flow.release import release
+from release.flow.unpushed import Pushed
 from release.model.plan import Plan, Request
 from release.repository.git import Repository
 from release.repository.lock import locked
@@ -134,12 +136,19 @@ class Stage:
         )
 
     def release(
-        self, *, push: bool = True, reviewed: Plan | None = None, step: Step = no_step, request: Request | None = None
+        self,
+        *,
+        push: bool = True,
+        reviewed: Plan | None = None,
+        step: Step = no_step,
+        request: Request | None = None,
+        pushed: Callable[[Pushed], None] = lambda _: None,
     ) -> Landed | None:
         """Release here, in this process."""
         repository = Repository.open(self.work)
+        asked = request or Request()
         with locked(repository, "release bump"):
-            return release(repository, request or Request(), time=TIME, push=push, reviewed=reviewed, step=step)
+            return release(repository, asked, time=TIME, push=push, reviewed=reviewed, step=step, pushed=pushed)
 
     def start(
         self, *, fatal: int = -1, push: bool = True, group: bool = False, work: Path | None = None

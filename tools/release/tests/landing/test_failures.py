@@ -186,6 +186,25 @@ def test_nobody_releases_without_a_name_and_an_address(stage: Stage, key: str, m
         require_identity(require)
 
 
+def test_the_author_s_and_the_committer_s_own_names_are_enough(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EMAIL", raising=False)
+    for part, value in (("name", "Ada"), ("email", "ada@example.org")):
+        git(stage.work, "config", "--unset", f"user.{part}")
+        git(stage.work, "config", f"author.{part}", value)
+        with pytest.raises(GitStateError, match=r"user\.name"):
+            require_identity(Repository.open(stage.work))
+    for part, value in (("name", "Bea"), ("email", "bea@example.org")):
+        git(stage.work, "config", f"committer.{part}", value)
+    assert stage.release() is not None
+    assert git(stage.work, "log", "-1", "--format=%an %cn") == "Ada Bea"
+
+
+def test_the_comment_character_takes_nothing_from_a_tag_s_message(stage: Stage) -> None:
+    git(stage.work, "config", "core.commentChar", "a")
+    assert stage.release() is not None
+    assert git(stage.work, "tag", "--list", "--format=%(contents:subject)", "accel-v0.1.1") == "accel 0.1.1"
+
+
 def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 

@@ -51,3 +51,11 @@ def test_without_the_key_nothing_is_released(signing: Stage) -> None:
     assert process.returncode == 7
     assert "git refused the release commit" in err
     assert signing.state() == before
+
+
+def test_tags_are_signed_where_git_signs_all_annotated_tags(signing: Stage) -> None:
+    git(signing.work, "config", "--unset", "tag.gpgSign")
+    git(signing.work, "config", "tag.forceSignAnnotated", "true")
+    assert signing.release() is not None
+    for tag in TAGS:
+        git(signing.work, "verify-tag", tag)

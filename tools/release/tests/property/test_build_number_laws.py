@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,6 +76,15 @@ def test_the_number_lies_between_the_older_and_the_newer_lines_or_is_refused_by_
         assert all(number < other for _, other in above)
         return
     assert "frozen" in refusal or ("here" in refusal and any(name in refusal for name in ("one", "two", "three")))
+
+
+@given(NUMBERS, DAYS)
+def test_two_lines_never_have_the_same_number(current: int, today: dt.date) -> None:
+    number = next_build("local_a", current, today=today, next_day=True)
+    with pytest.raises(VersionRefused, match="the older line one"):
+        next_build("local_a", current, today=today, next_day=True, below=[("one", number)])
+    with pytest.raises(VersionRefused, match="the newer line one"):
+        next_build("local_a", current, today=today, next_day=True, above=[("one", number)])
 
 
 @given(NUMBERS, DAYS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release.formats.changelog import Entry, Section, extract, insert
+from release.formats.changelog import Entry, Section, insert
 from release.model.edit import FileEdit
 
 LINES = st.sampled_from(
@@ -30,6 +30,7 @@ LINES = st.sampled_from(
         "**0.9.0**",
         "[1.1.0]: https://example.org",
         "    ## code",
+        "[Unreleased]: https://example.org/é/compare/v1.1.0...HEAD",
     ]
 )
 FILES = st.builds(
@@ -43,12 +44,16 @@ ENTRIES = st.lists(st.builds(Entry, st.sampled_from(Section), st.text(max_size=4
 
 
 @given(FILES, ENTRIES)
-def test_only_text_is_added_and_a_second_run_adds_none(content: bytes, entries: list[Entry]) -> None:
+def test_only_a_links_base_is_replaced_and_a_second_run_changes_nothing(content: bytes, entries: list[Entry]) -> None:
     edits = insert(content, "7.7.7", "2026-11-23", entries)
-    assert all(edit.old.strip() == "" for edit in edits)
+    replaced = [edit for edit in edits if edit.old.strip()]
+    assert [(edit.old, edit.new) for edit in replaced] in ([], [("1.1.0", "7.7.7")])
     made = FileEdit.build("CHANGELOG.md", content, edits).apply(content)
+    kept = content
+    for edit in replaced:
+        assert content[: edit.offset].endswith(b"/compare/v")
+        kept = content[: edit.offset] + content[edit.offset + len(edit.old) :]
     rest = iter(made)
-    assert all(byte in rest for byte in content.strip())
+    assert all(byte in rest for byte in kept.strip())
     if b"```" not in content and b"<!--" not in content:
         assert insert(made, "7.7.7", "2026-11-23", entries) == []
-        assert extract(made, "7.7.7") is not None

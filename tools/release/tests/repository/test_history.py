@@ -120,3 +120,22 @@ def test_a_message_and_paths_with_every_odd_character_are_read_as_they_are(repos
     assert found.decisions["alpha"].reasons[0].commit == sha
     assert found.decisions["alpha"].reasons[0].subject == "feat: \u00e9 M\tA"
     assert not found.decisions["beta"].reasons
+
+
+def test_a_tip_that_was_collected_as_garbage_leaves_every_commit_once_in_the_graph(repository: Scratch) -> None:
+    repository.touch("fix: kept", "crates/alpha/src/lib.rs")
+    repository.touch("fix: gone", "crates/alpha/src/lib.rs")
+    survey(Repository.open(repository.path))
+    repository.git("reset", "-q", "--hard", "HEAD~1")
+    repository.git("reflog", "expire", "--expire=now", "--all")
+    repository.git("gc", "-q", "--prune=now")
+    head = repository.touch("feat: after", "crates/beta/src/lib.rs")
+    found = survey(Repository.open(repository.path))
+    assert list(found.graph.order) == repository.git("rev-list", "--topo-order", head).split()
+    assert said(found) == said(fresh(repository))
+
+
+def test_names_with_line_breaks_are_answered_in_step(repository: Scratch) -> None:
+    repository.commit("feat: odd", {"a\nb": "odd\n", "c": "plain\n"})
+    names = ["HEAD:a\nb", "HEAD:c", "HEAD:no\nsuch", "HEAD:none", "HEAD:c"]
+    assert Repository.open(repository.path).contents(names) == [b"odd\n", b"plain\n", None, None, b"plain\n"]

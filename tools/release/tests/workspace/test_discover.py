@@ -79,3 +79,16 @@ def test_a_configured_component_that_is_not_there_is_refused() -> None:
 def test_ignored_folders_hold_no_components() -> None:
     files = {"crates/a/Cargo.toml": crate("a"), "vendor/b/Cargo.toml": crate("b")}
     assert list(found(files, Config(ignore=("vendor/",))).components) == ["a"]
+
+
+def test_a_chain_of_dependencies_longer_than_python_recurses_is_put_in_order() -> None:
+    last = 1500
+    workspace = found(
+        {
+            f"crates/c{i:04}/Cargo.toml": crate(
+                f"c{i:04}", further=f'[dependencies]\nc{i + 1:04} = {{ path = "../c{i + 1:04}" }}\n' if i < last else ""
+            )
+            for i in range(last + 1)
+        }
+    )
+    assert list(workspace.components) == [f"c{i:04}" for i in range(last, -1, -1)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from release.checks.requirements import refused
 from release.checks.rule import Context, Finding, Rule
 from release.errors import Place
 from release.formats import chart_yaml
@@ -18,23 +19,7 @@ _ID = "chart-dependencies"
 
 def _check(context: Context) -> Iterator[Finding]:
     """Yield a finding for each range that refuses its subchart, and for each lock that is out of step."""
-    for edge in context.edges:
-        version = context.components[edge.part].version
-        if edge.kind is not EdgeKind.SUBCHART or edge.requirement is None or version is None:
-            continue
-        try:
-            wanted = helm_requirement_for(edge.requirement, version)
-        except ValueError as error:
-            yield Finding(_ID, str(error), edge.place, "write a range that Helm reads", edge.whole)
-            continue
-        if wanted != edge.requirement:
-            yield Finding(
-                _ID,
-                f"{edge.whole} needs {edge.part} {edge.requirement}, but here it is {version}",
-                edge.place,
-                f'write "{wanted}"',
-                edge.whole,
-            )
+    yield from refused(_ID, context, {EdgeKind.SUBCHART}, helm_requirement_for, "a range that Helm reads")
     for component in context.components.values():
         if component.kind == "chart":
             yield from _check_lock(context, component)

@@ -77,6 +77,14 @@ def _step(plugin: PluginFiles, path: str, step: Step) -> Iterator[Finding]:
             f"end it with {_call(plugin, str(step.number))}",
             path=path,
         )
+    elif not step.settled:
+        yield plugin.finding(
+            _ID,
+            f"the savepoint of the step {step.number} may not run: then the step runs again when a later one fails",
+            step.savepoints[-1].token,
+            "put it at the end of the step, outside of any condition",
+            path=path,
+        )
     for savepoint in [point for point in step.savepoints if point.unconditional][1:]:
         yield plugin.finding(
             _ID,

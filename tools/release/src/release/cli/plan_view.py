@@ -19,7 +19,7 @@ def print_plan(plan: Plan) -> None:
 
     out = console()
     if not plan.bumps:
-        out.print("Nothing to release: no component has changed since its last release.")
+        out.print("Nothing to release: nothing since the last releases raises a version.")
         return
     out.print(_table(plan))
     tags = sum(bump.tag is not None for bump in plan.bumps)

@@ -7,11 +7,13 @@ either finds nothing done or goes on from the journal.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from release.errors import GitStateError, PlanRefused, PushRefused, StorageError
 from release.flow.message import commit_message, tag_message
+from release.flow.plan import make_plan
 from release.flow.progress import Progress, silent
 from release.flow.survey import Survey
 from release.formats.plan_json import decode, digest, encode
@@ -54,8 +56,12 @@ class Landed:
 def refuse_stale(survey: Survey, plan: Plan) -> None:
     """Refuse ``plan`` unless the repository is exactly as it was when the plan was made.
 
+    Beside what the plan names, the heads of other lines decide on build numbers: so the plan is made again from its
+    own request and day, and has to be the same.
+
     Raises:
-        PlanRefused: HEAD, the configuration or a component's tag is another.
+        PlanRefused: HEAD, the configuration or a component's tag is another, or the repository gives another plan.
+        VersionRefused: a version of the plan is not possible any more.
     """
     for what, now, then in (
         ("HEAD", survey.head, plan.base),
@@ -67,6 +73,12 @@ def refuse_stale(survey: Survey, plan: Plan) -> None:
                 f"the repository has moved since the plan was made: {what} was {then[:12]} and is {now[:12]}",
                 fix="plan again: release bump --plan-out FILE",
             )
+    again = make_plan(survey, plan.request, dt.date.fromisoformat(plan.date), branch=plan.branch)
+    if encode(again) != encode(plan):
+        raise PlanRefused(
+            "the repository has moved since the plan was made: it would give another plan now",
+            fix="plan again: release bump --plan-out FILE",
+        )
 
 
 def apply(
@@ -75,13 +87,15 @@ def apply(
     *,
     time: int,
     to_push: bool = False,
+    earlier: Sequence[str] = (),
     folders: Sequence[str] = (),
     progress: Progress = silent,
     step: Step = no_step,
 ) -> Landed:
     """Land ``plan``: one commit, its tags, the work tree, and with ``to_push`` one atomic push.
 
-    ``time`` (seconds since the epoch) is given to the commit and the tags. ``folders`` are those in which an
+    ``time`` (seconds since the epoch) is given to the commit and the tags. ``earlier`` are the tags of releases before
+    this one that are pushed with it. ``folders`` are those in which an
     untracked file counts as dirt. Call it holding the lock.
 
     Raises:
@@ -110,7 +124,7 @@ def apply(
         step("ask the remote")
         require_room(repository, to, plan.base)
     journal = Journal(repository)
-    entry = Entry(encode(plan).decode(), str(repository.root), time, to.remote if to else None)
+    entry = Entry(encode(plan).decode(), str(repository.root), time, to.remote if to else None, earlier=tuple(earlier))
     step("journal")
     journal.write(entry)
     try:
@@ -164,7 +178,7 @@ def resume(repository: Repository, *, progress: Progress = silent, step: Step = 
             return None
         step("tags")
         _make_tags(repository, plan, commit, entry.time, progress, step)
-        return _publish(repository, journal, plan, commit, to, progress, step)
+        return _publish(repository, journal, plan, entry, commit, to, progress, step)
     if repository.branch() != plan.branch:
         raise GitStateError(
             f"a release of {plan.branch} was interrupted",
@@ -191,13 +205,14 @@ def _land(
         move_branch(repository, branch, plan.base, commit)
     step("work tree")
     sync_tree(repository, plan.base, commit, _paths(plan))
-    return _publish(repository, journal, plan, commit, to, progress, step)
+    return _publish(repository, journal, plan, entry, commit, to, progress, step)
 
 
 def _publish(
     repository: Repository,
     journal: Journal,
     plan: Plan,
+    entry: Entry,
     commit: str,
     to: Target | None,
     progress: Progress,
@@ -207,7 +222,7 @@ def _publish(
         step("push")
         progress(f"pushing to {to.remote}", 0, 0)
         try:
-            push(repository, to, commit, _tags(plan))
+            push(repository, to, commit, (*_tags(plan), *entry.earlier))
         except KeyboardInterrupt:
             raise Unreachable(
                 f"interrupted while pushing to {to.remote}: it may have taken the release",
@@ -215,10 +230,16 @@ def _publish(
             ) from None
         except Unreachable:
             raise
-        except PushRefused:
-            _undo(repository, plan, commit)
+        except PushRefused as error:
+            undone = _undo(repository, plan, commit)
             journal.clear()
-            raise
+            if undone:
+                raise
+            raise PushRefused(
+                f"{error.what}; the release {commit[:12]} stays, with its tags, since HEAD has commits on top of it",
+                fix=f"git pull --no-rebase {to.remote} {to.branch} (the tags keep their commit), "
+                "then release bump --push",
+            ) from None
     step("done")
     journal.clear()
     return Landed(plan, commit, _tags(plan), to)
@@ -234,10 +255,19 @@ def _make_tags(repository: Repository, plan: Plan, commit: str, time: int, progr
         create_tag(repository, tag, commit, message, time)
 
 
-def _undo(repository: Repository, plan: Plan, commit: str) -> None:
-    """Take back all steps, as far as they were done."""
-    if repository.head() == commit:
+def _undo(repository: Repository, plan: Plan, commit: str) -> bool:
+    """Take back all steps, as far as they were done; tell whether that could be.
+
+    Somebody's commits on top of the release make it part of their history: then nothing is taken back.
+    """
+    head = repository.head()
+    if head != commit and not repository.text("rev-list", "--max-count=1", commit, f"^{head}"):
+        return False
+    if head == commit:
         move_branch(repository, plan.branch or "", commit, plan.base)
+    elif head != plan.base:
+        delete_tags(repository, _tags(plan), commit)
+        return True
     try:
         sync_tree(repository, commit, plan.base, _paths(plan))
     except (GitStateError, StorageError) as error:
@@ -247,6 +277,7 @@ def _undo(repository: Repository, plan: Plan, commit: str) -> None:
         ) from None
     finally:
         delete_tags(repository, _tags(plan), commit)
+    return True
 
 
 def _tags(plan: Plan) -> tuple[str, ...]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from release.checks import RULES
 from release.checks.rule import Context, Finding, Released
 from release.errors import HistoryError, Place, ReleaseError
+from release.flow.plan import make_plan
 from release.flow.progress import Progress, silent
 from release.flow.reading import attribution
 from release.flow.restore import lost_tags
-from release.flow.survey import survey
+from release.flow.survey import Survey, survey
 from release.formats.version_php import build_number
 from release.model.component import Component
-from release.model.plan import Point
+from release.model.plan import Point, Request
 from release.planning.attribute import Layout
 from release.repository.git import Repository
 from release.repository.tree import CommitTree, WorkTree
@@ -38,8 +41,8 @@ class Report:
         return any(finding.severity == "error" for finding in self.findings)
 
 
-def check(repository: Repository, *, progress: Progress = silent) -> Report:
-    """Return what the rules find in the work tree.
+def check(repository: Repository, today: dt.date, *, progress: Progress = silent) -> Report:
+    """Return what the rules find in the work tree, and what would keep ``release bump`` from planning on ``today``.
 
     Where the history can't be read the rules see no earlier release; that tags and trailers disagree is a finding.
 
@@ -56,7 +59,9 @@ def check(repository: Repository, *, progress: Progress = silent) -> Report:
     skipped = None
     points: Mapping[str, Point] = {}
     try:
-        points = survey(repository, progress=progress).points
+        found = survey(repository, progress=progress)
+        points = found.points
+        findings += _unplannable(found, today)
         if not repository.shallow:
             progress("comparing tags with trailers", 0, 0)
             lost_tags(repository)
@@ -72,6 +77,17 @@ def check(repository: Repository, *, progress: Progress = silent) -> Report:
         findings += rule.check(context)
     findings.sort(key=lambda one: (one.place.path, one.place.line, one.place.column, one.rule))
     return Report(tuple(findings), len(workspace.components), skipped)
+
+
+def _unplannable(found: Survey, today: dt.date) -> Iterator[Finding]:
+    """Yield why no release can be planned; a warning on a branch that nothing is released from."""
+    try:
+        make_plan(found, Request(), today)
+    except ReleaseError as error:
+        line = found.repository.branch()
+        lines = (found.config.main, *found.config.maintenance)
+        severity = "error" if line is None or any(fnmatchcase(line, one) for one in lines) else "warning"
+        yield Finding("plan", error.what, error.where[0] if error.where else Place("."), error.fix, severity=severity)
 
 
 class _Past(Mapping[str, Released]):

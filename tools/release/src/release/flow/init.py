@@ -392,7 +392,7 @@ def _main(repository: Repository) -> str:
 
 def _maintenance(repository: Repository) -> tuple[str, ...]:
     """Return the patterns of maintenance branches that some branch has, else the usual ones."""
-    names = [name.rpartition("/")[2] for name in branches(repository)]
+    names = [branch.line for branch in branches(repository)]
     patterns = []
     for pattern in _LINES:
         fitting = [name for name in names if fnmatchcase(name, pattern)]

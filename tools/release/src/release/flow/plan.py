@@ -25,7 +25,7 @@ from release.model.plan import (
 from release.model.version import Level, Version, ZeroPolicy, level_between, next_version, parse_version
 from release.planning.build_number import next_build
 from release.planning.propagate import propagate
-from release.workspace.config import Overflow, Propagate
+from release.workspace.config import CONFIG, Overflow, Propagate
 
 __all__ = ["make_plan"]
 
@@ -39,7 +39,7 @@ def make_plan(survey: Survey, request: Request, today: dt.date, *, branch: str |
         VersionRefused: a version would go down, collide with a tag or break a rule.
         WorkspaceError: the request names something that is no component.
     """
-    branch = branch or survey.repository.branch()
+    branch = branch or survey.repository.branch() or _line_here(survey)
     bumps = _Planner(survey, request, today, branch).bumps()
     return Plan(
         base=survey.head,
@@ -161,7 +161,7 @@ class _Planner:
                 f"{name} says {component.version}, but {point.version} was released ({point.source}): "
                 "the version would go down",
                 where=[component.declared],
-                fix=f"set it to {point.version} or above",
+                fix=f"set it to {point.version} or above; a wrong tag: git tag -d it, or list it under `ignore-tags`",
             )
         return component.version > point.version
 
@@ -181,12 +181,6 @@ class _Planner:
         survey = self.survey
         name = members[0]
         component = self.components[name]
-        if component.version is None:
-            raise VersionRefused(
-                f"{name} has no version that can be read as a semantic version, so it can't be raised",
-                where=[component.declared],
-                fix="write one (MAJOR.MINOR.PATCH) into the file and commit it",
-            )
         points = [survey.points[member] for member in members if member in survey.points]
         pre = next((channel for member in members if (channel := self._channel(member))), None)
         pre = pre or self._inherited(members, versions, points)
@@ -196,6 +190,8 @@ class _Planner:
             level, zero, asked = _LEVELS[asked[0]], ZeroPolicy.SEMVER, None
         if asked is not None:
             version = self._as_asked(name, asked, points)
+        elif component.version is None:
+            version = self._unversioned(component, points)
         elif not points:
             version = component.version
             if pre is not None and not version.prerelease:
@@ -218,6 +214,20 @@ class _Planner:
         for member in members:
             self._refuse_taken(member, version)
         return version
+
+    def _unversioned(self, component: Component, points: Sequence[Point]) -> Version:
+        """Return the version under which a component without one is recorded: only its build number rises.
+
+        Raises:
+            VersionRefused: it has no build number either.
+        """
+        if component.build is None:
+            raise VersionRefused(
+                f"{component.name} has no version that can be read as a semantic version, so it can't be raised",
+                where=[component.declared],
+                fix=f"write MAJOR.MINOR.PATCH into the file, or list its folder under `ignore` in {CONFIG}",
+            )
+        return points[0].version if points else Version(0, 0, 0)
 
     def _inherited(
         self, members: Sequence[str], versions: Mapping[str, Version], points: Sequence[Point]
@@ -277,7 +287,8 @@ class _Planner:
                 raise VersionRefused(
                     f"{name} {version} is next here, but the tag {tag.name} exists already, at {tag.commit[:12]} "
                     "on another line of history",
-                    fix=f"merge that line, or choose another number: release bump --release-as {name}=VERSION",
+                    fix=f"choose another number: release bump --release-as {name}=VERSION; if that release was thrown "
+                    f"away and never pushed: git tag -d {tag.name}",
                 )
 
     def _reasons(
@@ -312,6 +323,8 @@ class _Planner:
         if component.build is not None:
             build = self._next_build(component)
         only_build = point is not None and point.version == version
+        if component.version is None and component.name not in self.asked:
+            level, only_build = Level.BUILD, True
         if point is not None and any(member in self.asked for member in self._members(component.name)):
             level = level_between(point.version, version)
         return Bump(
@@ -330,11 +343,12 @@ class _Planner:
     def _next_build(self, component: Component) -> int:
         survey, branch = self.survey, self.branch or "HEAD"
         tagged = survey.tag_builds.get(component.name, ())
-        lines = survey.line_builds.get(component.name, {})
         frozen = self._is_maintenance(branch)
         if frozen:
             reachable = {tag.name for tag in survey.tags.get(component.name, ()) if tag.commit in survey.graph.parents}
             tagged = [(name, number) for name, number in tagged if name in reachable]
+        heads = self._heads(component.name)
+        here = self._rank(branch)
         return next_build(
             component.name,
             component.build,
@@ -344,17 +358,33 @@ class _Planner:
             first=component.name not in survey.points,
             frozen=frozen,
             here=branch,
-            below=[(name, number) for name, number in lines.items() if self._rank(name) < self._rank(branch)],
-            above=[(n, number) for n, number in lines.items() if frozen and self._rank(n) > self._rank(branch)],
+            below=[named for line, named in heads.items() if self._rank(line) < here],
+            above=[named for line, named in heads.items() if frozen and self._rank(line) > here],
             next_day=survey.config.overflow is Overflow.NEXT_DAY,
         )
 
-    def _rank(self, branch: str) -> tuple[bool, list[tuple[int, str]]]:
-        """Return a key that sorts maintenance branches, oldest first, and all others above them."""
-        return (False, _natural(_line(branch))) if self._is_maintenance(branch) else (True, [])
+    def _heads(self, name: str) -> dict[str, tuple[str, int]]:
+        """Return for each line the branch, local or remote-tracking, with the highest number of a component."""
+        numbers = self.survey.line_builds.get(name, {})
+        heads: dict[str, tuple[str, int]] = {}
+        for branch in self.survey.lines:
+            number = numbers.get(branch.name)
+            if number is not None and number > heads.get(branch.line, ("", -1))[1]:
+                heads[branch.line] = (branch.name, number)
+        return heads
 
-    def _is_maintenance(self, branch: str) -> bool:
-        return any(fnmatchcase(_line(branch), pattern) for pattern in self.survey.config.maintenance)
+    def _rank(self, line: str) -> tuple[bool, list[tuple[int, str]]]:
+        """Return a key that sorts maintenance branches, oldest first, and all others above them."""
+        return (False, _natural(line)) if self._is_maintenance(line) else (True, [])
+
+    def _is_maintenance(self, line: str) -> bool:
+        return any(fnmatchcase(line, pattern) for pattern in self.survey.config.maintenance)
+
+
+def _line_here(survey: Survey) -> str | None:
+    """Return the line whose head a detached HEAD is at, ``None`` when that is no line or more than one."""
+    lines = {branch.line for branch in survey.lines if branch.commit == survey.head}
+    return lines.pop() if len(lines) == 1 else None
 
 
 def _asked(survey: Survey, request: Request) -> dict[str, tuple[str, str]]:
@@ -379,11 +409,6 @@ def _change_of(bump: Bump) -> tuple[str | None, str]:
     if bump.before == bump.after:
         return f"{bump.before} ({bump.build_before})", f"{bump.after} ({bump.build_after})"
     return (str(bump.before) if bump.before else None), str(bump.after)
-
-
-def _line(branch: str) -> str:
-    """Return a branch's name without its remote's."""
-    return branch.rpartition("/")[2]
 
 
 def _natural(text: str) -> list[tuple[int, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
@@ -146,7 +146,7 @@ class Reader:
                     raise HistoryError(
                         f"{name} {text} was released by commit {sha[:12]} as its trailer says, but the tag {tag.name} "
                         f"leads to {tag.commit[:12]}",
-                        fix=f"decide which is right; to move the tag: git tag -f -a {tag.name} {sha[:12]}",
+                        fix=f"if the commit is right: git tag -d {tag.name}, then release tag --restore",
                     )
                 if not any(point.commit == sha and point.version == version for point in candidates[name]):
                     source = "trailer" if (former, text, build) in message.released else "build"
@@ -205,7 +205,7 @@ class Reader:
                     raise HistoryError(
                         f"{name} {version} was released by commit {found.commit[:12]} as its trailer says, but the "
                         f"tag {point.source} leads to {point.commit[:12]}",
-                        fix=f"decide which is right; to move the tag: git tag -f -a {point.source} {found.commit[:12]}",
+                        fix=f"if the commit is right: git tag -d {point.source}, then release tag --restore",
                     )
 
     def _refuse_shallow(self, finals: Mapping[str, Point]) -> None:
@@ -225,7 +225,7 @@ class Reader:
             raise GitStateError(
                 f"this clone is shallow ({len(self.graph.order)} commits) and does not reach the last release of "
                 f"{len(lost)} components; missing: {', '.join(missing[:5])}{more}",
-                fix="git fetch --unshallow --tags origin   (or run again with --fetch)",
+                fix="git fetch --unshallow --tags origin   (release bump --fetch does it)",
             )
 
     def _refuse_unfetched(self, points: Mapping[str, Point]) -> None:
@@ -305,8 +305,7 @@ class Reader:
         manifests = {component.manifest: name for name, component in self.components.items()}
         for places in self.moves.values():
             for folder, name in places:
-                component = self.components[name]
-                manifests[_join(folder, component.manifest[len(component.path) :].lstrip("/"))] = name
+                manifests[self._manifest_at(folder, name)] = name
         added = [
             (sha, path)
             for sha, commit in self.commits.items()
@@ -371,23 +370,50 @@ class Reader:
     def _owners(self) -> Callable[[str], Layout]:
         """Return a function from a commit to the layout there.
 
-        A moved component is at its old place wherever the move is not yet part of the history.
+        A moved component is at its old place wherever the move is not yet part of the history; a component that took
+        that place afterwards is not there yet.
         """
         present = Layout.of(self.components, self.rules)
         if not self.moves:
             return lambda _: present
         marks = {sha: 1 << bit for bit, sha in enumerate(self.moves)}
         inside = descendants(self.graph.order, self.graph.parents, marks)
-        layouts: dict[int, Layout] = {}
+        followed = [
+            (bit, (folder, name))
+            for move, bit in marks.items()
+            for folder, mover in self.moves[move]
+            for name in self._successors(
+                move, folder, mover, [later for later in marks if later != move and inside[later] & bit]
+            )
+        ]
+        layouts: dict[tuple[int, int], Layout] = {}
 
         def layout(sha: str) -> Layout:
-            mask = inside.get(sha, 0)
-            if mask not in layouts:
+            mask, own = inside.get(sha, 0), marks.get(sha, 0)
+            if (mask, own) not in layouts:
                 before = [place for move, bit in marks.items() if not mask & bit for place in self.moves[move]]
-                layouts[mask] = Layout.of(self.components, self.rules, before)
-            return layouts[mask]
+                absent = {place for bit, place in followed if not mask & ~own & bit}
+                layouts[mask, own] = Layout.of(self.components, self.rules, before, absent=absent)
+            return layouts[mask, own]
 
         return layout
+
+    def _successors(self, move: str, folder: str, mover: str, later: Iterable[str]) -> Iterator[str]:
+        """Yield the components that came to ``folder`` only after ``mover`` had left it by the commit ``move``.
+
+        They are there today, or left it by the moves ``later``.
+        """
+        left = self._manifest_at(folder, mover)
+        names = [name for name, component in self.components.items() if component.path == folder]
+        names += [name for sha in later for former, name in self.moves[sha] if former == folder]
+        for name in names:
+            manifest = self._manifest_at(folder, name)
+            if name != mover and (manifest == left or self.repository.contents([f"{move}^1:{manifest}"]) == [None]):
+                yield name
+
+    def _manifest_at(self, folder: str, name: str) -> str:
+        component = self.components[name]
+        return _join(folder, component.manifest[len(component.path) :].lstrip("/"))
 
     def _decide(self, touching: Mapping[str, Sequence[Commit]], points: Mapping[str, Point]) -> dict[str, Decision]:
         unconventional = {

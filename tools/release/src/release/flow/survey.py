@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from release.errors import HistoryError
+from release.flow.builds import builds
 from release.flow.progress import Progress, silent
 from release.flow.reading import Reader
 from release.model.component import Component
@@ -19,7 +20,7 @@ from release.planning.decide import Decision
 from release.planning.points import Tagged, TagPattern, match_tags
 from release.repository.git import Repository
 from release.repository.history import Graph, History
-from release.repository.refs import Tag, branches, tags
+from release.repository.refs import Branch, Tag, branches, tags
 from release.repository.tree import CommitTree
 from release.workspace.config import CONFIG, Config, load
 
@@ -54,6 +55,8 @@ class Survey:
     """(tag, build number there) for each component that has a build number, on any branch."""
     line_builds: Mapping[str, Mapping[str, int]]
     """The build number of such components at the head of main and of each maintenance branch, by branch."""
+    lines: Sequence[Branch]
+    """Main and the maintenance branches, local and remote-tracking."""
 
     @cached_property
     def patterns(self) -> Mapping[str, TagPattern]:
@@ -119,8 +122,10 @@ def _survey(
     workspace = discover(tree, config)
     found = [tag for tag in tags(repository) if only_tags(tag)]
     tagged = _match(config, workspace.components, found)
-    heads = _line_heads(repository, config) if other_lines else {}
-    building = pool.submit(_builds, history, workspace.components, tagged, heads)
+    lines = _lines(repository, config) if other_lines else []
+    heads = {branch.name: branch.commit for branch in lines}
+    names = {name: frozenset((one.native, *config.of(name).formerly)) for name, one in workspace.components.items()}
+    building = pool.submit(builds, repository, history, workspace.components, names, tagged, heads)
     progress("reading the graph", 0, 0)
     graph = walking.result()
     reader = Reader(repository, history, graph, workspace, config, tagged, pool, progress)
@@ -142,49 +147,14 @@ def _survey(
         news,
         tag_builds,
         line_builds,
+        lines,
     )
 
 
-def _line_heads(repository: Repository, config: Config) -> dict[str, str]:
-    """Return the commits of main and of the maintenance branches, local and remote-tracking, by branch."""
+def _lines(repository: Repository, config: Config) -> list[Branch]:
+    """Return main and the maintenance branches, local and remote-tracking."""
     patterns = (config.main, *config.maintenance)
-    return {
-        name: sha
-        for name, sha in branches(repository).items()
-        if any(fnmatchcase(name.rpartition("/")[2], pattern) for pattern in patterns)
-    }
-
-
-def _builds(
-    history: History,
-    components: Mapping[str, Component],
-    tagged: Mapping[str, Sequence[Tagged]],
-    heads: Mapping[str, str],
-) -> tuple[dict[str, list[tuple[str, int]]], dict[str, dict[str, int]]]:
-    """Return the build numbers of each component at its tags and at ``heads``, as far as the files were there."""
-    from release.formats.version_php import build_number
-
-    wanted = [
-        (name, label, f"{commit}:{component.manifest}", is_tag)
-        for name, component in components.items()
-        if component.build is not None
-        for label, commit, is_tag in (
-            *((tag.name, tag.commit, True) for tag in tagged.get(name, ())),
-            *((branch, commit, False) for branch, commit in heads.items()),
-        )
-    ]
-    numbers = history.numbers([blob for _, _, blob, _ in wanted], build_number)
-    at_tags: dict[str, list[tuple[str, int]]] = {}
-    at_heads: dict[str, dict[str, int]] = {}
-    for name, label, blob, is_tag in wanted:
-        number = numbers[blob]
-        if number is None:
-            continue
-        if is_tag:
-            at_tags.setdefault(name, []).append((label, number))
-        else:
-            at_heads.setdefault(name, {})[label] = number
-    return at_tags, at_heads
+    return [branch for branch in branches(repository) if any(fnmatchcase(branch.line, pattern) for pattern in patterns)]
 
 
 def _refuse_ambiguous(config: Config, components: Mapping[str, Component], found: Iterable[Tag]) -> None:
@@ -198,7 +168,7 @@ def _refuse_ambiguous(config: Config, components: Mapping[str, Component], found
         raise HistoryError(
             f"the tag {tagged[0].name} could be a release of each of {same}",
             where=[doubtful[name].declared],
-            fix=f"write `components: {{NAME: {{formerly: [{name}]}}}}` into {CONFIG} for the one that it is of",
+            fix=f"write `components: {{NAME: {{formerly: [{name}]}}}}` into {CONFIG} for the right one, and commit it",
         )
 
 

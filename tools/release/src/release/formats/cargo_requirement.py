@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from release.model.version import Version
 
-__all__ = ["cargo_requirement_accepts", "cargo_requirement_for"]
+__all__ = ["cargo_requirement_for"]
 
 _COMPARATOR = re.compile(
     r"""\s*(?P<operator>=|>=|>|<=|<|~|\^|)(?P<space>\s*)
@@ -100,15 +100,6 @@ class _Comparator:
         numbers = ".".join(map(str, self.numbers)) + (".*" if self.wild and self.numbers else "")
         pre = f"-{self.pre}" if self.pre else ""
         return f"{self.operator}{self.space}{numbers or '*'}{pre}"
-
-
-def cargo_requirement_accepts(requirement: str, version: Version) -> bool:
-    """Tell whether Cargo takes ``version`` for ``requirement``.
-
-    Raises:
-        ValueError: ``requirement`` is none.
-    """
-    return _accepts(_parse(requirement), version)
 
 
 def cargo_requirement_for(requirement: str, version: Version) -> str:

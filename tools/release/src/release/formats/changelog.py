@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from release.formats.source import Source
 from release.model.edit import Replacement
 
-__all__ = ["Entry", "Section", "extract", "insert", "render_section"]
+__all__ = ["Entry", "Section", "insert", "render_section"]
 
 
 class Section(enum.StrEnum):
@@ -82,6 +82,12 @@ _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _BULLET = re.compile(r" {0,3}([-*+])[ \t]")
 _REFERENCE = re.compile(r" {0,3}\[[^\]]+\]:[ \t]*\S")
+_LABEL = re.compile(r"^ {0,3}\[([^\]\n]+)\]:", re.MULTILINE)
+_COMPARED = re.compile(
+    r"^ {0,3}\[Unreleased\](?P<lead>:[ \t]*<?[^\s<>]*/compare/)(?P<base>[^\s<>?#]+?)"
+    r"(?P<dots>\.{2,3})[^\s<>?#.][^\s<>?#]*(?P<tail>>?)[ \t]*\r?$",
+    re.IGNORECASE | re.MULTILINE,
+)
 _VERSION = re.compile(
     r"(?:\*\*|__)?(?P<before>(?:version|release)?[ \t:]*\[?v?)(?P<version>\d+(?:\.\d+)+[\w.+-]*|\d{8,10})"
     r"(?P<after>\]?)(?P<rest>.*)",
@@ -111,7 +117,8 @@ def insert(
     """Return the edits which add the section of ``version`` to the changelog ``content``.
 
     ``None`` makes the file. A file that has the section already needs none. Headings may be of any level and
-    style; the new one is written like the others.
+    style; the new one is written like the others. Where the link definitions at the file's end compare the newest
+    version with what is unreleased, the new version gets such a definition, and what is unreleased begins there.
 
     Raises:
         FormatError: the file is not UTF-8.
@@ -126,25 +133,11 @@ def insert(
         return []
     unreleased = next((heading for heading in headings if _UNRELEASED.match(heading.text)), None)
     style = _style(source.text, unreleased, versions)
+    links = _links(source, versions, style, version)
     if unreleased is None:
-        return [_before(source, versions, style, version, date, entries)]
+        return [_before(source, versions, style, version, date, entries), *links]
     texts = _after(source, headings, unreleased, style, version, date, entries)
-    return [Replacement(source.byte(index), "", text) for index, text in sorted(texts.items())]
-
-
-def extract(content: bytes, version: str, path: str = "CHANGELOG.md") -> str | None:
-    """Return the text of the section of ``version`` without its heading, or ``None`` when it has none.
-
-    Raises:
-        FormatError: the file is not UTF-8.
-    """
-    source = Source(content, path)
-    headings = list(_headings(source.text))
-    for position, heading in enumerate(headings):
-        if _VERSION.match(heading.text) and _names(heading, version):
-            end = _section_end(source.text, headings, position)
-            return source.text[heading.end : end].replace("\r\n", "\n").strip()
-    return None
+    return [*(Replacement(source.byte(index), "", text) for index, text in sorted(texts.items())), *links]
 
 
 def _before(
@@ -194,6 +187,26 @@ def _after(
     body_end = unreleased.end + len(source.text[unreleased.end : end].rstrip())
     texts[body_end] = texts.get(body_end, "") + _groups(style, entries, present)
     return {at: text for at, text in texts.items() if text}
+
+
+def _links(source: Source, versions: list[_Heading], style: _Style, version: str) -> Iterator[Replacement]:
+    """Yield the edits of the link definitions; none where their style doesn't tell how to write the new one."""
+    start = _content_end(source.text)
+    compared = _COMPARED.search(source.text, start)
+    newest = _VERSION.match(versions[0].text) if versions else None
+    if compared is None or newest is None:
+        return
+    old, base = newest["version"], compared["base"]
+    labels = _LABEL.findall(source.text, start)
+    label = next((one for one in labels if one in (old, f"v{old}")), f"{style.opening.strip('[')}{old}")
+    label = label.removesuffix(old) + version
+    prefix = base.removesuffix(old)
+    if prefix == base or prefix.endswith((*"0123456789", ".")) or label in labels:
+        return
+    at = compared.start("base") + len(prefix)
+    yield source.token(at, at + len(old)).replaced_by(version)
+    link = f"[{label}]{compared['lead']}{base}{compared['dots']}{prefix}{version}{compared['tail']}"
+    yield Replacement(source.byte(compared.end("tail")), "", f"{style.eol}{link}")
 
 
 def _groups(style: _Style, entries: Sequence[Entry], present: set[Section]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil
@@ -34,6 +34,7 @@ _SAVEPOINTS = {
 }
 _SAVEPOINT = re.compile(rb"upgrade_(?:main|mod|block|plugin)_savepoint", re.IGNORECASE)
 _BRANCHES = frozenset({"if_statement", "else_if_clause"})
+_LOOPS = frozenset({"for_statement", "foreach_statement", "while_statement"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +56,16 @@ class Savepoint:
 class Step:
     """``if ($oldversion < number) { … }`` in the upgrade function.
 
-    ``inclusive`` is set for ``<=``. ``digest`` is a SHA-256 of the code (condition and body) without comments
-    and white space, in which the step's own number is left open.
+    ``inclusive`` is set for ``<=``. ``settled`` tells whether each way through the body has a savepoint or throws.
+    ``digest`` is a SHA-256 of the code (condition and body) without comments and white space, in which the step's
+    own number is left open.
     """
 
     number: Number
     inclusive: bool
     token: Token
     savepoints: tuple[Savepoint, ...]
+    settled: bool
     digest: str
 
 
@@ -160,11 +163,25 @@ def _steps(content: bytes, node: Node, variable: str) -> Iterator[Step]:
             inclusive,
             token_of(content, condition),
             own,
+            _settled(body, {point.token.offset for point in own}),
             _digest([condition, body], number),
         )
     yield from inner
     for alternative in node.children_by_field_name("alternative"):
         yield from _steps(content, alternative, variable)
+
+
+def _settled(node: Node, calls: Collection[int]) -> bool:
+    """Tell whether each way through the statement ``node`` has one of the ``calls`` (byte offsets), or throws."""
+    if node.start_byte in calls or node.type.endswith("_expression"):
+        return node.start_byte in calls or node.type == "throw_expression"
+    if node.type in _LOOPS:
+        return False
+    if node.type != "if_statement":
+        return any(_settled(child, calls) for child in node.named_children)
+    body, others = node.child_by_field_name("body"), node.children_by_field_name("alternative")
+    branches = [branch for branch in (body, *others) if branch is not None]
+    return branches[-1].type == "else_clause" and all(_settled(branch, calls) for branch in branches)
 
 
 def _bound(content: bytes, condition: Node, variable: str) -> tuple[Number, bool] | None:

@@ -1,6 +1,6 @@
 """Semantic versions and the policies by which they rise.
 
-Sources: https://semver.org (2.0.0) and, for compatibility and 0.x,
+Sources: https://semver.org (2.0.0) and, for 0.x,
 https://doc.rust-lang.org/cargo/reference/semver.html.
 """
 
@@ -16,7 +16,6 @@ __all__ = [
     "Level",
     "Version",
     "ZeroPolicy",
-    "compatible",
     "level_between",
     "next_version",
     "parse_version",
@@ -74,19 +73,6 @@ def precedence(version: Version) -> tuple[int, int, int, bool, tuple[tuple[bool,
         not identifiers,
         tuple((False, int(part), "") if part.isdigit() else (True, 0, part) for part in identifiers),
     )
-
-
-def compatible(requirement: Version, version: Version) -> bool:
-    """Tell whether Cargo's default (caret) requirement on ``requirement`` accepts ``version``."""
-    if version < requirement:
-        return False
-    if version.prerelease and version.finalize_version() != requirement.finalize_version():
-        return False
-    if requirement.major:
-        return version.major == requirement.major
-    if requirement.minor:
-        return version.major == 0 and version.minor == requirement.minor
-    return (version.major, version.minor, version.patch) == (0, 0, requirement.patch)
 
 
 def level_between(before: Version, after: Version) -> Level:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from release.model.component import Component
@@ -41,16 +41,18 @@ class Layout:
         rules: Rules,
         moved: Iterable[tuple[str, str]] = (),
         *,
+        absent: Collection[tuple[str, str]] = (),
         changelogs: bool = True,
     ) -> Layout:
-        """Return the layout of ``components`` with earlier (folder, name) places added.
+        """Return the layout of ``components`` with earlier (folder, name) places added, and without ``absent`` places.
 
         With ``changelogs`` a change of a component's changelog is no change of the component.
         """
         folders = [(component.path, name) for name, component in components.items()]
         earlier = [place for place in moved if place not in folders]
+        places = [place for place in (*folders, *earlier) if place not in absent]
         logs = {name: component.changelog for name, component in components.items()} if changelogs else {}
-        return cls([*folders, *earlier], logs, rules)
+        return cls(places, logs, rules)
 
     def owners(self, path: str) -> frozenset[str]:
         """Return the components that a change of ``path`` changes; none for excluded files and changelogs."""

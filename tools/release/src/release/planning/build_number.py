@@ -14,6 +14,7 @@ from release.errors import VersionRefused
 __all__ = ["next_build"]
 
 Named = tuple[str, int]
+_HIGHEST = 99_99_99_99_99
 
 
 def next_build(
@@ -59,6 +60,11 @@ def next_build(
                     fix=f"set `overflow: next-day` in release.yaml (gives {_following(least)}), or release tomorrow",
                 )
             number = max(_following(least), floor or 0)
+    if number > _HIGHEST:
+        raise VersionRefused(
+            f"{component}: {number} has more than ten digits, which is no YYYYMMDDXX",
+            fix="lower the number that it comes from (the file's, a savepoint's or a tag's)",
+        )
     for branch, other in below:
         if other >= number:
             raise VersionRefused(

@@ -17,11 +17,13 @@ __all__ = ["Decision", "Weights", "decide"]
 class Weights:
     """How messages are weighed: a level for each conventional type, and one for the unconventional.
 
-    ``unconventional`` is ``None`` where such messages are an error.
+    ``unconventional`` is ``None`` where such messages are an error. ``meant`` gives the components that a scope can
+    mean.
     """
 
     of_type: Callable[[str], Level]
     unconventional: Level | None
+    meant: Callable[[str], Collection[str]] = lambda scope: (scope,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,11 @@ def _named(abbreviated: str, shas: Collection[str]) -> str | None:
     return next((sha for sha in shas if sha.startswith(abbreviated)), None)
 
 
+def _meant(scope: str, weights: Weights, touched: Collection[str], component: str) -> Collection[str]:
+    """Return the touched components that ``scope`` means; a scope that means none of them leaves out none."""
+    return [name for name in weights.meant(scope) if name in touched] or [component]
+
+
 def _weigh(
     component: str, commit: Commit, message: Message, weights: Weights, touched: Collection[str]
 ) -> tuple[Level, tuple[Change, ...]]:
@@ -139,7 +146,7 @@ def _weigh(
         changes = tuple(
             change
             for change in message.changes
-            if not (change.from_body and change.scope != component and change.scope in touched)
+            if not change.from_body or component in _meant(change.scope, weights, touched, component)
         )
         if len(message.changes) > 1 and not message.changes[0].type and message.changes[0].breaking is None:
             changes = changes[1:]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from release.errors import ConfigError, HistoryError, Place
 from release.model.version import Version, parse_version
+
+_NO_REF = re.compile(r"^[-/.]|\.\.|[\x00-\x20\x7f~^:?*\[\\]|//|/\.|@\{|\.lock(/|$)|[/.]$")
+"""What no ref's name may hold: git help check-ref-format."""
 
 __all__ = ["TagPattern", "Tagged", "match_tags"]
 
@@ -31,8 +35,18 @@ class TagPattern:
 
     @classmethod
     def of(cls, component: str, tag_format: str) -> TagPattern:
-        """Return the pattern of ``tag_format``, which contains ``{version}`` once."""
+        """Return the pattern of ``tag_format``, which contains ``{version}`` once.
+
+        Raises:
+            ConfigError: git can't have tags of that form.
+        """
         prefix, _, suffix = tag_format.partition("{version}")
+        if _NO_REF.search(f"{prefix}1.0.0{suffix}"):
+            raise ConfigError(
+                f"{prefix}1.0.0{suffix} can't be the name of a tag of {component}",
+                where=[Place("release.yaml")],
+                fix="see git help check-ref-format; `tag` in release.yaml is the form",
+            )
         return cls(component, prefix, suffix)
 
     def name(self, version: Version | str) -> str:
@@ -75,7 +89,7 @@ def match_tags(
         try:
             version = parse_version(text)
         except ValueError:
-            if pattern.component not in pattern.prefix and not text[:1].isdigit():
+            if _is_of_another(text) or (pattern.component not in pattern.prefix and not text[:1].isdigit()):
                 continue
             raise HistoryError(
                 f"the tag {name} looks like a release of {pattern.component}, but {text!r} is not a semantic version",
@@ -85,9 +99,22 @@ def match_tags(
     return found
 
 
+def _is_of_another(text: str) -> bool:
+    """Tell whether ``text`` ends with a version after more of a name: a tag of a component that is gone."""
+    start = next((i for i, letter in enumerate(text) if letter.isdigit() and text[:i][-1:] in ("v", "-", "/", "@")), 0)
+    try:
+        return bool(start) and bool(parse_version(text[start:]))
+    except ValueError:
+        return False
+
+
 def _longest(name: str, prefixes: Mapping[str, list[TagPattern]], lengths: Sequence[int]) -> TagPattern | None:
-    for length in lengths:
-        for pattern in prefixes.get(name[:length], ()) if length <= len(name) else ():
-            if name.endswith(pattern.suffix) and len(name) > length + len(pattern.suffix):
-                return pattern
-    return None
+    """Return the pattern that leaves least of ``name`` for the version."""
+    fitting = [
+        pattern
+        for length in lengths
+        if length <= len(name)
+        for pattern in prefixes.get(name[:length], ())
+        if name.endswith(pattern.suffix) and len(name) > length + len(pattern.suffix)
+    ]
+    return max(fitting, key=lambda pattern: len(pattern.prefix) + len(pattern.suffix), default=None)

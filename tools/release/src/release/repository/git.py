@@ -108,12 +108,16 @@ class Repository:
             raise GitFailed(arguments, code, b"".join(errors).decode(errors="replace"))
 
     def contents(self, names: Sequence[str]) -> list[bytes | None]:
-        """Return the object contents that ``names`` (any revision syntax) lead to, ``None`` where there is none."""
+        """Return the object contents that ``names`` (any revision syntax) lead to, ``None`` where there is none.
+
+        ``cat-file --batch`` takes a name for a line, so names of several lines are looked up one by one before.
+        """
         if not names:
             return []
         found: list[bytes | None] = []
+        lines = [self._object(name) if "\n" in name else name for name in names]
         data = self.run(
-            "cat-file", "--batch", data="".join(f"{name}\n" for name in names).encode(errors="surrogateescape")
+            "cat-file", "--batch", data="".join(f"{line}\n" for line in lines).encode(errors="surrogateescape")
         )
         position = 0
         for _ in names:
@@ -141,7 +145,7 @@ class Repository:
 
     def branch(self) -> str | None:
         """Return the short name of the branch that HEAD is on, ``None`` when it is detached."""
-        return self.text("symbolic-ref", "--short", "--quiet", "HEAD", ok=(0, 1)) or None
+        return self.text("symbolic-ref", "--quiet", "HEAD", ok=(0, 1)).removeprefix("refs/heads/") or None
 
     def resolve(self, revision: str) -> str:
         """Return the SHA of the commit that ``revision`` names.
@@ -156,6 +160,10 @@ class Repository:
                 f"there is no commit {revision!r} here",
                 fix="check the name, or fetch it: git fetch --tags origin",
             ) from None
+
+    def _object(self, name: str) -> str:
+        """Return the id of the object that ``name`` leads to, ``""`` when there is none."""
+        return self.text("rev-parse", "--verify", "--quiet", "--end-of-options", name, ok=(0, 1, 128))
 
     @cached_property
     def common_dir(self) -> Path:

@@ -75,6 +75,7 @@ class History:
                 index.parents[sha] = tuple(parents)
                 order.append(sha)
                 wanted.update(parents)
+            wanted.difference_update(order)
             for sha in index.order:
                 if sha in wanted:
                     order.append(sha)
@@ -138,12 +139,26 @@ class History:
 
     def numbers(self, names: Sequence[str], read: Callable[[bytes], int | None]) -> dict[str, int | None]:
         """Return what ``read`` finds in each of the blobs that ``names`` (``COMMIT:PATH``) lead to."""
+
+        def find(missing: Sequence[str]) -> Iterator[int | None]:
+            for content in self._repository.contents(missing):
+                yield read(content) if content is not None else None
+
+        return self.remembered(names, find)
+
+    def remembered(
+        self, facts: Sequence[str], find: Callable[[Sequence[str]], Iterable[int | None]]
+    ) -> dict[str, int | None]:
+        """Return the number that belongs to each of ``facts``; ``find`` is asked for those not known yet.
+
+        A fact names what can never change: it begins with the commit that it is about.
+        """
         known = self._index.numbers
-        missing = [name for name in names if name not in known]
-        for name, content in zip(missing, self._repository.contents(missing), strict=True):
-            known[name] = read(content) if content is not None else None
+        missing = list(dict.fromkeys(fact for fact in facts if fact not in known))
+        if missing:
+            known.update(zip(missing, find(missing), strict=True))
             self._dirty = True
-        return {name: known[name] for name in names}
+        return {fact: known[fact] for fact in facts}
 
     def any_trailer(self, tips: Sequence[str]) -> bool:
         """Tell whether some commit in the history of ``tips`` names a release in a trailer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +18,8 @@ __all__ = ["Entry", "Journal"]
 class Entry:
     """What is being done: the plan as JSON text, the work tree it runs in, the time it gives its objects.
 
-    ``commit`` is set once the release commit exists as an object, ``remote`` when the release is to be pushed.
+    ``commit`` is set once the release commit exists as an object, ``remote`` when the release is to be pushed, with
+    the tags ``earlier`` of releases before it.
     """
 
     plan: str
@@ -25,6 +27,7 @@ class Entry:
     time: int
     remote: str | None
     commit: str | None = None
+    earlier: Sequence[str] = ()
 
     def with_commit(self, commit: str) -> Entry:
         """Return the entry once ``commit`` is made."""

@@ -26,15 +26,15 @@ def require_identity(repository: Repository) -> None:
     Raises:
         GitStateError: git knows no name and address, neither from its configuration nor from the environment.
     """
-    for key, variables in (
-        ("user.name", ("GIT_COMMITTER_NAME", "GIT_AUTHOR_NAME")),
-        ("user.email", ("GIT_COMMITTER_EMAIL", "GIT_AUTHOR_EMAIL", "EMAIL")),
-    ):
-        if not any(os.environ.get(name) for name in variables) and not repository.text("config", key, ok=(0, 1)):
+    for role in ("AUTHOR", "COMMITTER"):
+        try:
+            repository.run("-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT")
+        except GitFailed as error:
+            part = "email" if "email" in error.stderr.rpartition("fatal:")[2] else "name"
             raise GitStateError(
-                f"git does not know who releases: {key} is not set",
-                fix=f'git config {key} "…" (or set {variables[0]})',
-            )
+                f"git does not know who releases: user.{part} is not set",
+                fix=f'git config user.{part} "…" (or set GIT_{role}_{part.upper()})',
+            ) from None
 
 
 def dirty(repository: Repository, folders: Sequence[str]) -> list[str]:
@@ -52,9 +52,9 @@ def dirty(repository: Repository, folders: Sequence[str]) -> list[str]:
     return found
 
 
-def signing(repository: Repository, key: str) -> bool:
-    """Tell whether git is set up to sign what ``key`` (``commit.gpgSign`` or ``tag.gpgSign``) is about."""
-    return repository.text("config", "--type=bool", "--default=false", key) == "true"
+def signing(repository: Repository, *keys: str) -> bool:
+    """Tell whether git is set up to sign by one of ``keys``, as ``commit.gpgSign`` or ``tag.gpgSign``."""
+    return any(repository.text("config", "--type=bool", "--default=false", key) == "true" for key in keys)
 
 
 def commit_files(repository: Repository, base: str, files: Mapping[str, bytes], message: str, time: int) -> str:
@@ -110,8 +110,9 @@ def create_tag(repository: Repository, name: str, commit: str, message: str, tim
     if there:
         raise HistoryError(f"the tag {name} exists already, at {there[:12]}", fix="plan again")
     try:
-        kind = "-s" if signing(repository, "tag.gpgSign") else "-a"
-        repository.run("tag", kind, "-F", "-", name, commit, data=message.encode(), env=_dated(time))
+        kind = "-s" if signing(repository, "tag.gpgSign", "tag.forceSignAnnotated") else "-a"
+        verbatim = ("--cleanup=verbatim", "-F", "-")
+        repository.run("tag", kind, *verbatim, name, commit, data=message.encode(), env=_dated(time))
     except GitFailed as error:
         raise _stored(error, f"the tag {name}") from None
 

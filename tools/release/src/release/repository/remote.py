@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from release.errors import GitStateError, PushRefused
 from release.repository.git import GitFailed, Repository
 
-__all__ = ["LostRace", "Target", "Unreachable", "fetch", "has_all", "push", "require_room", "target"]
+__all__ = [
+    "LostRace", "Target", "Unreachable", "absent", "fetch", "fetch_all", "has_all", "push", "require_room", "target",
+]  # fmt: skip
 
 
 _MOVED = ("fetch first", "non-fast-forward", "stale info", "cannot lock ref", "failed to update ref")
 """What git says when a ref is not where it was."""
+_CLOBBER = "would clobber existing tag"
+"""What git says when a tag leads elsewhere here than on the remote, and stays."""
 
 
 class LostRace(PushRefused):
@@ -51,7 +55,13 @@ def target(repository: Repository, branch: str) -> Target:
     if not remote:
         remote = "origin" if "origin" in remotes or not remotes else remotes[0]
     if remote not in remotes:
-        raise GitStateError(f"there is no remote {remote!r} to push to", fix="git remote add origin URL")
+        follow = f"git branch --set-upstream-to={'origin' if 'origin' in remotes else ''.join(remotes[:1])}/{branch}"
+        raise GitStateError(
+            f"{branch} follows a branch of this repository, so there is no remote to push to"
+            if remote == "."
+            else f"there is no remote {remote!r} to push to",
+            fix=f"{follow} {branch}" if remotes else "git remote add origin URL",
+        )
     merge = repository.text("config", f"branch.{branch}.merge", ok=(0, 1))
     return Target(remote, merge.removeprefix("refs/heads/") or branch)
 
@@ -85,7 +95,7 @@ def push(repository: Repository, to: Target, commit: str, tags: Sequence[str]) -
     """
     refs = [f"{commit}:refs/heads/{to.branch}", *(f"refs/tags/{tag}:refs/tags/{tag}" for tag in tags)]
     try:
-        repository.run("push", "--atomic", "--no-verify", to.remote, *refs)
+        repository.run("push", "--atomic", "--no-verify", "--no-follow-tags", to.remote, *refs)
     except GitFailed as error:
         said = error.stderr
         if has_all(repository, to, commit, tags):
@@ -126,28 +136,57 @@ def has_all(repository: Repository, to: Target, commit: str, tags: Sequence[str]
     return not ancestors and repository.text("cat-file", "-t", tip, ok=(0, 128)) == "commit"
 
 
+def absent(repository: Repository, to: Target, tags: Sequence[str]) -> list[str]:
+    """Return those of ``tags`` that the remote does not have.
+
+    Raises:
+        Unreachable: the remote gives no answer.
+    """
+    there = _advertised(repository, to, ["refs/tags/*"]) if tags else {}
+    return [tag for tag in tags if f"refs/tags/{tag}" not in there]
+
+
 def _advertised(repository: Repository, to: Target, refs: Sequence[str]) -> dict[str, str]:
     try:
         out = repository.text("ls-remote", to.remote, *refs)
     except GitFailed as error:
-        said = error.stderr.strip().splitlines() or [""]
         raise Unreachable(
-            f"{to.remote} can't be reached: {said[-1]}",
+            f"{to.remote} can't be reached: {_quoted(error)}",
             fix="when it can be reached again, run the same command: it finishes what is missing",
         ) from None
     return {ref: sha for sha, ref in (line.split("\t") for line in out.splitlines())}
 
 
 def fetch(repository: Repository, to: Target) -> str:
-    """Fetch the remote's branch and tags; return the branch's commit there.
+    """Fetch the remote's branch and tags; return the branch's commit there. A tag that leads elsewhere here stays.
 
     Raises:
         Unreachable: the remote gives no answer.
     """
-    try:
-        repository.run("fetch", "--quiet", "--tags", to.remote, f"+refs/heads/{to.branch}:{to.tracking}")
-    except GitFailed as error:
-        raise Unreachable(
-            f"{to.remote} can't be fetched: {error.stderr.strip().splitlines()[-1]}", fix="check the remote"
-        ) from None
+    _fetch(repository, to, f"+refs/heads/{to.branch}:{to.tracking}")
     return repository.resolve(to.tracking)
+
+
+def fetch_all(repository: Repository, to: Target) -> None:
+    """Fetch all branches and tags and what a shallow clone lacks. A tag that leads elsewhere here stays.
+
+    Raises:
+        Unreachable: the remote gives no answer.
+    """
+    _fetch(repository, to, shallow=bool(repository.shallow))
+
+
+def _fetch(repository: Repository, to: Target, *refs: str, shallow: bool = False) -> None:
+    options = ["--no-progress", "--no-prune", "--no-recurse-submodules", *(["--unshallow"] if shallow else [])]
+    try:
+        repository.run("fetch", "--tags", *options, to.remote, *refs)
+    except GitFailed as error:
+        lines = error.stderr.splitlines()
+        failed = [line for line in lines if line.startswith(("fatal:", "error:")) or "!" in line[:3]]
+        if not failed or any(_CLOBBER not in line for line in failed):
+            raise Unreachable(f"{to.remote} can't be fetched: {_quoted(error)}", fix="check the remote") from None
+
+
+def _quoted(error: GitFailed) -> str:
+    lines = [line.strip() for line in error.stderr.splitlines() if line.strip()]
+    return " / ".join(lines[:3]) or f"git ended with exit code {error.code}"

@@ -55,7 +55,7 @@ def discover(tree: Tree, config: Config) -> Workspace:
             raise ConfigError(
                 f"{CONFIG} configures {name}, which is no component of this tree",
                 where=[locate(tree.read_many([CONFIG]).get(CONFIG), "components", name)],
-                fix="`release status` lists the components; remove the entry or correct its name",
+                fix=f"remove the entry or correct its name; there are: {', '.join(components) or 'none'}",
             )
     edges = [
         edge for component in components.values() for edge in KINDS[component.kind].edges(tree, component, components)
@@ -95,25 +95,31 @@ def _ordered(components: Mapping[str, Component], edges: list[Edge]) -> dict[str
         if edge.kind is not EdgeKind.CRATE_DEV:
             parts[edge.whole].append(edge)
     done: dict[str, Component] = {}
-    path: list[Edge] = []
-
-    def visit(name: str) -> None:
-        if name in done:
-            return
-        if any(edge.whole == name for edge in path):
-            cycle = path[next(i for i, edge in enumerate(path) if edge.whole == name) :]
-            chain = " → ".join([*(edge.whole for edge in cycle), name])
-            raise WorkspaceError(
-                f"components use each other in a cycle: {chain}",
-                where=[edge.place for edge in cycle],
-                fix="remove one of these dependencies",
-            )
-        for edge in parts[name]:
-            path.append(edge)
-            visit(edge.part)
-            path.pop()
-        done[name] = components[name]
-
-    for name in components:
-        visit(name)
+    for first in components:
+        entered = {} if first in done else {first: iter(parts[first])}
+        path: list[Edge] = []
+        while entered:
+            name = next(reversed(entered))
+            part = next((edge for edge in entered[name] if edge.part not in done), None)
+            if part is None:
+                done[name] = components[name]
+                entered.popitem()
+                del path[-1:]
+                continue
+            path.append(part)
+            if part.part in entered:
+                raise _cycle(path)
+            entered[part.part] = iter(parts[part.part])
     return done
+
+
+def _cycle(path: list[Edge]) -> WorkspaceError:
+    """Return the error for the cycle that the last edge of ``path`` closes."""
+    start = path[-1].part
+    cycle = path[next(i for i, edge in enumerate(path) if edge.whole == start) :]
+    chain = " → ".join([*(edge.whole for edge in cycle), start])
+    return WorkspaceError(
+        f"components use each other in a cycle: {chain}",
+        where=[edge.place for edge in cycle],
+        fix="remove one of these dependencies",
+    )

@@ -14,6 +14,7 @@ from release.errors import ReleaseError
 if TYPE_CHECKING:
     from release.flow.apply import Landed
     from release.flow.progress import Progress
+    from release.flow.unpushed import Pushed
     from release.model.plan import Plan, Request
     from release.repository.git import Repository
 
@@ -138,6 +139,7 @@ def _release(
         tags = counted(len(landed.tags), "tag")
         click.echo(f"finished the interrupted release {landed.commit[:12]} ({tags})", err=True)
 
+    late: list[Pushed] = []
     shown: list[Plan] = []
     with locked(
         repository,
@@ -156,6 +158,7 @@ def _release(
                     progress=report,
                     show=shown.append,
                     finished=finished,
+                    pushed=late.append,
                 )
         except ReleaseError:
             if shown and not as_json:
@@ -165,9 +168,13 @@ def _release(
         from release.formats.plan_json import to_data
 
         data = to_data(shown[-1]) if shown else {}
-        print_json({**data, "commit": landed.commit if landed else None, "pushed": bool(landed and landed.pushed)})
+        pushed = bool(late or (landed and landed.pushed))
+        print_json({**data, "commit": landed.commit if landed else None, "pushed": pushed})
         return
     _show(shown[-1] if shown else landed.plan if landed else None, as_json=False)
+    for rest in late:
+        what = f"{counted(len(rest.tags), 'tag')} of earlier releases"
+        click.echo(f"pushed {rest.commit[:12]} and {what} to {rest.target.remote}/{rest.target.branch}")
     if landed is not None:
         where = f"; pushed to {landed.pushed.remote}/{landed.pushed.branch}" if landed.pushed else ""
         click.echo(f"released in commit {landed.commit[:12]}, {counted(len(landed.tags), 'tag')}{where}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from release.cli.console import counted, json_option, open_repository, print_json, progress
+from release.cli.console import counted, json_option, now, open_repository, print_json, progress
 
 if TYPE_CHECKING:
     from release.checks.rule import Finding
@@ -25,10 +25,11 @@ def command(ctx: click.Context, as_json: bool) -> int:
     Exits with 1 when there is an error. In GitHub Actions each finding is an annotation.
     """
     from release.flow.check import check
+    from release.flow.release import utc_day
 
     repository = open_repository(ctx)
     with progress() as report:
-        found = check(repository, progress=report)
+        found = check(repository, utc_day(now()), progress=report)
     if as_json:
         print_json(_data(found))
     else:

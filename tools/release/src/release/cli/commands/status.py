@@ -9,6 +9,7 @@ import click
 from release.cli.console import cell, console, json_option, now, open_repository, print_json, progress
 
 if TYPE_CHECKING:
+    from release.errors import ReleaseError
     from release.model.plan import Point
 
 __all__ = ["command"]
@@ -23,6 +24,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     from rich.table import Table
 
     from release.cli.plan_view import reason_text, summary
+    from release.errors import ReleaseError
     from release.flow.plan import make_plan
     from release.flow.release import utc_day
     from release.flow.survey import survey
@@ -31,8 +33,11 @@ def command(ctx: click.Context, as_json: bool) -> None:
     repository = open_repository(ctx)
     with progress() as report:
         found = survey(repository, progress=report)
-        plan = make_plan(found, Request(), utc_day(now()))
-    bumps = {bump.component: bump for bump in plan.bumps}
+        refused: ReleaseError | None = None
+        try:
+            bumps = {bump.component: bump for bump in make_plan(found, Request(), utc_day(now())).bumps}
+        except ReleaseError as error:
+            refused, bumps = error, {}
     rows = []
     for name, component in found.workspace.components.items():
         point, bump = found.points.get(name), bumps.get(name)
@@ -54,8 +59,10 @@ def command(ctx: click.Context, as_json: bool) -> None:
                 "reasons": [reason_text(reason) for reason in bump.reasons] if bump else [],
             }
         )
-    if as_json:
+    if as_json and refused is None:
         print_json({"head": found.head, "components": rows})
+    if as_json:
+        _raise(refused)
         return
     if not rows:
         click.echo("No components here: nothing that `release` knows was found in the tracked files.")
@@ -67,10 +74,21 @@ def command(ctx: click.Context, as_json: bool) -> None:
         point = found.points.get(str(row["name"]))
         last = _last(point)
         version = f"{row['version'] or '—'}" + (f" ({row['build']})" if row["build"] is not None else "")
-        next_ = f"{row['next'] or '—'}" + (f" ({row['next-build']})" if row["next-build"] is not None else "")
+        next_ = (
+            "?"
+            if refused
+            else f"{row['next'] or '—'}" + (f" ({row['next-build']})" if row["next-build"] is not None else "")
+        )
         shown = (str(row["name"]), str(row["kind"]), version, last, str(row["commits"]), next_, str(row["why"]))
         table.add_row(*map(cell, shown))
     console().print(table)
+    _raise(refused)
+
+
+def _raise(refused: ReleaseError | None) -> None:
+    """End with the error that keeps the next versions from being told, if there is one."""
+    if refused is not None:
+        raise refused
 
 
 def _last(point: Point | None) -> str:

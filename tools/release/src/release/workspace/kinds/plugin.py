@@ -92,7 +92,7 @@ class Plugin:
         edits: list[Replacement] = []
         if bump.build_after is not None:
             edits.append(version_php.set_version(content, facts, bump.build_after))
-        if bump.after != facts.semantic:
+        if bump.tag is not None and bump.after != facts.semantic:
             edits += version_php.set_release(content, facts, str(bump.after), bump.build_after)
         _assert_read_alike(path, content, edits, bump)
         for edit in edits:
@@ -142,7 +142,7 @@ def _component(facts: version_php.VersionPhp, upgrades: Mapping[str, bytes]) -> 
 def _assert_read_alike(path: str, content: bytes, edits: Sequence[Replacement], bump: Bump) -> None:
     after = FileEdit.build(path, content, edits).apply(content)
     facts = version_php.parse(after, path)
-    if facts.semantic != bump.after:
+    if bump.tag is not None and facts.semantic != bump.after:
         raise FormatError(
             f"{path} would not be read as release {bump.after}",
             where=[facts.declared],
