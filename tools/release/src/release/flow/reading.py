@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from release.errors import ConfigError, GitStateError, HistoryError, Place
 from release.flow.progress import Progress
 from release.flow.recorded import recorded_before
 from release.model.commit import Commit, Message
+from release.model.component import Component
 from release.model.plan import Point
 from release.model.version import Level, parse_version, precedence
 from release.planning.attribute import Layout, Rules
@@ -287,7 +290,9 @@ class Reader:
             return self.history.commits(shas, below, report)
 
         bands = ((most[:half], None), (most[half:], None), (rest, paths))
-        for reading in [self.pool.submit(read, i, *band) for i, band in enumerate(bands) if band[0]]:
+        readings = [self.pool.submit(read, i, *band) for i, band in enumerate(bands) if band[0]]
+        readings.append(self.pool.submit(self.history.marked, list(needed)))
+        for reading in readings:
             self._merge(reading.result())
 
     def _merge(self, commits: Mapping[str, Commit]) -> None:
@@ -421,7 +426,8 @@ class Reader:
             Unconventional.PATCH: Level.PATCH,
             Unconventional.ERROR: None,
         }[self.config.commits.unconventional]
-        weights = Weights(self.config.level, unconventional)
+        scopes = _scopes(self.components)
+        weights = Weights(self.config.level, unconventional, lambda scope: scopes.get(scope, ()))
         needed = self._needed(points)
         self._read_squashes(touching)
         decisions = {}
@@ -437,7 +443,41 @@ class Reader:
                 brought_by=self._brought_by,
                 is_ancestor=self._is_ancestor,
             )
-        return decisions
+        return {name: self._with_footer(name, decision, touching[name], needed) for name, decision in decisions.items()}
+
+    def _with_footer(
+        self, name: str, decision: Decision, touching: Sequence[Commit], needed: Mapping[str, int]
+    ) -> Decision:
+        """Return ``decision`` with the version that the newest footer naming the component asks for.
+
+        Such a footer counts whatever its commit touches; without a name it counts where there is but one component.
+        """
+        bit = self.names.index(name)
+        weighed = {commit.sha for commit in touching}
+        footers = [
+            (sha, version)
+            for sha, asked in self._asking.items()
+            if sha not in weighed and needed.get(sha, 0) >> bit & 1
+            for named, version in asked
+            if named == name or (named is None and len(self.names) == 1)
+        ]
+        if not footers:
+            return decision
+        place = {sha: i for i, sha in enumerate(self.graph.order) if sha in self._asking}
+        found = [*footers, *([(decision.release_as[1], decision.release_as[0])] if decision.release_as else [])]
+        sha, version = min(found, key=lambda one: place[one[0]])
+        return replace(decision, release_as=(version, sha))
+
+    @cached_property
+    def _asking(self) -> Mapping[str, Sequence[tuple[str | None, str]]]:
+        """What each commit with a ``Release-As`` footer asks for; the names that components had before count too."""
+        known = {former: name for name in self.names for former in (name, *self.config.of(name).formerly)}
+        found = {}
+        for sha, commit in self.commits.items():
+            if "release-as" in commit.message.lower():
+                asked = self._message(commit).release_as
+                found[sha] = [(known.get(name, name) if name else None, version) for name, version in asked]
+        return found
 
     def _is_released(self, abbreviated: str, needed: Mapping[str, int], bit: int) -> bool:
         sha = self._full(abbreviated)
@@ -492,3 +532,12 @@ def _newest(candidates: Mapping[str, Sequence[Point]], graph: Graph) -> tuple[di
 
 def _join(folder: str, inner: str) -> str:
     return f"{folder}/{inner}" if folder else inner
+
+
+def _scopes(components: Mapping[str, Component]) -> dict[str, set[str]]:
+    """Return the components that a scope can mean: by name, by the name in their own files, by folder."""
+    found: dict[str, set[str]] = {}
+    for name, component in components.items():
+        for scope in {name, component.native, component.path.rpartition("/")[2]} - {""}:
+            found.setdefault(scope, set()).add(name)
+    return found

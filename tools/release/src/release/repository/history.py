@@ -17,7 +17,7 @@ from release.repository.git import Repository
 
 __all__ = ["Graph", "History"]
 
-_FORMAT = b"release-index-2\n"
+_FORMAT = b"release-index-3\n"
 _EVERYTHING: frozenset[str] = frozenset({""})
 
 
@@ -40,6 +40,9 @@ class _Index:
     """For each commit read, the position in ``coverage`` of the paths below which its changes are known."""
     facts: dict[str, tuple[int, str, tuple[Touch, ...]]] = field(default_factory=dict)
     numbers: dict[str, int | None] = field(default_factory=dict)
+    searched: set[str] = field(default_factory=set)
+    marked: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Time and message of those searched commits whose message has a footer of ours."""
 
 
 _Stored = tuple[
@@ -50,6 +53,8 @@ _Stored = tuple[
     list[int],
     list[tuple[int, int, str, tuple[Touch, ...]]],
     dict[str, int | None],
+    bytes,
+    list[tuple[int, int, str]],
 ]
 
 
@@ -116,6 +121,24 @@ class History:
             if fact is not None:
                 found[sha] = Commit(sha, parents[sha], *fact)
         return found
+
+    def marked(self, shas: Sequence[str]) -> dict[str, Commit]:
+        """Return those of ``shas`` whose message has a ``Release-…`` footer, without what they change."""
+        index = self._index
+        missing = [sha for sha in shas if sha not in index.searched]
+        if missing:
+            out = self._repository.run(
+                "log", "--no-walk=unsorted", "--stdin", "-z", "--no-show-signature", "--no-patch", "--encoding=UTF-8",
+                "--regexp-ignore-case", "--extended-regexp", "--grep=^Release-(As|Build|Component): ",
+                "--format=%H%x00%ct%x00%B", data="".join(f"{sha}\n" for sha in missing).encode(),
+            )  # fmt: skip
+            fields = out.decode(errors="replace").split("\0")
+            for at in range(0, len(fields) - 2, 3):
+                index.marked[fields[at]] = (int(fields[at + 1]), fields[at + 2])
+            index.searched.update(missing)
+            self._dirty = True
+        found = index.marked
+        return {sha: Commit(sha, index.parents[sha], *found[sha], ()) for sha in shas if sha in found}
 
     def renames(self, sha: str) -> dict[str, str]:
         """Return the files that ``sha`` moved against its first parent, new path to old."""
@@ -194,6 +217,8 @@ class History:
                     [-1 if sha in odd else index.covered.get(sha, -1) for sha in index.order],
                     [(position[sha], *fact) for sha, fact in index.facts.items() if sha in position and sha not in odd],
                     index.numbers,
+                    bytes(sha in index.searched for sha in index.order),
+                    [(position[sha], *fact) for sha, fact in index.marked.items() if sha in position],
                 )
             )
             self._path.parent.mkdir(exist_ok=True)
@@ -212,7 +237,9 @@ class History:
             return _Index()
         import msgspec
 
-        size, shas, parents, coverage, covered, facts, numbers = msgspec.msgpack.decode(body, type=_Stored)
+        size, shas, parents, coverage, covered, facts, numbers, searched, marked = msgspec.msgpack.decode(
+            body, type=_Stored
+        )
         text = shas.hex()
         order = tuple([text[i : i + 2 * size] for i in range(0, len(text), 2 * size)])
         return _Index(
@@ -223,6 +250,8 @@ class History:
             {sha: known for sha, known in zip(order, covered, strict=True) if known >= 0},
             {order[i]: (time, message, touches) for i, time, message, touches in facts},
             numbers,
+            {sha for sha, known in zip(order, searched, strict=True) if known},
+            {order[i]: (time, message) for i, time, message in marked},
         )
 
     def _read(self, shas: Sequence[str], paths: frozenset[str]) -> Iterator[tuple[str, int, str, tuple[Touch, ...]]]:
