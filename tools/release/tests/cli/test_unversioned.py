@@ -46,3 +46,10 @@ def test_a_version_that_is_asked_for_is_written_and_tagged(repository: Scratch) 
     repository.run("bump", "--release-as", "local_clock=1.0.0").ok()
     assert "$plugin->release = '1.0.0';" in repository.text(PLUGIN)
     assert "local_clock-v1.0.0" in repository.tags()
+
+
+def test_a_first_release_that_changes_no_number_lists_no_edit_of_the_manifest(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path / "repository")
+    scratch.commit("feat: begin", {PLUGIN: plugin("local_clock", 2030010100)})
+    plan = scratch.run("bump", "--dry-run", "--json").ok().json
+    assert [edit["path"] for edit in plan["edits"]] == ["local/clock/CHANGES.md"]

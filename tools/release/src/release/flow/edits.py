@@ -36,7 +36,8 @@ def edits(survey: Survey, bumps: Mapping[str, Bump], date: str) -> tuple[FileEdi
         if edges:
             pairs += kind.write_parts(tree, component, edges, bumps)
         for path, replacement in pairs:
-            replacements.setdefault(path, []).append(replacement)
+            if replacement.old != replacement.new:
+                replacements.setdefault(path, []).append(replacement)
     changelogs = {workspace.components[name].changelog: bump for name, bump in bumps.items() if bump.tag is not None}
     contents: dict[str, bytes | None] = dict(tree.read_many([*replacements, *changelogs]))
     for path, bump in changelogs.items():
