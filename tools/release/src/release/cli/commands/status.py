@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from release.cli.console import cell, console, json_option, now, open_repository, print_json, progress
+from release.errors import ReleaseError
 
 if TYPE_CHECKING:
-    from release.errors import ReleaseError
     from release.model.plan import Point
 
 __all__ = ["command"]
@@ -24,7 +24,6 @@ def command(ctx: click.Context, as_json: bool) -> None:
     from rich.table import Table
 
     from release.cli.plan_view import reason_text, summary
-    from release.errors import ReleaseError
     from release.flow.plan import make_plan
     from release.flow.release import utc_day
     from release.flow.survey import survey
@@ -73,12 +72,8 @@ def command(ctx: click.Context, as_json: bool) -> None:
     for row in rows:
         point = found.points.get(str(row["name"]))
         last = _last(point)
-        version = f"{row['version'] or '—'}" + (f" ({row['build']})" if row["build"] is not None else "")
-        next_ = (
-            "?"
-            if refused
-            else f"{row['next'] or '—'}" + (f" ({row['next-build']})" if row["next-build"] is not None else "")
-        )
+        version = _numbered(row["version"], row["build"])
+        next_ = "?" if refused else _numbered(row["next"], row["next-build"])
         shown = (str(row["name"]), str(row["kind"]), version, last, str(row["commits"]), next_, str(row["why"]))
         table.add_row(*map(cell, shown))
     console().print(table)
@@ -103,3 +98,7 @@ def _last(point: Point | None) -> str:
             return f"{point.version} (baseline)"
         case tag:
             return tag
+
+
+def _numbered(version: object, build: object) -> str:
+    return f"{version or '—'}" + (f" ({build})" if build is not None else "")
