@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
+import pkgutil
 import re
 import subprocess
 import tomllib
@@ -14,6 +16,7 @@ from typing import Any
 import click
 import pytest
 
+import release
 from docs_commands import Session, is_shell, left_out
 from docs_example import environment, example
 from docs_markdown import Block, Document
@@ -135,11 +138,16 @@ def _section(path: Path, heading: str) -> str:
     return found[2] if found else ""
 
 
+def _pages_of_commands() -> list[Path]:
+    """Return the pages that describe commands, each under a heading of its own."""
+    return [path for path in DOCUMENTS if path.is_relative_to(DOCS)]
+
+
 def test_every_command_and_option_is_described() -> None:
     page = DOCS / "release/commands.md"
     missing = []
     for name, command in _commands(cli):
-        text = _section(page, f"`release {name}`")
+        text = next(filter(None, (_section(path, f"`release {name}`") for path in _pages_of_commands())), "")
         if not text:
             missing.append(f"release {name}")
         for parameter in command.params:
@@ -152,10 +160,14 @@ def test_every_command_and_option_is_described() -> None:
 
 
 def test_no_option_is_described_that_is_not_there() -> None:
-    page = DOCS / "release/commands.md"
     known = dict(_commands(cli))
     wrong = []
-    for heading in re.findall(r"^#+ `release (.+)`$", page.read_text(encoding="utf-8"), re.MULTILINE):
+    headings = [
+        (page, heading)
+        for page in _pages_of_commands()
+        for heading in re.findall(r"^#+ `release (.+)`$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    for page, heading in headings:
         command = known.get(heading)
         if command is None:
             wrong.append(f"release {heading}")
@@ -196,7 +208,9 @@ def _subclasses(kind: type[errors.ReleaseError]) -> Iterator[type[errors.Release
 
 
 def test_every_exit_code_and_every_kind_of_error_is_described() -> None:
-    import release.repository.remote  # noqa: F401 - defines errors of its own
+    for module in pkgutil.walk_packages(release.__path__, "release."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
 
     page = (DOCS / "release/exit-codes.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| (\d+) \| (.*)$", page, re.MULTILINE))

@@ -109,3 +109,108 @@ class StorageError(ReleaseError):
 
     exit_code = 11
     slug = "storage"
+
+
+class PinError(ReleaseError):
+    """An action is not pinned, or a pin is not what it says."""
+
+    exit_code = 12
+    slug = "pin"
+
+
+class DestinationDiffers(ReleaseError):
+    """A destination has other bytes under this version; nothing of it was overwritten."""
+
+    exit_code = 13
+    slug = "destination-differs"
+
+
+class DestinationRefused(ReleaseError):
+    """A destination gives no answer or does not take what is published."""
+
+    exit_code = 14
+    slug = "destination-refused"
+
+
+class CredentialsMissing(ReleaseError):
+    """A secret that a destination needs is not in the environment."""
+
+    exit_code = 15
+    slug = "credentials"
+
+
+class PackageRefused(ReleaseError):
+    """A component can't be packaged as its installer wants it."""
+
+    exit_code = 16
+    slug = "package-refused"
+
+
+class PlanUnbound(ReleaseError):
+    """A Terraform plan has no binding, or one that can't be read."""
+
+    exit_code = 20
+    slug = "plan-unbound"
+
+
+class PlanTampered(ReleaseError):
+    """A Terraform plan file is not the one that was bound."""
+
+    exit_code = 21
+    slug = "plan-tampered"
+
+
+class PlanStale(ReleaseError):
+    """The state has changed since the Terraform plan was made."""
+
+    exit_code = 22
+    slug = "plan-stale"
+
+
+class PlanOtherCommit(ReleaseError):
+    """The Terraform plan was reviewed for another tree."""
+
+    exit_code = 23
+    slug = "plan-other-commit"
+
+
+class PlanOtherLock(ReleaseError):
+    """The Terraform plan was made with another dependency lock file."""
+
+    exit_code = 24
+    slug = "plan-other-lock"
+
+
+class PlanOtherVersion(ReleaseError):
+    """The Terraform plan was made by another Terraform version."""
+
+    exit_code = 25
+    slug = "plan-other-version"
+
+
+class TerraformFailed(ReleaseError):
+    """Terraform, or what keeps its plans, failed."""
+
+    exit_code = 26
+    slug = "terraform-failed"
+
+
+class RolledBack(ReleaseError):
+    """A rollout failed and its stage is back at the last good revision."""
+
+    exit_code = 30
+    slug = "rolled-back"
+
+
+class RollbackFailed(ReleaseError):
+    """A rollback failed: the release is in a state that a person must look at."""
+
+    exit_code = 31
+    slug = "rollback-failed"
+
+
+class RolloutRefused(ReleaseError):
+    """A rollout can't begin; nothing was changed."""
+
+    exit_code = 32
+    slug = "rollout-refused"

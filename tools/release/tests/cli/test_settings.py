@@ -55,7 +55,7 @@ def test_the_schema_names_every_key(tmp_path: Path) -> None:
     repo = Scratch(tmp_path / "repo")
     schema = json.loads(repo.run("config", "schema").ok().out)
     properties = schema["$defs"]["Config"]["properties"]
-    assert set(effective(Config())) | {"baseline"} == set(properties)
+    assert set(effective(Config())) | {"baseline", "github", "rollout", "terraform"} == set(properties)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

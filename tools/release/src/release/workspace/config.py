@@ -15,6 +15,8 @@ import msgspec
 from release.errors import ConfigError, Place
 from release.model.component import EdgeKind
 from release.model.version import Level, Version, ZeroPolicy, parse_version
+from release.workspace.delivery import Ci, Egress, Environment, GitHub, Publish, Rollout, Terraform
+from release.workspace.strict import Strict, says
 
 if TYPE_CHECKING:
     import yaml
@@ -68,10 +70,6 @@ class LevelName(enum.Enum):
     MAJOR = "major"
 
 
-def _says(description: str) -> msgspec.Meta:
-    return msgspec.Meta(description=description)
-
-
 _Glob = Annotated[str, msgspec.Meta(min_length=1, description="a pattern as in .gitignore, from the root")]
 _TagFormat = Annotated[
     str,
@@ -80,68 +78,69 @@ _TagFormat = Annotated[
 _Channel = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][0-9A-Za-z-]*$")]
 
 
-class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
-    pass
-
-
-class ComponentConfig(_Strict, frozen=True, kw_only=True):
+class ComponentConfig(Strict, frozen=True, kw_only=True):
     """What one component does differently."""
 
-    exclude: Annotated[
-        tuple[_Glob, ...], _says("Files below it that release nothing, beside the general exclude.")
-    ] = ()
-    paths: Annotated[tuple[_Glob, ...], _says("Files elsewhere that it is made of too.")] = ()
-    tag: Annotated[_TagFormat | None, _says("The format of its tags.")] = None
-    zero: Annotated[ZeroPolicy | None, _says("Its policy below 1.0.0.")] = None
-    channel: Annotated[_Channel | None, _says("Release only pre-releases of this channel until it is removed.")] = None
-    formerly: Annotated[tuple[str, ...], _says("Names under which it was released before.")] = ()
+    exclude: Annotated[tuple[_Glob, ...], says("Files below it that release nothing, beside the general exclude.")] = ()
+    paths: Annotated[tuple[_Glob, ...], says("Files elsewhere that it is made of too.")] = ()
+    tag: Annotated[_TagFormat | None, says("The format of its tags.")] = None
+    zero: Annotated[ZeroPolicy | None, says("Its policy below 1.0.0.")] = None
+    channel: Annotated[_Channel | None, says("Release only pre-releases of this channel until it is removed.")] = None
+    formerly: Annotated[tuple[str, ...], says("Names under which it was released before.")] = ()
 
 
-class Baseline(_Strict, frozen=True, kw_only=True):
+class Baseline(Strict, frozen=True, kw_only=True):
     """Versions that count as released at ``commit``, for what has no tag."""
 
     commit: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{40}([0-9a-f]{24})?$")]
-    versions: Annotated[dict[str, str], _says("The version of each component.")]
+    versions: Annotated[dict[str, str], says("The version of each component.")]
 
 
-class Commits(_Strict, frozen=True, kw_only=True):
+class Commits(Strict, frozen=True, kw_only=True):
     """How messages are weighed."""
 
-    unconventional: Annotated[Unconventional, _says("What a message counts for that is no Conventional Commit.")] = (
+    unconventional: Annotated[Unconventional, says("What a message counts for that is no Conventional Commit.")] = (
         Unconventional.IGNORE
     )
     types: Annotated[
         dict[str, LevelName],
-        _says("Levels of types, beside the usual ones (feat: minor; fix, perf, security, deps: patch; others: none)."),
+        says("Levels of types, beside the usual ones (feat: minor; fix, perf, security, deps: patch; others: none)."),
     ] = {}
 
 
-class Config(_Strict, frozen=True, kw_only=True):
+class Config(Strict, frozen=True, kw_only=True):
     """The whole of ``release.yaml``."""
 
     version: Annotated[int, msgspec.Meta(ge=1, le=1)] = 1
-    main: Annotated[str, _says("The branch whose build numbers stay above those of all maintenance branches.")] = "main"
+    main: Annotated[str, says("The branch whose build numbers stay above those of all maintenance branches.")] = "main"
     maintenance: Annotated[
         tuple[str, ...],
-        _says("Branch name patterns on which a build number's date is frozen, oldest line first in natural order."),
+        says("Branch name patterns on which a build number's date is frozen, oldest line first in natural order."),
     ] = ("MOODLE_*_STABLE",)
-    tag: Annotated[_TagFormat, _says("The format of tags: {name} and {version} are filled in.")] = "{name}-v{version}"
-    zero: Annotated[ZeroPolicy, _says("What breaking changes and features raise below 1.0.0.")] = ZeroPolicy.CARGO
-    overflow: Annotated[Overflow, _says("What happens when a build number's last two digits are used up.")] = (
+    tag: Annotated[_TagFormat, says("The format of tags: {name} and {version} are filled in.")] = "{name}-v{version}"
+    zero: Annotated[ZeroPolicy, says("What breaking changes and features raise below 1.0.0.")] = ZeroPolicy.CARGO
+    overflow: Annotated[Overflow, says("What happens when a build number's last two digits are used up.")] = (
         Overflow.ERROR
     )
-    ignore: Annotated[tuple[_Glob, ...], _says("Where no components are looked for.")] = ()
-    exclude: Annotated[tuple[_Glob, ...], _says("Files that release nothing.")] = ()
+    ignore: Annotated[tuple[_Glob, ...], says("Where no components are looked for.")] = ()
+    exclude: Annotated[tuple[_Glob, ...], says("Files that release nothing.")] = ()
     everything: Annotated[
-        tuple[_Glob, ...], _says("Files whose change affects every component (release affected).")
+        tuple[_Glob, ...], says("Files whose change affects every component (release affected).")
     ] = ()
-    ignore_tags: Annotated[tuple[str, ...], _says("Tags that look like a component's and are not.")] = ()
-    commits: Annotated[Commits, _says("How commit messages are weighed.")] = Commits()
+    ignore_tags: Annotated[tuple[str, ...], says("Tags that look like a component's and are not.")] = ()
+    commits: Annotated[Commits, says("How commit messages are weighed.")] = Commits()
     propagation: Annotated[
-        dict[EdgeKind, Propagate], _says("The level that a whole gets from a bumped part, by kind of edge.")
+        dict[EdgeKind, Propagate], says("The level that a whole gets from a bumped part, by kind of edge.")
     ] = {}
-    components: Annotated[dict[str, ComponentConfig], _says("What single components do differently.")] = {}
-    baseline: Annotated[Baseline | None, _says("Versions that count as released, for what has no tag.")] = None
+    components: Annotated[dict[str, ComponentConfig], says("What single components do differently.")] = {}
+    baseline: Annotated[Baseline | None, says("Versions that count as released, for what has no tag.")] = None
+
+    github: Annotated[GitHub | None, says("The repository on GitHub.")] = None
+    environments: Annotated[dict[str, Environment], says("GitHub environments, in the order of promotion.")] = {}
+    ci: Annotated[Ci, says("How the workflows are made.")] = Ci()
+    terraform: Annotated[Terraform | None, says("Root modules and their plans.")] = None
+    rollout: Annotated[Rollout | None, says("A chart rolled out stage by stage.")] = None
+    publish: Annotated[Publish, says("What is published where.")] = Publish()
 
     def of(self, component: str) -> ComponentConfig:
         """Return what ``component`` does differently."""
@@ -172,6 +171,7 @@ _CHOICES: dict[str, type[enum.Enum]] = {
     "unconventional": Unconventional,
     "propagation": Propagate,
     "types": LevelName,
+    "egress": Egress,
 }
 _USUAL = ComponentConfig()
 _TYPES = {
@@ -228,11 +228,12 @@ def effective(config: Config) -> dict[str, Any]:
     types = {**_TYPES, **{name: config.level(name) for name in config.commits.types}}
     data["commits"]["types"] = {name: str(level) for name, level in types.items()}
     data["propagation"] = {kind.value: config.propagate(kind).value for kind in EdgeKind}
-    if data["baseline"] is None:
-        del data["baseline"]
-    for component in data["components"].values():
-        for key in [key for key, value in component.items() if value is None]:
-            del component[key]
+    return {key: _without_none(value) for key, value in data.items() if value is not None}
+
+
+def _without_none(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _without_none(value) for key, value in data.items() if value is not None}
     return data
 
 

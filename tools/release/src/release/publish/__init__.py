@@ -1,0 +1,1 @@
+"""Packages, and one file per destination that they are published to."""

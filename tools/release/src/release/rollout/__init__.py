@@ -1,0 +1,1 @@
+"""Helm rollouts as a state machine."""

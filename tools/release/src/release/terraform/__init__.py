@@ -1,0 +1,1 @@
+"""Terraform plans bound to what was reviewed."""
