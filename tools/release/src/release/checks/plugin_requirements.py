@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from release.checks.moodle_core import BRANCHES
 from release.checks.plugins import PluginFiles, plugins
 from release.checks.rule import Context, Finding, Rule
 from release.formats.php import Literal, number_of
 from release.formats.version_php import Items
 from release.model.component import by_native_name
+from release.model.moodle import BRANCHES
 
 __all__ = ["RULE"]
 
@@ -27,7 +27,7 @@ def _check(context: Context) -> Iterator[Finding]:
     for plugin in plugins(context):
         yield from _requires(plugin)
         supported = plugin.facts.supported
-        branches = _branches(supported)
+        branches = plugin.facts.branches
         if supported is not None and branches is None:
             yield _supported_form(plugin, supported)
         elif supported is not None and branches is not None:
@@ -55,14 +55,6 @@ def _requires(plugin: PluginFiles) -> Iterator[Finding]:
             requires.token,
             "write ten digits, as 2024100700 for Moodle 4.5",
         )
-
-
-def _branches(supported: Items | Literal | None) -> tuple[int, int] | None:
-    """Return the two whole numbers of ``supported``; ``None`` when it has another form."""
-    if not isinstance(supported, Items) or len(supported.items) != 2:
-        return None
-    low, high = (item.value for item in supported.items)
-    return (low, high) if isinstance(low, int) and isinstance(high, int) else None
 
 
 def _supported_form(plugin: PluginFiles, supported: Items | Literal) -> Finding:

@@ -24,6 +24,7 @@ _COMMANDS = (
     "verify",
     "changelog",
     "tag",
+    "ci",
     "config",
     "completion",
 )

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from release.ci.change import Change
+from release.ci.event import Event
+from release.ci.pins import OWN, Pins
+from release.ci.site import NOXFILE, Site
 from release.errors import GitStateError
 from release.planning.attribute import Layout, Rules
 from release.repository.git import Repository
 from release.repository.tree import CommitTree
+from release.terraform.roots import affected_roots
 from release.workspace.config import CONFIG, Config, load
 from release.workspace.discover import Workspace, discover
 from release.workspace.globs import matcher
 
-__all__ = ["Affected", "affected"]
+__all__ = ["Affected", "affected", "change"]
+
+_MADE_FROM = matcher((f"/{CONFIG}", f"/{NOXFILE}", "/.github/"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +44,57 @@ def affected(repository: Repository, base: str) -> tuple[Workspace, list[Affecte
     tree = CommitTree(repository, head)
     config = load(tree.read_many([CONFIG]).get(CONFIG))
     workspace = discover(tree, config)
-    fork = repository.text("merge-base", repository.resolve(base), head, ok=(0, 1)).split()
-    if not fork:
+    files = _changed(repository, repository.resolve(base), head)
+    if files is None:
         raise GitStateError(
             f"{base} and HEAD have no common history here",
             fix="git fetch --unshallow origin" if repository.shallow else "name a base that HEAD descends from",
         )
-    out = repository.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", fork[0], head)
-    files = [path for path in out.decode(errors="surrogateescape").split("\0") if path]
     return workspace, _spread(workspace, config, files)
+
+
+def change(repository: Repository, event: Event) -> tuple[Site, Change]:
+    """Return what the event's change affects at HEAD; everything where its base is unknown or has no meaning here.
+
+    What the workflows themselves are made from (``release.yaml``, the noxfile, ``.github``) affects everything.
+    """
+    head = repository.head()
+    tree = CommitTree(repository, head)
+    found = tree.read_many([CONFIG, OWN])
+    config = load(found.get(CONFIG))
+    workspace = discover(tree, config)
+    site = Site.of(tree, config, workspace.components, Pins.load(found.get(OWN)))
+    files = _since(repository, event, head)
+    if files is None or any(_MADE_FROM(path) for path in files):
+        names: Collection[str] = workspace.components
+    else:
+        names = [one.name for one in _spread(workspace, config, files)]
+    components = {name: workspace.components[name] for name in names}
+    roots = affected_roots(tree, config, files if files is not None else (CONFIG,))
+    known = None if files is None else frozenset(files)
+    return site, Change(known, components, tuple(roots), event.name, event.trusted)
+
+
+def _since(repository: Repository, event: Event, head: str) -> list[str] | None:
+    """Return the paths that changed since the event's base; ``None`` when that is unknown."""
+    if event.base is None:
+        return None
+    try:
+        base = repository.resolve(event.base)
+    except GitStateError:
+        return None
+    if event.descends and repository.text("merge-base", base, head, ok=(0, 1)) != base:
+        return None
+    return _changed(repository, base, head)
+
+
+def _changed(repository: Repository, base: str, head: str) -> list[str] | None:
+    """Return the paths that differ between ``head`` and where it left ``base``; ``None``: no common history."""
+    fork = repository.text("merge-base", base, head, ok=(0, 1)).split()
+    if not fork:
+        return None
+    out = repository.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", fork[0], head)
+    return [path for path in out.decode(errors="surrogateescape").split("\0") if path]
 
 
 def _spread(workspace: Workspace, config: Config, files: list[str]) -> list[Affected]:

@@ -119,6 +119,14 @@ class VersionPhp:
         return None if number is None else int(number)
 
     @property
+    def branches(self) -> tuple[int, int] | None:
+        """The lowest and the highest branch of ``supported``; ``None`` when it is not two whole numbers."""
+        if not isinstance(self.supported, Items) or len(self.supported.items) != 2:
+            return None
+        low, high = (item.value for item in self.supported.items)
+        return (low, high) if isinstance(low, int) and isinstance(high, int) else None
+
+    @property
     def semantic(self) -> Version | None:
         """The semantic version that ``release`` starts with, ``None`` when it can't be read as one."""
         found = read_release(self.release) if self.release else None

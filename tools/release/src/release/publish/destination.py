@@ -15,7 +15,7 @@ from release.errors import DestinationDiffers, DestinationRefused
 from release.model.component import Component
 from release.model.version import Version
 
-__all__ = ["Artifact", "DestinationKind", "Grant", "Released", "Step", "publish"]
+__all__ = ["Artifact", "DestinationKind", "Grant", "Released", "Step", "Trusted", "publish"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,19 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Trusted:
+    """How a workflow gets a short-lived token in exchange for its own identity, in place of a secret.
+
+    ``action`` has the output ``output``, which goes into the environment variable ``variable``.
+    """
+
+    action: str
+    output: str
+    variable: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One thing that is to be at a destination.
 
@@ -81,6 +94,10 @@ class DestinationKind(Protocol):
     """Environment variables that hold secrets, and what each is."""
     grants: ClassVar[Sequence[Grant]]
     """What GITHUB_TOKEN must be allowed to do in the job that publishes."""
+
+    def trusted(self, options: Mapping[str, str]) -> Trusted | None:
+        """Return how a workflow gets a token without a secret; ``None``: the destination can't do that."""
+        ...
 
     def steps(self, release: Released, options: Mapping[str, str], environment: Mapping[str, str]) -> Iterable[Step]:
         """Return the steps that put ``release`` there, in order. Nothing is sent before a step's ``do``.

@@ -15,7 +15,7 @@ import msgspec
 from release.errors import ConfigError, Place
 from release.model.component import EdgeKind
 from release.model.version import Level, Version, ZeroPolicy, parse_version
-from release.workspace.delivery import Ci, Egress, Environment, GitHub, Publish, Rollout, Terraform
+from release.workspace.delivery import Ci, Egress, Environment, GitHub, Publish, Rollout, Severity, Terraform
 from release.workspace.strict import Strict, says
 
 if TYPE_CHECKING:
@@ -172,6 +172,7 @@ _CHOICES: dict[str, type[enum.Enum]] = {
     "propagation": Propagate,
     "types": LevelName,
     "egress": Egress,
+    "severity": Severity,
 }
 _USUAL = ComponentConfig()
 _TYPES = {

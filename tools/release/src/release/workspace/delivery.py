@@ -21,6 +21,9 @@ __all__ = [
     "Moodle",
     "Publish",
     "Rollout",
+    "Scan",
+    "Setup",
+    "Severity",
     "Stage",
     "Terraform",
     "TerraformRoot",
@@ -81,11 +84,39 @@ class Egress(enum.Enum):
     OFF = "off"
 
 
+class Severity(enum.Enum):
+    """How bad a vulnerability is."""
+
+    CRITICAL = "CRITICAL"
+    HIGH = "HIGH"
+    MEDIUM = "MEDIUM"
+    LOW = "LOW"
+    UNKNOWN = "UNKNOWN"
+
+
 class Moodle(Strict, frozen=True, kw_only=True):
     """Tests of plugins inside a Moodle: plugin, PHP, database and branch crossed, from ``$plugin->supported``."""
 
     session: Annotated[_Name, says("The nox session that runs moodle-plugin-ci.")] = "moodle"
     databases: Annotated[dict[str, _Word], says("Container image by digest of each: pgsql, mariadb, mysqli.")]
+
+
+class Setup(Strict, frozen=True, kw_only=True):
+    """A step of your own before components of some kinds are built or tested: a command, or a pinned action."""
+
+    name: _Word
+    kinds: Annotated[tuple[_Name, ...], says("The kinds of components it is for."), msgspec.Meta(min_length=1)]
+    run: Annotated[str, says("The command.")] = ""
+    uses: Annotated[str, says("The action, OWNER/NAME; its commit is in the pins.")] = ""
+    inputs: Annotated[dict[str, str | int | bool], says("The action's inputs.")] = {}
+
+
+class Scan(Strict, frozen=True, kw_only=True):
+    """Which vulnerabilities stop an image."""
+
+    severity: Annotated[tuple[Severity, ...], msgspec.Meta(min_length=1)] = (Severity.CRITICAL, Severity.HIGH)
+    ignore_unfixed: Annotated[bool, says("Let those pass that have no fix yet.")] = True
+    trivy: Annotated[_Word, says("The version of Trivy.")] = "v0.74.0"
 
 
 class Ci(Strict, frozen=True, kw_only=True):
@@ -103,6 +134,8 @@ class Ci(Strict, frozen=True, kw_only=True):
     lint: Annotated[tuple[_Name, ...] | None, says("nox sessions that look at the whole repository.")] = None
     test: Annotated[dict[str, _Name], says("The nox session that tests components of a kind.")] = {}
     moodle: Annotated[Moodle | None, says("Tests of plugins inside a Moodle.")] = None
+    setup: Annotated[tuple[Setup, ...], says("Steps of your own before building and testing.")] = ()
+    scan: Annotated[Scan, says("Which vulnerabilities stop an image.")] = Scan()
     platforms: Annotated[tuple[_Word, ...], says("What images are built for.")] = ("linux/amd64", "linux/arm64")
     codeql: Annotated[
         tuple[_Word, ...] | None, says("Languages that CodeQL analyses; default: those of the kinds.")

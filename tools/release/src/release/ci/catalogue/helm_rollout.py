@@ -1,0 +1,92 @@
+"""Workflow ``helm-rollout``: a released chart, stage after stage, with a check between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from release.ci.expression import cancelled, context, either, failure
+from release.ci.part import Frame, Part
+from release.ci.site import Site
+from release.ci.steps import cluster, helm, login, opening, release
+from release.ci.workflow import Concurrency, Job, Purpose, Trigger, Value
+from release.workspace.delivery import Rollout, Stage
+
+__all__ = ["HELM_ROLLOUT"]
+
+
+def _jobs(site: Site) -> Sequence[Job]:
+    rollout = site.config.rollout
+    if rollout is None:
+        return ()
+    if rollout.chart not in site.components or site.components[rollout.chart].kind != "chart":
+        raise site.error(f"{rollout.chart!r} is no chart", "name a chart component", "rollout", "chart")
+    jobs: list[Job] = []
+    for number, stage in enumerate(rollout.stages):
+        keys = ("rollout", "stages", str(number))
+        if not stage.check:
+            raise site.error(
+                f"the stage {stage.name!r} has no check",
+                "write `check:` with a command that fails when the stage isn't healthy",
+                *keys,
+            )
+        if any(job.id == f"stage-{stage.name}" for job in jobs):
+            raise site.error(f"two stages are called {stage.name!r}", "rename one", *keys, "name")
+        jobs.append(_stage(site, rollout, stage, tuple(job.id for job in jobs[-1:]), keys))
+    return jobs
+
+
+def _stage(site: Site, rollout: Rollout, stage: Stage, before: tuple[str, ...], keys: tuple[str, ...]) -> Job:
+    chart: dict[str, Value] = {"STAGE": stage.name}
+    minutes = min(4 * rollout.timeout + 30, 360)
+    reach = cluster(site, stage.environment, stage.cluster, stage.location) if stage.cluster else ()
+    return Job(
+        id=f"stage-{stage.name}",
+        name=f"stage {stage.name}",
+        why=f"Rolls the chart out to the stage {stage.name} and checks it before the next stage begins.",
+        runner=site.config.ci.runner,
+        minutes=minutes,
+        after=before,
+        environment=stage.environment,
+        concurrency=Concurrency(f"rollout-{rollout.release}-{stage.name}", queued=True),
+        steps=(
+            *opening(site, history=True),
+            helm(site),
+            *login(site, stage.environment, Purpose.APPLY, f"roll out to {stage.environment}", *keys, "environment"),
+            *reach,
+            release(
+                site,
+                "Roll out",
+                'rollout run "$STAGE" --chart "$CHART" --version "$VERSION"',
+                env={**chart, "CHART": context("inputs.chart"), "VERSION": context("inputs.version")},
+            ),
+            release(
+                site,
+                "Recover the last good revision",
+                'rollout recover "$STAGE"',
+                env=chart,
+                condition=either(failure(), cancelled()),
+            ),
+        ),
+        again=site.tool(f"release rollout status {stage.name}"),
+    )
+
+
+def _frame(site: Site) -> Frame:
+    assert site.config.rollout is not None
+    return Frame(
+        name="helm-rollout",
+        why="Rolls a released chart out, stage after stage.",
+        triggers=(
+            Trigger(
+                "workflow_dispatch",
+                inputs={
+                    "chart": "The chart, such as oci://ghcr.io/acme/charts/site",
+                    "version": "Its version",
+                },
+            ),
+        ),
+        concurrency=Concurrency(f"rollout-{site.config.rollout.release}", queued=True),
+    )
+
+
+HELM_ROLLOUT = Part("helm-rollout", "helm-rollout", "Rolls a released chart out, stage after stage.", _jobs, _frame)

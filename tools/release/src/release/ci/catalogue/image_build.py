@@ -1,0 +1,59 @@
+"""Job ``image-build``: every affected image is built for each platform, and nothing is pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from release.ci.change import Change
+from release.ci.expression import Template, context
+from release.ci.matrix import Group, shards
+from release.ci.part import Part
+from release.ci.site import Site
+from release.ci.steps import buildx, opening
+from release.ci.workflow import Cell, Job, Step
+
+__all__ = ["IMAGE_BUILD"]
+
+
+def _jobs(site: Site) -> Sequence[Job]:
+    if not site.images:
+        return ()
+    build = Step(
+        "Build",
+        uses=site.pins.of("docker/build-push-action"),
+        inputs={
+            "context": ".",
+            "file": Template.of(context("matrix.path"), "/Dockerfile"),
+            "platforms": context("matrix.platform"),
+            "push": False,
+        },
+    )
+    return (
+        Job(
+            id="image-build",
+            name=Template.of("build image: ", context("matrix.name")),
+            why="Builds each affected image for each platform; nothing is pushed, so a fork's change is built too.",
+            runner=site.config.ci.runner,
+            minutes=60,
+            steps=(*opening(site, tool=False), *buildx(site), build),
+            axes=("name", "components", "path", "platform"),
+            select=_select(site),
+            again="docker buildx build --file PATH/Dockerfile .",
+        ),
+    )
+
+
+def _select(site: Site) -> Callable[[Change], Sequence[Cell]]:
+    def select(change: Change) -> Sequence[Cell]:
+        return shards(
+            [
+                Group({"path": site.images[name].path or ".", "platform": platform}, (name,), platform)
+                for name in change.names("image")
+                for platform in site.config.ci.platforms
+            ]
+        )
+
+    return select
+
+
+IMAGE_BUILD = Part("image-build", "ci", "Builds the images that a change affects.", _jobs)

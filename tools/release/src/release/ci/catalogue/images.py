@@ -1,0 +1,161 @@
+"""Workflow ``images``: images that main changed, pushed by digest, proven, and only then tagged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from release.ci.change import Change
+from release.ci.expression import Expression, Template, context
+from release.ci.matrix import Group, shards
+from release.ci.part import Frame, Part
+from release.ci.site import Site
+from release.ci.steps import buildx, opening, registry_login
+from release.ci.workflow import Cell, Concurrency, Job, Step, Trigger
+from release.publish.destination import Grant
+
+__all__ = ["IMAGES", "proven"]
+
+_BY_DIGEST = "type=image,push-by-digest=true,name-canonical=true,push=true"
+
+
+def _jobs(site: Site) -> Sequence[Job]:
+    if not site.pushed:
+        return ()
+    tag = Step(
+        "Point the tag of main at the digest",
+        run='docker buildx imagetools create --tag "$REPOSITORY:$TAG" "$REPOSITORY@$DIGEST"',
+        env={
+            "REPOSITORY": context("matrix.repository"),
+            "TAG": site.config.main,
+            "DIGEST": context("steps.build.outputs.digest"),
+        },
+    )
+    return (
+        Job(
+            id="image",
+            name=Template.of("image: ", context("matrix.name")),
+            why="Builds, scans, signs and tries each image that this push changed, then moves the tag of main to it.",
+            runner=site.config.ci.runner,
+            minutes=120,
+            steps=(*opening(site), *proven(site, context("matrix.path"), context("matrix.repository")), tag),
+            axes=("name", "components", "path", "repository"),
+            select=_select(site),
+        ),
+    )
+
+
+def proven(site: Site, path: Expression, repository: Expression) -> tuple[Step, ...]:
+    """Return the steps from a Dockerfile to a digest that was pushed, signed, attested, scanned and tried.
+
+    Nothing has a tag before all of that is done. The step ``build`` has the output ``digest``.
+    """
+    digest = context("steps.build.outputs.digest")
+    image = Template.of(repository, "@", digest)
+    scan = site.config.ci.scan
+    return (
+        *buildx(site),
+        registry_login(site),
+        Step(
+            "Build and push by digest",
+            id="build",
+            uses=site.pins.of("docker/build-push-action"),
+            inputs={
+                "context": ".",
+                "file": Template.of(path, "/Dockerfile"),
+                "platforms": ",".join(site.config.ci.platforms),
+                "outputs": Template.of(
+                    "type=image,push-by-digest=true,name-canonical=true,push=true,name=", repository
+                ),
+                "provenance": "mode=max",
+                "sbom": True,
+            },
+            needs=(Grant("packages", "write", "push the image"),),
+        ),
+        Step(
+            "Scan for vulnerabilities",
+            uses=site.pins.of("aquasecurity/trivy-action"),
+            inputs={
+                "image-ref": image,
+                "severity": ",".join(one.value for one in scan.severity),
+                "ignore-unfixed": scan.ignore_unfixed,
+                "exit-code": "1",
+                "version": scan.trivy,
+            },
+        ),
+        Step(
+            "Write the bill of materials",
+            uses=site.pins.of("anchore/sbom-action"),
+            inputs={
+                "image": image,
+                "format": "spdx-json",
+                "output-file": "sbom.spdx.json",
+                "upload-artifact": False,
+                "upload-release-assets": False,
+            },
+        ),
+        Step("Set up cosign", uses=site.pins.of("sigstore/cosign-installer")),
+        Step(
+            "Sign",
+            run='cosign sign --yes "$IMAGE"',
+            env={"IMAGE": image},
+            needs=(Grant("id-token", "write", "sign as this workflow, without a key"),),
+        ),
+        *(
+            Step(
+                title,
+                uses=site.pins.of("actions/attest"),
+                inputs={
+                    "subject-name": repository,
+                    "subject-digest": digest,
+                    "push-to-registry": True,
+                    **({"sbom-path": "sbom.spdx.json"} if bill else {}),
+                },
+                needs=(
+                    Grant("attestations", "write", "store the attestation"),
+                    Grant("id-token", "write", "sign as this workflow, without a key"),
+                ),
+            )
+            for title, bill in (("Attest the provenance", False), ("Attest the bill of materials", True))
+        ),
+        _smoke(site, image),
+    )
+
+
+def _smoke(site: Site, image: Template) -> Step:
+    """Return the step that tries the pushed digest: the session for images, else that the container stays up."""
+    session = site.test("image")
+    if session is not None:
+        return Step("Try the pushed digest", run=site.nox(session), env={"IMAGE": image})
+    return Step(
+        "Try the pushed digest",
+        run=(
+            'container="$(docker run --detach --pull always "$IMAGE")"\n'
+            "sleep 15\n"
+            'docker logs "$container"\n'
+            'test "$(docker inspect --format "{{.State.ExitCode}}" "$container")" = 0\n'
+            'docker rm --force "$container"\n'
+        ),
+        env={"IMAGE": image},
+    )
+
+
+def _select(site: Site) -> Callable[[Change], Sequence[Cell]]:
+    def select(change: Change) -> Sequence[Cell]:
+        affected = [image for image in site.pushed if image.name in change.components]
+        return shards(
+            [Group({"path": one.path or ".", "repository": one.repository or ""}, (one.name,)) for one in affected]
+        )
+
+    return select
+
+
+def _frame(site: Site) -> Frame:
+    return Frame(
+        name="images",
+        why="Pushes the images that main changed: by digest, proven, then tagged.",
+        triggers=(Trigger("push", {"branches": (site.config.main,)}), Trigger("workflow_dispatch")),
+        concurrency=Concurrency("images", queued=True),
+    )
+
+
+IMAGES = Part("images", "images", "Pushes the images that main changed.", _jobs, _frame)

@@ -1,0 +1,232 @@
+"""Workflow ``release``: one release pull request; merging it tags, and each tag publishes its component."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from release.ci.catalogue.images import proven
+from release.ci.expression import Template, both, cancelled, context, either, equal, negated, unequal
+from release.ci.part import Frame, Part
+from release.ci.site import Site
+from release.ci.steps import PUSH, opening, release, toolchain
+from release.ci.workflow import Concurrency, Job, Secret, Step, Trigger, Value
+from release.errors import ConfigError
+from release.publish.destination import Grant
+from release.publish.destinations import DESTINATIONS
+from release.workspace.delivery import Destination
+
+__all__ = ["RELEASE"]
+
+
+def _jobs(site: Site) -> Sequence[Job]:
+    published = _published(site)
+    charts = tuple(job.id for job in published if job.id.startswith("publish-chart-"))
+    started = _started(site, charts)
+    return (_propose(site), _tag(site), *published, *((started,) if started is not None else ()))
+
+
+def _propose(site: Site) -> Job:
+    propose = release(
+        site,
+        "Open or update the release pull request",
+        "bump --pull-request --check ci.yml",
+        Grant("contents", "write", "push the branch of the release pull request"),
+        Grant("pull-requests", "write", "open or update the release pull request"),
+        Grant("actions", "write", "start the checks of a branch that GITHUB_TOKEN pushed"),
+        env=PUSH,
+    )
+    return Job(
+        id="propose",
+        name="propose",
+        why="Keeps one pull request that shows the next release; nothing is released before a person merges it.",
+        runner=site.config.ci.runner,
+        minutes=site.config.ci.timeout,
+        condition=equal(context("github.event_name"), "push"),
+        steps=(*opening(site, history=True), propose),
+        again=site.tool("release bump --dry-run"),
+    )
+
+
+def _tag(site: Site) -> Job:
+    tag = release(
+        site,
+        "Tag what was merged",
+        "tag --restore --push --github",
+        Grant("contents", "write", "push the tags of a merged release"),
+        env=PUSH,
+        id="tag",
+    )
+    kinds = [kind for kind in _KINDS if site.config.publish.kinds.get(kind)]
+    return Job(
+        id="tag",
+        name="tag",
+        why="Makes the tags of a release that was merged; says what is to be published.",
+        runner=site.config.ci.runner,
+        minutes=site.config.ci.timeout,
+        steps=(*opening(site, history=True), tag),
+        outputs={"tags": context("steps.tag.outputs.tags")}
+        | {kind: context(f"steps.tag.outputs.{kind}") for kind in kinds},
+        again=site.tool("release tag --restore --dry-run"),
+    )
+
+
+_KINDS = ("crate", "plugin", "python", "image", "chart")
+"""In the order in which parts come before wholes."""
+
+
+def _published(site: Site) -> Sequence[Job]:
+    jobs: list[Job] = []
+    for kind in _KINDS:
+        names = site.config.publish.kinds.get(kind, ())
+        before = tuple(job.id for job in jobs)
+        for number, name in enumerate(names):
+            destination = site.config.publish.destinations.get(name)
+            keys = ("publish", "kinds", kind, str(number))
+            if destination is None:
+                there = ", ".join(site.config.publish.destinations) or "none"
+                raise site.error(f"there is no destination {name!r}", f"name one of: {there}", *keys)
+            if site.has(kind):
+                jobs.append(_publish(site, kind, name, destination, before))
+    unknown = [kind for kind in site.config.publish.kinds if kind not in _KINDS]
+    for kind in unknown:
+        raise site.error(f"there is no kind {kind!r}", f"name one of: {', '.join(_KINDS)}", "publish", "kinds", kind)
+    return jobs
+
+
+def _publish(site: Site, kind: str, name: str, destination: Destination, before: tuple[str, ...]) -> Job:
+    place = DESTINATIONS.get(destination.to)
+    keys = ("publish", "destinations", name)
+    if place is None:
+        raise site.error(
+            f"there is no kind of destination {destination.to!r}",
+            f"name one of: {', '.join(DESTINATIONS)}",
+            *keys,
+            "to",
+        )
+    if destination.environment is not None:
+        site.environment(destination.environment, *keys, "environment")
+    trusted = place.trusted(destination.options)
+    secrets = [Secret(secret, reason) for secret, reason in place.secrets.items()] if trusted is None else []
+    if secrets and destination.environment is None:
+        raise _needs_environment(site, name, secrets)
+    files = kind != "image"
+    env: dict[str, Value] = {"TAG": context("matrix.tag"), "DESTINATION": name}
+    command = 'publish "$TAG" --to "$DESTINATION"'
+    steps: list[Step] = [*opening(site, history=True), *toolchain(site, kind, caches=False)]
+    if files and site.config.publish.kinds[kind][0] == name:
+        steps += _attested(site)
+    if not files:
+        steps += proven(site, context("matrix.path"), context("matrix.repository"))
+        env["DIGEST"] = Template.of(context("matrix.component"), "=", context("steps.build.outputs.digest"))
+        command += ' --digest "$DIGEST"'
+    if trusted is not None:
+        steps.append(
+            Step(
+                "Get a short-lived token",
+                id="trusted",
+                uses=site.pins.of(trusted.action),
+                needs=(Grant("id-token", "write", trusted.reason),),
+            )
+        )
+        env[trusted.variable] = context(f"steps.trusted.outputs.{trusted.output}")
+    steps.append(release(site, f"Publish to {name}", command, *place.grants, *secrets, env=env))
+    ended = (context(f"needs.{id_}.result") for id_ in before)
+    return Job(
+        id=f"publish-{kind}-{name}",
+        name=Template.of(f"publish to {name}: ", context("matrix.tag")),
+        why=f"Publishes each released {kind} to {name}; what is there already is left as it is.",
+        runner=site.config.ci.runner,
+        minutes=120,
+        after=("tag", *before),
+        condition=both(
+            negated(cancelled()),
+            equal(context("needs.tag.result"), "success"),
+            unequal(context(f"needs.tag.outputs.{kind}"), "[]"),
+            *(either(equal(result, "success"), equal(result, "skipped")) for result in ended),
+        ),
+        environment=destination.environment,
+        concurrency=Concurrency(Template.of(f"publish-{name}-", context("matrix.tag")), queued=True),
+        axes=("tag", "component"),
+        matrix_from=context(f"needs.tag.outputs.{kind}"),
+        steps=tuple(steps),
+        again=site.tool(f"release publish TAG --to {name} --dry-run"),
+    )
+
+
+def _attested(site: Site) -> tuple[Step, ...]:
+    """Return the steps that make the package and attest where it comes from; publishing makes the same bytes again."""
+    return (
+        release(
+            site,
+            "Package",
+            'package "$COMPONENT" --at "$TAG" --out dist',
+            env={"COMPONENT": context("matrix.component"), "TAG": context("matrix.tag")},
+        ),
+        Step(
+            "Attest the provenance",
+            uses=site.pins.of("actions/attest"),
+            inputs={"subject-path": "dist/*"},
+            needs=(
+                Grant("attestations", "write", "store the attestation"),
+                Grant("id-token", "write", "sign as this workflow, without a key"),
+            ),
+        ),
+    )
+
+
+def _started(site: Site, before: tuple[str, ...]) -> Job | None:
+    """Return the job that starts the rollout of a released chart: a tag that GITHUB_TOKEN pushed starts nothing."""
+    rollout = site.config.rollout
+    if rollout is None or not before:
+        return None
+    names = site.config.publish.kinds["chart"]
+    found = [site.config.publish.destinations[name] for name in names]
+    below = next((one.options["repository"] for one in found if one.to == "oci" and "repository" in one.options), None)
+    if below is None:
+        return None
+    start = Step(
+        "Start the rollout",
+        run='gh workflow run helm-rollout.yml --field chart="$CHART" --field version="$VERSION"',
+        env={
+            "GH_TOKEN": context("github.token"),
+            "CHART": f"oci://{below}/{site.components[rollout.chart].native}",
+            "VERSION": context("matrix.version"),
+        },
+        condition=equal(context("matrix.component"), rollout.chart),
+        needs=(Grant("actions", "write", "start the workflow helm-rollout"),),
+    )
+    return Job(
+        id="start-rollout",
+        name="start-rollout",
+        why="Starts the rollout of a chart that was released.",
+        runner=site.config.ci.runner,
+        minutes=15,
+        after=("tag", *before),
+        steps=(*opening(site, tool=False), start),
+        axes=("tag", "component", "version"),
+        matrix_from=context("needs.tag.outputs.chart"),
+    )
+
+
+def _needs_environment(site: Site, name: str, secrets: Sequence[Secret]) -> ConfigError:
+    named = ", ".join(secret.name for secret in secrets)
+    return site.error(
+        f"the destination {name!r} reads {named}, but has no environment to read it from",
+        "write `environment:` with one of `environments`, and put the secret into that environment on GitHub",
+        "publish", "destinations", name,
+    )  # fmt: skip
+
+
+def _frame(site: Site) -> Frame:
+    return Frame(
+        name="release",
+        why="Proposes releases, tags what was merged, and publishes it.",
+        triggers=(
+            Trigger("push", {"branches": (site.config.main,)}),
+            Trigger("workflow_dispatch"),
+        ),
+        concurrency=Concurrency("release", queued=True),
+    )
+
+
+RELEASE = Part("release", "release", "Proposes releases, tags what was merged, and publishes it.", _jobs, _frame)

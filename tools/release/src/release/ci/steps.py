@@ -1,0 +1,221 @@
+"""The steps that workflows are put together from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from release.ci.expression import Expression, Template, always, call, context, literal
+from release.ci.site import Site
+from release.ci.workflow import Identity, Need, Purpose, Step, Value
+from release.errors import PinError
+from release.publish.destination import Grant
+from release.workspace.delivery import Egress
+
+__all__ = [
+    "CHECKOUT",
+    "PUSH",
+    "buildx",
+    "cluster",
+    "helm",
+    "login",
+    "nox",
+    "opening",
+    "registry_login",
+    "release",
+    "summary",
+    "terraform",
+    "toolchain",
+]
+
+CHECKOUT = Grant("contents", "read", "check out the repository")
+_CREDENTIAL = '!f() { echo username=x-access-token; echo "password=$GITHUB_TOKEN"; }; f'
+
+PUSH: Mapping[str, Value] = {
+    "GITHUB_TOKEN": context("github.token"),
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "credential.helper",
+    "GIT_CONFIG_VALUE_0": _CREDENTIAL,
+}
+"""The environment in which git pushes with the job's token: checkouts keep no credentials."""
+
+
+def opening(site: Site, *, history: bool = False, caches: bool = False, tool: bool = True) -> tuple[Step, ...]:
+    """Return the first steps of every job: guard the runner, check out, and make `release` and nox ready.
+
+    ``history`` fetches all commits and tags, without the files of old ones. ``caches`` restores downloads, which a
+    job that publishes must never do: whoever can write a cache would write into what is published.
+    """
+    ci = site.config.ci
+    steps = []
+    if ci.egress is not Egress.OFF:
+        inputs: dict[str, Value] = {"egress-policy": ci.egress.value}
+        if ci.egress is Egress.BLOCK:
+            inputs["allowed-endpoints"] = "\n".join(ci.endpoints) + "\n"
+        steps.append(Step("Guard the runner", uses=site.pins.of("step-security/harden-runner"), inputs=inputs))
+    checkout: dict[str, Value] = {"persist-credentials": False}
+    if history:
+        checkout |= {"fetch-depth": 0, "filter": "blob:none"}
+    steps.append(Step("Check out", uses=site.pins.of("actions/checkout"), inputs=checkout, needs=(CHECKOUT,)))
+    if not tool:
+        return tuple(steps)
+    python: dict[str, Value] = {"python-version": ci.python}
+    steps.append(Step("Set up Python", uses=site.pins.of("actions/setup-python"), inputs=python))
+    if caches:
+        steps.append(_cache(site, "pip", "~/.cache/pip", "**/*.lock", "**/pyproject.toml"))
+    if ci.install:
+        steps.append(Step("Install release and nox", run=ci.install))
+    return tuple(steps)
+
+
+def toolchain(site: Site, *kinds: str, caches: bool = True, php: Expression | str = "8.3") -> tuple[Step, ...]:
+    """Return the steps that set up what building and testing components of ``kinds`` takes, where the site has them."""
+    steps: list[Step] = []
+    if "crate" in kinds and site.has("crate"):
+        steps.append(Step("Set up Rust as rust-toolchain.toml says", run="rustup toolchain install"))
+        if caches:
+            steps.append(Step("Restore cargo's cache", uses=site.pins.of("Swatinem/rust-cache")))
+    if "plugin" in kinds and site.has("plugin"):
+        inputs: dict[str, Value] = {
+            "php-version": str(php),
+            "extensions": "ffi, intl, mbstring, xml, zip",
+            "tools": "phpunit, composer",
+            "coverage": "none",
+        }
+        steps.append(Step("Set up PHP", uses=site.pins.of("shivammathur/setup-php"), inputs=inputs))
+    if "chart" in kinds and site.has("chart"):
+        steps.append(helm(site))
+    steps += [_own(site, number) for number, one in enumerate(site.config.ci.setup) if set(one.kinds) & set(kinds)]
+    return tuple(steps)
+
+
+def _own(site: Site, number: int) -> Step:
+    """Return a step that ``release.yaml`` asks for."""
+    setup, keys = site.config.ci.setup[number], ("ci", "setup", str(number))
+    if bool(setup.run) == bool(setup.uses):
+        raise site.error(f"the step {setup.name!r} needs either run or uses", "write one of them", *keys)
+    if "${{" in setup.run:
+        raise site.error(f"the step {setup.name!r} has an expression in its script", "write a plain command", *keys)
+    if setup.run:
+        return Step(setup.name, run=setup.run)
+    try:
+        pin = site.pins.of(setup.uses)
+    except PinError as error:
+        raise PinError(error.what, where=[site.place(*keys, "uses")], fix=error.fix) from None
+    return Step(setup.name, uses=pin, inputs=setup.inputs)
+
+
+def helm(site: Site) -> Step:
+    """Return the step that installs the Helm that rollouts use, or the action's own choice where there is none."""
+    rollout = site.config.rollout
+    inputs: dict[str, Value] = {"version": f"v{rollout.helm}"} if rollout is not None else {}
+    return Step("Set up Helm", uses=site.pins.of("azure/setup-helm"), inputs=inputs)
+
+
+def buildx(site: Site) -> tuple[Step, ...]:
+    """Return the steps that make docker build for every platform."""
+    return (
+        Step("Set up QEMU", uses=site.pins.of("docker/setup-qemu-action")),
+        Step("Set up buildx", uses=site.pins.of("docker/setup-buildx-action")),
+    )
+
+
+def registry_login(site: Site) -> Step:
+    """Return the step that logs docker in to GitHub's registry with the job's own token."""
+    inputs: dict[str, Value] = {
+        "registry": "ghcr.io",
+        "username": context("github.actor"),
+        "password": context("github.token"),
+    }
+    return Step("Log in to the registry", uses=site.pins.of("docker/login-action"), inputs=inputs)
+
+
+def terraform(site: Site) -> Step:
+    """Return the step that installs the one Terraform that plans are made and applied by."""
+    assert site.config.terraform is not None
+    inputs: dict[str, Value] = {"terraform_version": site.config.terraform.version, "terraform_wrapper": False}
+    return Step("Set up Terraform", uses=site.pins.of("hashicorp/setup-terraform"), inputs=inputs)
+
+
+def release(
+    site: Site,
+    name: str,
+    command: str,
+    *needs: Need,
+    env: Mapping[str, Value] | None = None,
+    id: str = "",  # noqa: A002 - the key's own name
+    condition: Expression | None = None,
+) -> Step:
+    """Return the step that runs ``release COMMAND``; the job's token goes with it where ``needs`` has a grant."""
+    variables = dict(env or {})
+    if any(isinstance(need, Grant) for need in needs):
+        variables.setdefault("GITHUB_TOKEN", context("github.token"))
+    return Step(name, run=site.tool(f"release {command}"), env=variables, needs=needs, id=id, condition=condition)
+
+
+def nox(site: Site, name: str, session: str, *needs: Need, **env: Value) -> Step:
+    """Return the step that runs a nox session; what it has to know is in the environment."""
+    return Step(name, run=site.nox(session), env=env, needs=needs)
+
+
+def login(site: Site, environment: str, purpose: Purpose, reason: str, *keys: str) -> tuple[Step, ...]:
+    """Return the steps that get the identity of ``environment`` in each of its clouds; none has a long-lived secret."""
+    found = site.environment(environment, *keys)
+    steps = []
+    if (aws := found.aws) is not None:
+        inputs: dict[str, Value] = {
+            "role-to-assume": aws.plan if purpose is Purpose.PLAN else aws.apply,
+            "aws-region": aws.region,
+        }
+        steps.append(_login(site, "AWS", "aws-actions/configure-aws-credentials", inputs, purpose, reason))
+    if (gcp := found.gcp) is not None:
+        inputs = {
+            "workload_identity_provider": gcp.provider,
+            "service_account": gcp.plan if purpose is Purpose.PLAN else gcp.apply,
+        }
+        steps.append(_login(site, "GCP", "google-github-actions/auth", inputs, purpose, reason))
+    if (azure := found.azure) is not None:
+        inputs = {
+            "client-id": azure.plan if purpose is Purpose.PLAN else azure.apply,
+            "tenant-id": azure.tenant,
+            "subscription-id": azure.subscription,
+        }
+        steps.append(_login(site, "Azure", "azure/login", inputs, purpose, reason))
+    return tuple(steps)
+
+
+def cluster(site: Site, environment: str, name: str, location: str) -> tuple[Step, ...]:
+    """Return the steps that write a kubeconfig for the cluster ``name`` of the environment's cloud."""
+    found = site.config.environments[environment]
+    env: dict[str, Value] = {"CLUSTER": name, "LOCATION": location}
+    if found.aws is not None:
+        command = 'aws eks update-kubeconfig --name "$CLUSTER"'
+        del env["LOCATION"]
+    elif found.gcp is not None:
+        inputs: dict[str, Value] = {"install_components": "gke-gcloud-auth-plugin"}
+        setup = Step("Set up gcloud", uses=site.pins.of("google-github-actions/setup-gcloud"), inputs=inputs)
+        command = 'gcloud container clusters get-credentials "$CLUSTER" --location "$LOCATION"'
+        return (setup, Step("Write the kubeconfig", run=command, env=env))
+    else:
+        command = 'az aks get-credentials --name "$CLUSTER" --resource-group "$LOCATION"'
+    return (Step("Write the kubeconfig", run=command, env=env),)
+
+
+def summary(job_name: Value, again: str) -> Step:
+    """Return the last step of every job: what people read, and how to do the same at home."""
+    return Step(
+        "Write the summary",
+        run='printf \'### %s: %s\\n\\n%s\\n\' "$JOB" "$STATUS" "$AGAIN" >> "$GITHUB_STEP_SUMMARY"',
+        env={"JOB": job_name, "STATUS": context("job.status"), "AGAIN": again},
+        condition=always(),
+    )
+
+
+def _login(site: Site, cloud: str, action: str, inputs: Mapping[str, Value], purpose: Purpose, reason: str) -> Step:
+    identity = Identity(cloud.lower(), purpose, reason)
+    return Step(f"Log in to {cloud}", uses=site.pins.of(action), inputs=inputs, needs=(identity,))
+
+
+def _cache(site: Site, name: str, path: str, *files: str) -> Step:
+    hashed = call("hashFiles", *(literal(file) for file in files))
+    inputs: dict[str, Value] = {"path": path, "key": Template.of(f"{name}-", context("runner.os"), "-", hashed)}
+    return Step(f"Restore {name}'s cache", uses=site.pins.of("actions/cache"), inputs=inputs)
