@@ -23,9 +23,15 @@ from docs_markdown import Block, Document
 from edits import bumped, components_of
 from release import errors
 from release.checks import RULES
+from release.ci import render
+from release.ci.catalogue import PARTS
+from release.ci.compose import compose
+from release.ci.explain import mermaid
 from release.cli.main import cli
+from release.flow.ci import survey_site
 from release.formats import bundle_json, image_yaml, plan_json
 from release.model.component import EdgeKind
+from release.repository.git import Repository
 from release.workspace import config
 from release.workspace.kinds import KINDS
 from trees import MemoryTree
@@ -190,11 +196,14 @@ def _keys(schema: dict[str, Any], node: dict[str, Any], above: str = "") -> Iter
     inner = node.get("additionalProperties")
     if isinstance(inner, dict):
         yield from _keys(schema, inner, f"{above}NAME.")
+    if isinstance(node.get("items"), dict):
+        yield from _keys(schema, node["items"], f"{above}N.")
 
 
 def test_every_key_of_the_configuration_is_described_and_no_other() -> None:
     schema = config.schema()
-    page = (DOCS / "release/configuration.md").read_text(encoding="utf-8")
+    pages = [DOCS / "release" / name for name in ("configuration.md", "delivery.md")]
+    page = "\n".join(path.read_text(encoding="utf-8") for path in pages)
     known = set(_keys(schema, schema))
     described = set(re.findall(r"^#+ `([\w.-]+)`$", page, re.MULTILINE))
     assert known >= {"version", "commits.types", "components.NAME.zero", "baseline.commit"}
@@ -303,6 +312,27 @@ def test_the_kind_that_is_shown_works() -> None:
     ]
     after = bumped(tree, {"clock": "1.3.0"}, composer)
     assert after.read("lib/composer.json").decode() == manifest.replace("1.2.0", "1.3.0")
+
+
+def test_the_diagram_of_the_workflows_is_that_of_this_repository() -> None:
+    found = mermaid(compose(survey_site(Repository.open(ROOT))))
+    block = next(block for block in Document.read(DOCS / "ci.md").blocks if "shows" in block.notes)
+    assert block.text.strip() == found, "write what `release ci graph` prints into docs/ci.md"
+
+
+def test_the_workflow_that_is_shown_works() -> None:
+    block = next(block for block in Document.read(DOCS / "ci.md").blocks if block.language == "python")
+    names: dict[str, Any] = {"__name__": "nightly"}
+    exec(compile(block.text, "ci.md", "exec"), names)
+    site = survey_site(Repository.open(ROOT))
+    added = next(one for one in compose(site, (*PARTS, names["NIGHTLY"])) if one.id == "nightly")
+    assert "run: ./dev nox -s nightly\n" in render.text(added)
+    assert [grant.scope for grant in added.jobs[0].grants] == ["contents"]
+
+
+def test_every_part_of_the_catalogue_is_described() -> None:
+    described = re.findall(r"^\| `([\w-]+)` \|", _section(DOCS / "ci.md", "What is generated"), re.MULTILINE)
+    assert sorted(described) == sorted(part.id for part in PARTS if not part.needed)
 
 
 def test_this_repository_has_a_configuration_that_is_read() -> None:
