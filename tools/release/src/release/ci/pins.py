@@ -29,7 +29,7 @@ from release.model.edit import FileEdit, Replacement
 if TYPE_CHECKING:
     from yaml.nodes import Node
 
-__all__ = ["OWN", "PACKAGED", "Pin", "Pins", "edit"]
+__all__ = ["OWN", "PACKAGED", "SHA", "USES", "Pin", "Pins", "edit", "repository_of"]
 
 OWN = ".github/pins.yaml"
 """Where a repository keeps pins of its own."""
@@ -38,8 +38,11 @@ PACKAGED = "release/ci/pins.yaml"
 """What the packaged table is called in messages."""
 
 _KEYS = ("uses", "sha", "version", "single-source", "note")
-_USES = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
-_SHA = re.compile(r"[0-9a-f]{40}")
+_PART = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+"
+USES = re.compile(rf"[A-Za-z0-9][A-Za-z0-9-]*/{_PART}(?:/{_PART})*")
+"""An action as a workflow names it, without what comes after ``@``."""
+SHA = re.compile(r"[0-9a-f]{40}")
+"""A commit as a pin names it."""
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]*")
 _HEADER = "# Pins of this repository; they go before those that come with `release`. See `release ci pins`.\n"
 
@@ -97,11 +100,15 @@ class Pins:
         Raises:
             PinError: there is none, or the entries of the repository disagree.
         """
+        return dataclasses.replace(self.entry_for(uses), uses=uses)
+
+    def entry_for(self, uses: str) -> Pin:
+        """Return the entry that the action ``uses`` is pinned by; see :meth:`of`."""
         if (found := self.entries.get(uses)) is not None:
             return found
         same = self.of_repository(repository_of(uses))
         if len({pin.sha for pin in same}) == 1:
-            return dataclasses.replace(same[0], uses=uses)
+            return same[0]
         if same:
             raise PinError(
                 f"{uses} is not pinned, and the pins of {same[0].repository} disagree",
@@ -220,8 +227,8 @@ def _pin(file: YamlFile, item: Node) -> Pin:
     for key in ("uses", "sha", "version"):
         if key not in values:
             file.refuse(f"{key} is missing", item, fix=f"add {key}: …")
-    uses = _matching(file, values["uses"], _USES, "an action", "write OWNER/NAME or OWNER/NAME/PATH")
-    sha = _matching(file, values["sha"], _SHA, "a commit", "write all 40 hexadecimal digits, in lower case")
+    uses = _matching(file, values["uses"], USES, "an action", "write OWNER/NAME or OWNER/NAME/PATH")
+    sha = _matching(file, values["sha"], SHA, "a commit", "write all 40 hexadecimal digits, in lower case")
     version = _matching(file, values["version"], _VERSION, "a version", "write the tag of the commit, such as v1.2.3")
     single = values.get("single-source")
     if single is not None and not isinstance(file.value(single), bool):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from release.cli.commands.ci_oidc import oidc
+from release.cli.commands.ci_pins import pins
 from release.cli.console import cell, console, counted, json_option, open_repository, print_json
 
 if TYPE_CHECKING:
@@ -23,6 +25,10 @@ __all__ = ["command"]
 @click.group("ci", short_help="Generate, check and explain the GitHub Actions workflows.")
 def command() -> None:
     """Generate, check and explain the GitHub Actions workflows."""
+
+
+command.add_command(pins)
+command.add_command(oidc)
 
 
 @command.command("generate")
