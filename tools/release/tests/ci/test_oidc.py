@@ -289,7 +289,8 @@ def inline(conditions: str) -> str:
             [("too-wide", 8)],
         ),
         (
-            f'StringEquals = {{ "{HOST}:aud" = "{AWS_AUDIENCE}", "{HOST}:sub" = "{FIRST}", "{HOST}:repository_id" = "23" }}',
+            f'StringEquals = {{ "{HOST}:aud" = "{AWS_AUDIENCE}", "{HOST}:sub" = "{FIRST}", '
+            f'"{HOST}:repository_id" = "23" }}',
             [("missing", 4), ("wrong-repository", 7)],
         ),
     ],

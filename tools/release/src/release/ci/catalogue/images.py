@@ -108,6 +108,7 @@ def proven(site: Site, path: Expression, repository: Expression) -> tuple[Step, 
                     "subject-name": repository,
                     "subject-digest": digest,
                     "push-to-registry": True,
+                    "create-storage-record": False,
                     **({"sbom-path": "sbom.spdx.json"} if bill else {}),
                 },
                 needs=(

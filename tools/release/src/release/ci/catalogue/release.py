@@ -42,6 +42,7 @@ def _propose(site: Site) -> Job:
         runner=site.config.ci.runner,
         minutes=site.config.ci.timeout,
         condition=equal(context("github.event_name"), "push"),
+        concurrency=Concurrency("release-propose"),
         steps=(*opening(site, history=True), propose),
         again=site.tool("release bump --dry-run"),
     )
@@ -63,6 +64,7 @@ def _tag(site: Site) -> Job:
         why="Makes the tags of a release that was merged; says what is to be published.",
         runner=site.config.ci.runner,
         minutes=site.config.ci.timeout,
+        concurrency=Concurrency("release-tag", queued=True),
         steps=(*opening(site, history=True), tag),
         outputs={"tags": context("steps.tag.outputs.tags")}
         | {kind: context(f"steps.tag.outputs.{kind}") for kind in kinds},
@@ -225,7 +227,8 @@ def _frame(site: Site) -> Frame:
             Trigger("push", {"branches": (site.config.main,)}),
             Trigger("workflow_dispatch"),
         ),
-        concurrency=Concurrency("release", queued=True),
+        # A publishing job may wait for a reviewer: it must not hold up the runs of later pushes.
+        concurrency=Concurrency(Template.of("release-", context("github.run_id"))),
     )
 
 
