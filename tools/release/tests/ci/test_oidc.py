@@ -289,8 +289,7 @@ def inline(conditions: str) -> str:
             [("too-wide", 8)],
         ),
         (
-            f'StringEquals = {{ "{HOST}:aud" = "{AWS_AUDIENCE}", "{HOST}:sub" = "{FIRST}", '
-            f'"{HOST}:repository_id" = "23" }}',
+            f'StringEquals = {{ "{HOST}:aud" = "{AWS_AUDIENCE}", "{HOST}:sub" = "{FIRST}", "{HOST}:repository_id" = "23" }}',  # noqa: E501
             [("missing", 4), ("wrong-repository", 7)],
         ),
     ],
