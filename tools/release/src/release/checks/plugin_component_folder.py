@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from release.checks.moodle_core import PLUGIN_FOLDERS
 from release.checks.plugins import PluginFiles, plugins
 from release.checks.rule import Context, Finding, Rule
+from release.formats.version_php_views import is_plugin_name
 
 __all__ = ["RULE"]
 
 _ID = "plugin-component-folder"
-_MODULE = re.compile(r"mod_[a-z][a-z0-9]*")
-_PLUGIN = re.compile(r"[a-z][a-z0-9]*_[a-z](?:[a-z0-9_](?!__))*[a-z0-9]+")
 
 
 def _check(context: Context) -> Iterator[Finding]:
@@ -21,7 +19,7 @@ def _check(context: Context) -> Iterator[Finding]:
     for plugin in plugins(context):
         name = plugin.component.native
         token = plugin.facts.component.token if plugin.facts.component else None
-        if not (_MODULE if plugin.type == "mod" else _PLUGIN).fullmatch(name):
+        if not is_plugin_name(name):
             yield plugin.finding(
                 _ID,
                 f"{name!r} is no name that Moodle takes for a plugin",

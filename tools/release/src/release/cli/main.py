@@ -22,6 +22,8 @@ _COMMANDS = (
     "check",
     "bump",
     "verify",
+    "package",
+    "publish",
     "changelog",
     "tag",
     "ci",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from release.formats.source import Source
 from release.model.edit import Replacement
 
-__all__ = ["Entry", "Section", "insert", "render_section"]
+__all__ = ["Entry", "Section", "insert", "notes", "render_section"]
 
 
 class Section(enum.StrEnum):
@@ -138,6 +138,17 @@ def insert(
         return [_before(source, versions, style, version, date, entries), *links]
     texts = _after(source, headings, unreleased, style, version, date, entries)
     return [*(Replacement(source.byte(index), "", text) for index, text in sorted(texts.items())), *links]
+
+
+def notes(content: bytes | None, version: str) -> str:
+    """Return the text below the heading of ``version`` in the changelog ``content``, ``""`` where there is none."""
+    text = (content or b"").decode("utf-8-sig", errors="replace")
+    headings = list(_headings(text))
+    for position, heading in enumerate(headings):
+        if _names(heading, version):
+            end = _section_end(text, headings, position)
+            return text[heading.end : end].replace("\r\n", "\n").strip()
+    return ""
 
 
 def _before(

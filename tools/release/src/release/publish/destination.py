@@ -15,7 +15,7 @@ from release.errors import DestinationDiffers, DestinationRefused
 from release.model.component import Component
 from release.model.version import Version
 
-__all__ = ["Artifact", "DestinationKind", "Grant", "Released", "Step", "Trusted", "publish"]
+__all__ = ["Artifact", "DestinationKind", "Grant", "Released", "Step", "Trusted", "preview", "publish"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,16 @@ class Artifact:
     media_type: str = "application/octet-stream"
 
 
+def _no_checkout() -> Path:
+    raise NotImplementedError("no work tree of the commit was given")
+
+
 @dataclass(frozen=True, slots=True)
 class Released:
     """One released component: what its tag leads to and the files made from it.
 
-    ``time`` is the commit's (seconds since the epoch), ``notes`` the changelog's section in Markdown.
+    ``time`` is the commit's (seconds since the epoch), ``notes`` the changelog's section in Markdown. ``digest`` is
+    that of an image which the workflow has pushed (``sha256:…``); ``checkout`` returns a work tree of the commit.
     """
 
     component: Component
@@ -42,6 +47,8 @@ class Released:
     time: int
     notes: str
     artifacts: tuple[Artifact, ...]
+    digest: str | None = None
+    checkout: Callable[[], Path] = _no_checkout
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,8 @@ class Step:
     accepts: Callable[[str], bool] | None = None
     moves: bool = False
     """Whether ``do`` may replace what is there: a floating tag, a draft. All else is never overwritten."""
+    skipped: str = ""
+    """Why nothing is to be at the destination: it is neither asked nor told anything."""
 
 
 class DestinationKind(Protocol):
@@ -109,33 +118,61 @@ class DestinationKind(Protocol):
 
 
 def publish(steps: Iterable[Step], *, report: Callable[[str, str], None], before: Callable[[str], None]) -> None:
-    """Do what is missing of ``steps``, in order; ``report`` gets each step and ``done``, ``there`` or ``moved on``.
+    """Do what is missing of ``steps``, in order; ``report`` gets each step and what became of it.
 
-    ``before`` is called with the name of each thing about to be done.
+    That is ``done``, ``there``, ``moved on`` or ``skipped: …``. ``before`` is called with the name of each thing
+    about to be done.
 
     Raises:
         DestinationDiffers: other bytes are there; nothing of them was overwritten.
         DestinationRefused: what was sent is not what is there afterwards.
     """
     for step in steps:
-        found = step.look()
-        if found == step.want:
-            report(step.what, "there")
+        state, _ = _state(step)
+        if state is not None:
+            report(step.what, state)
             continue
-        if found is not None and step.accepts is not None and step.accepts(found):
-            report(step.what, "moved on")
-            continue
-        if found is not None and not step.moves:
-            raise DestinationDiffers(
-                f"{step.what}: the destination has {found}, this release is {step.want}",
-                fix="find out who published it; release a new version rather than another content of this one",
-            )
         before(step.what)
         step.do()
         after = step.look()
+        if after is not None and after != step.want and step.accepts is not None and step.accepts(after):
+            report(step.what, "moved on")
+            continue
         if after != step.want:
             raise DestinationRefused(
                 f"{step.what}: the destination has {after or 'nothing'} afterwards, not {step.want}",
                 fix="run it again; if it stays so, ask the destination's operators",
             )
         report(step.what, "done")
+
+
+def preview(steps: Iterable[Step], *, report: Callable[[str, str], None]) -> None:
+    """Only look: ``report`` gets each of ``steps`` and what :func:`publish` would report, or ``to do``, ``to move``.
+
+    Raises:
+        DestinationDiffers: other bytes are there.
+    """
+    for step in steps:
+        state, found = _state(step)
+        report(step.what, state or ("to do" if found is None else "to move"))
+
+
+def _state(step: Step) -> tuple[str | None, str | None]:
+    """Return why nothing is to be done for ``step``, ``None`` where something is; and what is there.
+
+    Raises:
+        DestinationDiffers: other bytes are there, which the step must not replace.
+    """
+    if step.skipped:
+        return f"skipped: {step.skipped}", None
+    found = step.look()
+    if found == step.want:
+        return "there", found
+    if found is not None and step.accepts is not None and step.accepts(found):
+        return "moved on", found
+    if found is not None and not step.moves:
+        raise DestinationDiffers(
+            f"{step.what}: the destination has {found}, this release is {step.want}",
+            fix="find out who published it; release a new version rather than another content of this one",
+        )
+    return None, found

@@ -23,6 +23,8 @@ class CommitTree:
         self._files: tuple[str, ...] | None = None
         self._contents: dict[str, bytes] = {}
         self.modes: dict[str, str] = {}
+        self.special: dict[str, str] = {}
+        """The modes of what is no regular file, by path: symbolic links (120000) and submodules (160000)."""
 
     def files(self) -> Sequence[str]:
         """Return the POSIX paths of all files, sorted."""
@@ -65,6 +67,8 @@ class CommitTree:
                     if mode in _REGULAR:
                         self._blobs[path] = blob
                         self.modes[path] = mode
+                    else:
+                        self.special[path] = mode
         return self._blobs
 
 

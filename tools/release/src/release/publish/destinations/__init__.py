@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from release.publish.destination import DestinationKind
+from release.publish.destinations.cargo import Cargo
+from release.publish.destinations.folder import Folder
+from release.publish.destinations.oci import Oci
 
 __all__ = ["DESTINATIONS"]
 
-_KINDS: tuple[DestinationKind, ...] = ()
+_KINDS: tuple[DestinationKind, ...] = (
+    Folder(),
+    Cargo(),
+    Oci(),
+)
 
 DESTINATIONS: dict[str, DestinationKind] = {kind.name: kind for kind in _KINDS}
