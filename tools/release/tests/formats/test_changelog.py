@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from release.errors import FormatError
-from release.formats.changelog import Entry, Section, insert, render_section
+from release.formats.changelog import Entry, Section, insert, notes, render_section
 from release.model.edit import FileEdit
 
 ENTRIES = [Entry(Section.FIXED, "a leak"), Entry(Section.ADDED, "a cache"), Entry(Section.FIXED, "a leak")]
@@ -181,3 +181,22 @@ def test_an_entry_reads_as_it_was_written(text: str, expected: str) -> None:
 def test_a_file_that_is_not_utf_8_is_refused() -> None:
     with pytest.raises(FormatError, match=r"CHANGES\.md is not UTF-8"):
         insert(b"# Log \xff\n", "1.0.0", "2026-11-23", ENTRIES, "CHANGES.md")
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "expected"),
+    [
+        ("# C\n\n## [Unreleased]\n\n## [1.2.0] - 2026-01-01\n\n### Added\n\n- One.\n\n## [1.1.0]\n\n- Old.\n", "1.2.0",
+         "### Added\n\n- One."),
+        ("# C\n\n## v1.1.0\n\n- Old.\n\n[1.1.0]: https://example.org\n", "1.1.0", "- Old."),
+        ("# C\r\n\r\n## 1.1.0\r\n\r\n- A.\r\n- B.\r\n", "1.1.0", "- A.\n- B."),
+        ("# C\n\n## [1.1.0]\n\n- Old.\n", "1.1", ""),
+        ("# C\n\n## [1.1.0-rc.1]\n\n- Old.\n", "1.1.0", ""),
+    ],
+)  # fmt: skip
+def test_the_notes_of_a_version_are_what_stands_below_its_heading(text: str, version: str, expected: str) -> None:
+    assert notes(text.encode(), version) == expected
+
+
+def test_without_a_changelog_there_are_no_notes() -> None:
+    assert notes(None, "1.0.0") == ""
