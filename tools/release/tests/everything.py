@@ -58,9 +58,9 @@ rollout:
     - {{name: world, environment: production, cluster: world, location: moodle, check: nox -s smoke}}
 publish:
   destinations:
-    releases: {{to: github}}
+    releases: {{to: folder, options: {{path: out}}}}
     crates: {{to: cargo}}
-    directory: {{to: moodle, environment: directory}}
+    directory: {{to: folder, environment: directory, options: {{path: out}}}}
     registry: {{to: oci, options: {{repository: ghcr.io/acme}}}}
   kinds:
     crate: [crates]

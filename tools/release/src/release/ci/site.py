@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from release.ci.moodle import branches
 from release.ci.pins import Pins
-from release.errors import ConfigError, Place
+from release.errors import ConfigError, Place, WorkspaceError
 from release.formats import image_yaml, version_php
 from release.model.component import Component, Tree
+from release.publish.settings import oci_address
 from release.workspace.config import CONFIG, Config, locate
 from release.workspace.delivery import Environment
 
@@ -156,12 +157,23 @@ def _session_names(body: Iterable[ast.stmt]) -> Iterable[str]:
 
 
 def _image(tree: Tree, component: Component, config: Config) -> Image:
-    """Return the image; what ``image.yaml`` doesn't say is the name below the repository of an OCI destination."""
+    """Return the image; an OCI destination's repository goes before what ``image.yaml`` says.
+
+    Raises:
+        WorkspaceError: the two are different places.
+    """
     own = image_yaml.parse(tree.read(component.manifest), component.manifest).repository
     names = config.publish.kinds.get("image", ())
     found = [config.publish.destinations[name] for name in names if name in config.publish.destinations]
-    below = [one.options["repository"] for one in found if one.to == "oci" and "repository" in one.options]
-    return Image(component.name, component.path, own or (f"{below[0]}/{component.native}" if below else None))
+    place = next((one.options["repository"] for one in found if one.to == "oci" and "repository" in one.options), None)
+    published = None if place is None else oci_address(place, component)
+    if own is not None and published is not None and own != published:
+        raise WorkspaceError(
+            f"the image {component.name} is pushed to {own}, but published to {published}",
+            where=[component.declared],
+            fix=f"remove `repository` from {component.manifest}, or write {published} there",
+        )
+    return Image(component.name, component.path, published or own)
 
 
 def _branches(tree: Tree, plugin: Component) -> tuple[int, ...]:

@@ -6,8 +6,8 @@ So a run that was killed after any step is simply run again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -15,7 +15,7 @@ from release.errors import DestinationDiffers, DestinationRefused
 from release.model.component import Component
 from release.model.version import Version
 
-__all__ = ["Artifact", "DestinationKind", "Grant", "Released", "Step", "Trusted", "preview", "publish"]
+__all__ = ["Access", "Artifact", "DestinationKind", "Grant", "Released", "Step", "Trusted", "preview", "publish"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,15 @@ class Trusted:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """What a job that publishes needs: permissions of GITHUB_TOKEN, secrets with what each is, a token for itself."""
+
+    grants: tuple[Grant, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    trusted: Trusted | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One thing that is to be at a destination.
 
@@ -101,11 +110,9 @@ class DestinationKind(Protocol):
     """The options it knows, and whether each is required."""
     secrets: ClassVar[Mapping[str, str]]
     """Environment variables that hold secrets, and what each is."""
-    grants: ClassVar[Sequence[Grant]]
-    """What GITHUB_TOKEN must be allowed to do in the job that publishes."""
 
-    def trusted(self, options: Mapping[str, str]) -> Trusted | None:
-        """Return how a workflow gets a token without a secret; ``None``: the destination can't do that."""
+    def access(self, options: Mapping[str, str]) -> Access:
+        """Return what a workflow's job must be given to publish there."""
         ...
 
     def steps(self, release: Released, options: Mapping[str, str], environment: Mapping[str, str]) -> Iterable[Step]:

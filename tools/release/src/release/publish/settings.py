@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from release.errors import ConfigError
+from release.model.component import Component
 from release.publish.destination import DestinationKind
 from release.workspace.config import CONFIG, locate
 from release.workspace.delivery import Publish
 from release.workspace.kinds import KINDS
 
-__all__ = ["check_publish"]
+__all__ = ["check_publish", "oci_address"]
 
 
 def check_publish(publish: Publish, content: bytes | None, destinations: Mapping[str, DestinationKind]) -> None:
@@ -42,6 +43,12 @@ def check_publish(publish: Publish, content: bytes | None, destinations: Mapping
             if name not in publish.destinations:
                 path = ("publish", "kinds", kind_name, str(number))
                 raise _error(f"{name!r} is none of publish.destinations", content, path, publish.destinations)
+
+
+def oci_address(option: str, component: Component) -> str:
+    """Return where an OCI destination with the option ``repository`` has ``component``, without tag."""
+    base = option.removeprefix("oci://").rstrip("/")
+    return base.replace("{name}", component.native) if "{name}" in base else f"{base}/{component.native}"
 
 
 def _error(what: str, content: bytes | None, keys: tuple[str, ...], there_are: Iterable[str]) -> ConfigError:

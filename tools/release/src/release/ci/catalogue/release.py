@@ -13,9 +13,14 @@ from release.ci.workflow import Concurrency, Job, Secret, Step, Trigger, Value
 from release.errors import ConfigError
 from release.publish.destination import Grant
 from release.publish.destinations import DESTINATIONS
+from release.publish.settings import check_publish
 from release.workspace.delivery import Destination
+from release.workspace.kinds import KINDS
 
 __all__ = ["RELEASE"]
+
+_PARTS_FIRST = ("crate", "python", "plugin")
+_ORDER = (*_PARTS_FIRST, *(kind for kind in KINDS if kind not in _PARTS_FIRST))
 
 
 def _jobs(site: Site) -> Sequence[Job]:
@@ -57,7 +62,7 @@ def _tag(site: Site) -> Job:
         env=PUSH,
         id="tag",
     )
-    kinds = [kind for kind in _KINDS if site.config.publish.kinds.get(kind)]
+    kinds = [kind for kind in _ORDER if site.config.publish.kinds.get(kind)]
     return Job(
         id="tag",
         name="tag",
@@ -72,43 +77,23 @@ def _tag(site: Site) -> Job:
     )
 
 
-_KINDS = ("crate", "plugin", "python", "image", "chart")
-"""In the order in which parts come before wholes."""
-
-
 def _published(site: Site) -> Sequence[Job]:
+    check_publish(site.config.publish, site.content, DESTINATIONS)
     jobs: list[Job] = []
-    for kind in _KINDS:
-        names = site.config.publish.kinds.get(kind, ())
+    for kind in filter(site.has, _ORDER):
         before = tuple(job.id for job in jobs)
-        for number, name in enumerate(names):
-            destination = site.config.publish.destinations.get(name)
-            keys = ("publish", "kinds", kind, str(number))
-            if destination is None:
-                there = ", ".join(site.config.publish.destinations) or "none"
-                raise site.error(f"there is no destination {name!r}", f"name one of: {there}", *keys)
-            if site.has(kind):
-                jobs.append(_publish(site, kind, name, destination, before))
-    unknown = [kind for kind in site.config.publish.kinds if kind not in _KINDS]
-    for kind in unknown:
-        raise site.error(f"there is no kind {kind!r}", f"name one of: {', '.join(_KINDS)}", "publish", "kinds", kind)
+        names = site.config.publish.kinds.get(kind, ())
+        jobs += [_publish(site, kind, name, site.config.publish.destinations[name], before) for name in names]
     return jobs
 
 
 def _publish(site: Site, kind: str, name: str, destination: Destination, before: tuple[str, ...]) -> Job:
-    place = DESTINATIONS.get(destination.to)
     keys = ("publish", "destinations", name)
-    if place is None:
-        raise site.error(
-            f"there is no kind of destination {destination.to!r}",
-            f"name one of: {', '.join(DESTINATIONS)}",
-            *keys,
-            "to",
-        )
     if destination.environment is not None:
         site.environment(destination.environment, *keys, "environment")
-    trusted = place.trusted(destination.options)
-    secrets = [Secret(secret, reason) for secret, reason in place.secrets.items()] if trusted is None else []
+    access = DESTINATIONS[destination.to].access(destination.options)
+    trusted = access.trusted
+    secrets = [Secret(secret, reason) for secret, reason in access.secrets.items()]
     if secrets and destination.environment is None:
         raise _needs_environment(site, name, secrets)
     files = kind != "image"
@@ -131,7 +116,7 @@ def _publish(site: Site, kind: str, name: str, destination: Destination, before:
             )
         )
         env[trusted.variable] = context(f"steps.trusted.outputs.{trusted.output}")
-    steps.append(release(site, f"Publish to {name}", command, *place.grants, *secrets, env=env))
+    steps.append(release(site, f"Publish to {name}", command, *access.grants, *secrets, env=env))
     ended = (context(f"needs.{id_}.result") for id_ in before)
     return Job(
         id=f"publish-{kind}-{name}",
@@ -150,6 +135,8 @@ def _publish(site: Site, kind: str, name: str, destination: Destination, before:
         concurrency=Concurrency(Template.of(f"publish-{name}-", context("matrix.tag")), queued=True),
         axes=("tag", "component"),
         matrix_from=context(f"needs.tag.outputs.{kind}"),
+        # A crate can only be published after those that it needs: the matrix has parts before wholes.
+        most_parallel=1,
         steps=tuple(steps),
         again=site.tool(f"release publish TAG --to {name} --dry-run"),
     )

@@ -7,7 +7,7 @@ the ``.crate``) and https://doc.rust-lang.org/cargo/commands/cargo-publish.html.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -16,7 +16,7 @@ import msgspec
 
 from release.errors import ConfigError, CredentialsMissing, DestinationRefused
 from release.publish.cargo import CargoFailed, cargo, locked, without_tokens
-from release.publish.destination import Artifact, Grant, Released, Step
+from release.publish.destination import Access, Artifact, Released, Step, Trusted
 from release.publish.transport import Transport
 
 __all__ = ["Cargo"]
@@ -33,9 +33,13 @@ class Cargo:
     name: ClassVar[str] = "cargo"
     options: ClassVar[Mapping[str, bool]] = {"registry": False, "index": False}
     secrets: ClassVar[Mapping[str, str]] = {_TOKEN: "the registry's token; crates.io gives one for a run by OIDC"}
-    grants: ClassVar[Sequence[Grant]] = (
-        Grant("id-token", "write", "proves to crates.io which workflow asks for a token (trusted publishing)"),
-    )
+
+    def access(self, options: Mapping[str, str]) -> Access:
+        """Return the way to a token by OIDC for crates.io (trusted publishing), the token of any other registry."""
+        if options.get("registry", _CRATES_IO) != _CRATES_IO:
+            return Access(secrets=self.secrets)
+        reason = "prove to crates.io which workflow asks for a token"
+        return Access(trusted=Trusted("rust-lang/crates-io-auth-action", "token", _TOKEN, reason))
 
     def steps(self, release: Released, options: Mapping[str, str], environment: Mapping[str, str]) -> Iterator[Step]:
         """Yield the one step of a crate, which is skipped where its manifest says that it is not published.

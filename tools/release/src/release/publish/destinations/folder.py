@@ -5,13 +5,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from release.model.edit import digest
-from release.publish.destination import Grant, Released, Step
+from release.publish.destination import Access, Released, Step
 
 __all__ = ["Folder"]
 
@@ -24,7 +24,10 @@ class Folder:
     name: ClassVar[str] = "folder"
     options: ClassVar[Mapping[str, bool]] = {"path": True}
     secrets: ClassVar[Mapping[str, str]] = {}
-    grants: ClassVar[Sequence[Grant]] = ()
+
+    def access(self, options: Mapping[str, str]) -> Access:  # noqa: ARG002
+        """Return that nothing is needed."""
+        return Access()
 
     def steps(
         self,

@@ -9,18 +9,18 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import ClassVar
 
 import msgspec
 
 from release.errors import ConfigError, DestinationRefused, PackageRefused
-from release.model.component import Component
-from release.publish.destination import Artifact, Grant, Released, Step
+from release.publish.destination import Access, Artifact, Grant, Released, Step
 from release.publish.floating import floating_tags, newer_version
 from release.publish.packages.chart import CHART_LAYER
 from release.publish.registry import Credentials, OciRepository, sha256
+from release.publish.settings import oci_address
 from release.publish.transport import Transport
 
 __all__ = ["Oci"]
@@ -39,7 +39,12 @@ class Oci:
         "OCI_PASSWORD": "the registry's password or token; OCI_USERNAME is whose",
         "GITHUB_TOKEN": "the workflow's own token, for ghcr.io",
     }
-    grants: ClassVar[Sequence[Grant]] = (Grant("packages", "write", "pushes charts and tags to ghcr.io"),)
+
+    def access(self, options: Mapping[str, str]) -> Access:
+        """Return the job's own token for GitHub's registry, a user and password for any other."""
+        if options["repository"].removeprefix("oci://").startswith(f"{_GHCR}/"):
+            return Access((Grant("packages", "write", "push charts and tags to ghcr.io"),))
+        return Access(secrets={"OCI_USERNAME": "the registry's user", "OCI_PASSWORD": self.secrets["OCI_PASSWORD"]})
 
     def steps(self, release: Released, options: Mapping[str, str], environment: Mapping[str, str]) -> Iterator[Step]:
         """Yield the steps; each is looked for and done with requests of its own.
@@ -48,7 +53,7 @@ class Oci:
             ConfigError: the component is neither an image nor a chart.
             PackageRefused: the digest of an image is not known.
         """
-        address = _address(options["repository"], release.component)
+        address = oci_address(options["repository"], release.component)
         with Transport() as http:
             repository = OciRepository(http, address, _credentials(address, environment))
             match release.component.kind:
@@ -62,11 +67,6 @@ class Oci:
                         f"the {kind} {release.component.name} can't be published to an OCI registry",
                         fix="name such a destination for images and charts only, under publish.kinds in release.yaml",
                     )
-
-
-def _address(option: str, component: Component) -> str:
-    address = option.removeprefix("oci://").rstrip("/")
-    return address.replace("{name}", component.native) if "{name}" in address else f"{address}/{component.native}"
 
 
 def _credentials(address: str, environment: Mapping[str, str]) -> Credentials | None:
