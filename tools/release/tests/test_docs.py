@@ -27,6 +27,7 @@ from release.ci import render
 from release.ci.catalogue import PARTS
 from release.ci.compose import compose
 from release.ci.explain import mermaid
+from release.ci.pins import Pins
 from release.cli.main import cli
 from release.flow.ci import survey_site
 from release.formats import bundle_json, image_yaml, plan_json
@@ -258,11 +259,17 @@ def _config(content: bytes, path: str) -> object:
     return config.load(content)
 
 
+def _pins(content: bytes, path: str) -> object:
+    assert path
+    return Pins.load(content)
+
+
 PARSERS: dict[str, Callable[[bytes, str], object]] = {
     "release.yaml": _config,
     "image.yaml": image_yaml.parse,
     "bundle.json": bundle_json.parse,
     "plan.json": _plan,
+    "pins.yaml": _pins,
 }
 
 

@@ -225,6 +225,15 @@ def test_a_role_with_exactly_the_derived_subjects_is_right(tmp_path: Path) -> No
     assert found_in(tmp_path, document("StringEquals", listed(forms(PULL, MAIN)))) == []
 
 
+def test_the_example_of_the_documents_is_right(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[4] / "docs/release/oidc.md"
+    if not page.is_file():
+        pytest.skip("the documents are not here")
+    (example,) = re.findall(r"^```hcl\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    assert found_in(tmp_path, example) == []
+    assert found_in(tmp_path, example.replace("each.value.condition", "{}")) == [("no-audience", 6), ("too-wide", 6)]
+
+
 def test_a_role_that_uses_the_derived_condition_is_right(tmp_path: Path) -> None:
     policy = f'{{ Action = "sts:AssumeRoleWithWebIdentity", Condition = local.github_oidc.aws["{PLAN}"].condition }}'
     source = f'resource "aws_iam_role" "r" {{\n assume_role_policy = jsonencode({{ Statement = [{policy}] }})\n}}\n'
@@ -267,6 +276,12 @@ def test_a_role_whose_name_is_not_written_out_may_have_any_identitys_subjects_in
     assert found_in(tmp_path, source) == [("missing", 2)]
 
 
+REPOSITORY_23 = f"""StringEquals = {{
+  "{HOST}:aud" = "{AWS_AUDIENCE}", "{HOST}:sub" = "{FIRST}"
+  "{HOST}:repository_id" = "23"
+}}"""
+
+
 def inline(conditions: str) -> str:
     return (
         'resource "aws_iam_role" "r" {\n  name = "site-apply"\n  assume_role_policy = jsonencode({\n'
@@ -289,8 +304,8 @@ def inline(conditions: str) -> str:
             [("too-wide", 8)],
         ),
         (
-            f'StringEquals = {{ "{HOST}:aud" = "{AWS_AUDIENCE}", "{HOST}:sub" = "{FIRST}", "{HOST}:repository_id" = "23" }}',  # noqa: E501
-            [("missing", 4), ("wrong-repository", 7)],
+            REPOSITORY_23,
+            [("missing", 4), ("wrong-repository", 9)],
         ),
     ],
 )
