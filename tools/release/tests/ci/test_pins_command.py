@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from release.ci.uses import MARK
+from release.ci.render import MARK
 from scratch import DAY, Result, Scratch
 
 _OTHER = "f" * 40
@@ -249,6 +250,23 @@ def test_a_bump_in_a_generated_workflow_is_adopted(stage: Stage) -> None:
     assert [place["line"] for place in found["places"]] == [8, 9]
     assert stage.scratch.text(_PINS) == before.replace(stage.shas["v1.0.0"], new).replace("v1.0.0", "v2.0.0")
     assert "nothing to adopt" in stage.scratch.run("ci", "pins", "adopt").ok().out
+
+
+def test_what_a_bot_did_to_real_workflows_is_adopted_and_then_nothing_differs(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path / "site")
+    scratch.commit("all", {"tools/x/pyproject.toml": '[project]\nname = "x"\nversion = "1.0.0"\n'})
+    scratch.run("ci", "generate").ok()
+    scratch.commit("chore: generate")
+    pin = next(one for one in scratch.run("ci", "pins", "list", "--json").ok().json["pins"] if one["workflows"])
+    assert len(pin["workflows"]) > 1
+    for name in pin["workflows"]:
+        old = re.compile(rf"{pin['sha']}( +# ){re.escape(pin['version'])}")
+        scratch.write({name: old.sub(rf"{_OTHER}\1v99.0.0", scratch.text(name))})
+    assert scratch.run("ci", "generate", "--check").code == 1
+    assert f"{pin['version']} → v99.0.0" in scratch.run("ci", "pins", "adopt").ok().out
+    scratch.run("ci", "generate", "--check").ok()
+    assert re.search(rf"@{_OTHER} +# v99\.0\.0$", scratch.text(pin["workflows"][0]), re.MULTILINE)
+    assert _PINS in scratch.git("status", "--porcelain=v1", "-uall")
 
 
 def test_a_packaged_pin_is_adopted_into_a_new_file(stage: Stage) -> None:

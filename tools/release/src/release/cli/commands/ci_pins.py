@@ -195,25 +195,31 @@ def _show(found: list[Update], dry_run: bool) -> None:
 @json_option
 @click.pass_context
 def adopt(ctx: click.Context, folder: Path | None, allow_downgrade: bool, as_json: bool) -> None:
-    """Take over what Dependabot or Renovate bumped in generated workflows; write it into .github/pins.yaml.
+    """Take over what Dependabot or Renovate bumped in generated workflows, and generate them anew.
 
-    Workflows that aren't generated are left alone. Where only the SHA or only the comment changed, the action's
-    repository is asked which version it is.
+    The bumps are written into .github/pins.yaml. Workflows that aren't generated are left alone. Where only the SHA or
+    only the comment changed, the action's repository is asked which version it is.
     """
     from release.flow import pins as flow
+    from release.flow.ci import regenerate
 
     repository = open_repository(ctx)
     own, known = flow.load(repository)
     found = flow.adopt(known, flow.workflows(repository), _upstream(folder), allow_downgrade=allow_downgrade)
     if found:
         flow.write(repository, own, [one.after for one in found])
+    drifts = regenerate(repository) if found else ()
     if as_json:
-        print_json({"adopted": [_adopted(one) for one in found]})
+        generated = [{"path": one.path, "state": one.state} for one in drifts]
+        print_json({"adopted": [_adopted(one) for one in found], "generated": generated})
         return
     for one in found:
         where = counted(len(one.places), "place")
         click.echo(printable(f"{one.after.uses}: {one.before.version} → {one.after.version} in {where}"))
-    click.echo("next: release ci generate" if found else "nothing to adopt: the generated workflows have the pins")
+    for drift in drifts:
+        click.echo(printable(f"{drift.path}: {drift.state}, generated anew"))
+    if not found:
+        click.echo("nothing to adopt: the generated workflows have the pins")
 
 
 def _adopted(one: Adopted) -> dict[str, object]:
