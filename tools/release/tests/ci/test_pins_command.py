@@ -200,6 +200,15 @@ def test_a_longer_cooldown_keeps_more_back(stage: Stage) -> None:
     assert (found["to"], found["waiting"]) == (None, "v1.1.0")
 
 
+@pytest.mark.parametrize(("seconds", "raised"), [(0, True), (1, False)])
+def test_the_cooldown_ends_to_the_second(stage: Stage, seconds: int, raised: bool) -> None:
+    stage.action.clock = DAY - 7 * 86_400 - 1 + seconds
+    sha = stage.release("v1.1.0")
+    assert stage.action.git("show", "-s", "--format=%ct", sha) == str(DAY - 7 * 86_400 + seconds)
+    (found,) = stage.run("update", "acme/tool", "--json").ok().json["pins"]
+    assert (found["to"] is not None, found["waiting"]) == ((True, None) if raised else (False, "v1.1.0"))
+
+
 @pytest.mark.parametrize("days", ["6", "0", "-1"])
 def test_a_cooldown_below_a_week_is_refused(stage: Stage, days: str) -> None:
     result = stage.run("update", "acme/tool", f"--cooldown={days}")
@@ -369,9 +378,12 @@ def test_the_export_takes_numbers_and_inner_uses_over_from_a_lock(stage: Stage) 
     assert made["dependencies"] == {name: lock["dependencies"][name] for name in (inner, key)}  # type: ignore[index]
 
 
-def test_numbers_hold_for_another_commit_and_inner_uses_do_not(stage: Stage) -> None:
+@pytest.mark.parametrize("key", ["acme/tool@v0", "acme/tool@{sha}"])
+def test_numbers_hold_for_another_commit_and_inner_uses_do_not(stage: Stage, key: str) -> None:
     entry = {"ref": "v0", "commit": f"sha1-{_OTHER}", "owner_id": 7, "repo_id": 8, "uses": ["acme/inner@v3"]}
-    lock = {"version": "v0.0.2", "dependencies": {"acme/tool@v0": entry}}
+    inner = {"ref": "v3", "commit": f"sha1-{_OTHER}", "owner_id": 7, "repo_id": 9}
+    entries = {key.format(sha=stage.shas["v1.0.0"]): entry, "acme/inner@v3": inner}
+    lock = {"version": "v0.0.2", "dependencies": entries}
     stage.scratch.write({"old.lock": yaml.safe_dump(lock)})
     result = stage.scratch.run("ci", "pins", "export", "--known", "old.lock").ok()
     (made,) = yaml.safe_load(result.out)["dependencies"].values()
