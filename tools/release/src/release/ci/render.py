@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from release.ci.emit import Node, Noted, emit, plain
-from release.ci.expression import Expression, Template, call, context
+from release.ci.expression import Expression, Template, call, context, either, literal
 from release.ci.workflow import Concurrency, Job, Step, Trigger, Value, Workflow, run_condition
 
 __all__ = ["MARK", "Dialect", "document", "model", "text"]
@@ -90,8 +90,9 @@ def _job(job: Job, dialect: Dialect) -> Node:
 
 def _strategy(job: Job) -> dict[str, Node]:
     if job.axes:
-        source = job.matrix_from or call("fromJSON", context(f"needs.plan.outputs.{job.id}-cells"))
-        include: Node = str(source if job.matrix_from is None else call("fromJSON", job.matrix_from))
+        cells = job.matrix_from or context(f"needs.plan.outputs.{job.id}-cells")
+        # GitHub looks at the job's condition first and act at the matrix: there is none when the job before has failed.
+        include: Node = str(call("fromJSON", either(cells, literal("[]"))))
     elif job.matrix:
         include = [dict(cell) for cell in job.matrix]
     else:

@@ -47,7 +47,7 @@ def opening(site: Site, *, history: bool = False, caches: bool = False, tool: bo
     """
     ci = site.config.ci
     steps = []
-    if ci.egress is not Egress.OFF:
+    if ci.egress is not Egress.NONE:
         inputs: dict[str, Value] = {"egress-policy": ci.egress.value}
         if ci.egress is Egress.BLOCK:
             inputs["allowed-endpoints"] = "\n".join(ci.endpoints) + "\n"

@@ -81,7 +81,7 @@ class Egress(enum.Enum):
 
     AUDIT = "audit"
     BLOCK = "block"
-    OFF = "off"
+    NONE = "none"
 
 
 class Severity(enum.Enum):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from release.ci.catalogue.terraform_plan import environments, roots
-from release.ci.expression import Expression, Template, always, both, context, either, equal
+from release.ci.expression import Expression, Template, both, cancelled, context, either, equal, negated
 from release.ci.part import Frame, Part
 from release.ci.site import Site
 from release.ci.steps import login, opening, release, terraform
@@ -60,11 +60,14 @@ def _apply(site: Site, environment: str, before: tuple[str, ...]) -> Job:
 
 
 def _none_failed(before: tuple[str, ...]) -> Expression | None:
-    """Return the condition that each earlier environment was applied or had nothing to apply."""
+    """Return the condition that each earlier environment was applied or had nothing to apply.
+
+    Not ``always()``: that is true after a person has cancelled the run, and would go on to the next environment.
+    """
     if not before:
         return None
     ended = (context(f"needs.{id_}.result") for id_ in before)
-    return both(always(), *(either(equal(result, "success"), equal(result, "skipped")) for result in ended))
+    return both(negated(cancelled()), *(either(equal(result, "success"), equal(result, "skipped")) for result in ended))
 
 
 def _frame(site: Site) -> Frame:
