@@ -1,7 +1,7 @@
 """Publish all tags of the current repository and die by SIGKILL at the event whose number is the first argument.
 
 Events are each thing that is about to be done and each that was reported. The second argument is the destination, the
-others are digests (NAME=sha256:…). Prints the events.
+others are tags and digests (NAME=sha256:…). Prints the events.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from release.repository.git import Repository
 
 def main() -> None:
     fatal, destination = int(sys.argv[1]), sys.argv[2]
-    digests = dict(text.split("=", 1) for text in sys.argv[3:])
+    digests = dict(text.split("=", 1) for text in sys.argv[3:] if "=" in text)
     events = 0
 
     def event(text: str) -> None:
@@ -35,7 +35,7 @@ def main() -> None:
     try:
         publish_releases(
             Repository.open(Path.cwd()),
-            (),
+            [text for text in sys.argv[3:] if "=" not in text],
             environment=os.environ,
             to=[destination],
             digests=digests,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 __all__ = ["CargoFailed", "cargo", "locked", "without_tokens"]
 
-_LAST_LINES = 12
+_MOST_LINES = 12
 
 
 class CargoFailed(Exception):
@@ -37,8 +37,9 @@ def cargo(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
     except FileNotFoundError:
         raise CargoFailed("there is no cargo; install it with https://rustup.rs") from None
     if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()[-_LAST_LINES:]
-        said = " | ".join(line.strip() for line in lines if line.strip())
+        lines = [line.strip() for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
+        first = next((number for number, line in enumerate(lines) if line.startswith("error")), 0)
+        said = " | ".join(lines[first:][:_MOST_LINES])
         raise CargoFailed(f"cargo {arguments[0]}: {said or f'exit code {done.returncode}'}")
     return done.stdout.decode(errors="replace")
 

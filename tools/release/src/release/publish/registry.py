@@ -181,6 +181,8 @@ class OciRepository:
             params["scope"] = f"repository:{self.name}:pull,push"
         headers = {"Authorization": self._basic()} if self._credentials or push else {}
         answer = self._http.send("GET", realm, headers=headers, params=params)
+        if answer.status_code in (401, 403) and self._credentials is None:
+            raise self._unknown()
         if answer.status_code != 200:
             raise Transport.refusal(answer, "asking for a token")
         data = answer.json()

@@ -8,9 +8,11 @@ version of the toolchain is part of what makes a crate (``rust-toolchain.toml``)
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
+
+import msgspec
 
 from release.model.component import EdgeKind
 from release.publish.cargo import CargoFailed, cargo, locked, without_tokens
@@ -47,7 +49,8 @@ class Crate:
                     if not parts:
                         raise
                     packages = [word for one in (*parts, component.native) for word in ("--package", one)]
-                    cargo([*base, *packages], manifest.parent, environment)
+                    index = _index(component.native, set(parts), manifest, environment)
+                    cargo([*base, *packages, *index], manifest.parent, environment)
             except CargoFailed as error:
                 raise refused(component, error.what, fix="mend what Cargo says and release that") from None
             file = Path(target) / "package" / f"{component.native}-{source.version}.crate"
@@ -63,3 +66,18 @@ def _parts(source: Source, whole: str, seen: set[str]) -> Iterator[str]:
             seen.add(edge.part)
             yield from _parts(source, edge.part, seen)
             yield source.workspace.components[edge.part].native
+
+
+def _index(name: str, parts: Collection[str], manifest: Path, environment: Mapping[str, str]) -> list[str]:
+    """Return the option that names the registry which the crate ``name`` takes its parts from, none for crates.io."""
+    words = ["metadata", "--no-deps", "--format-version", "1"]
+    data = msgspec.json.decode(cargo(words, manifest.parent, environment))
+    found = (
+        dependency["registry"]
+        for package in data["packages"]
+        if package["name"] == name
+        for dependency in package["dependencies"]
+        if dependency["name"] in parts and dependency["registry"]
+    )
+    index: str | None = next(found, None)
+    return ["--index", index] if index is not None else []
