@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from release.errors import ConfigError, GitStateError, HistoryError, ReleaseError
@@ -22,6 +23,9 @@ from release.workspace.config import CONFIG
 from release.workspace.delivery import Destination, Publish
 
 __all__ = ["Row", "publish_releases", "secret_names"]
+
+_OF_THE_RUNNER = frozenset({"ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_RUNTIME_TOKEN"})
+"""With these anyone could speak for the workflow: code that is built while publishing must not see them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,15 @@ def publish_releases(
 
     What is published where is what ``release.yaml`` says at HEAD; ``to`` takes a part of it. ``digests`` holds those of
     images by the component's name. Parts come before wholes, and releases of earlier commits before later ones.
-    ``report`` gets each thing when it is settled, ``before`` the name of each that is about to be sent. Returns the
-    number of releases. A dry run only looks.
+    A destination gets its own secrets of ``environment`` and no others. ``report`` gets each thing when it is settled,
+    ``before`` the name of each that is about to be sent. Returns the number of releases. A dry run only looks.
 
     Raises:
         ReleaseError: what was reported until then is done; running it again goes on from there.
     """
-    with _without_secrets(environment, destinations), opened(repository, _plain(environment, destinations)) as at:
+    hidden = secret_names(environment, destinations.values()) | (_OF_THE_RUNNER & environment.keys())
+    plain = {name: value for name, value in environment.items() if name not in hidden}
+    with _silent_about([environment[name] for name in hidden]), opened(repository, plain) as at:
         now = at(repository.head())
         content = now.tree.read_many([CONFIG]).get(CONFIG)
         settings = now.config.publish
@@ -83,7 +89,9 @@ def publish_releases(
                 def settled(what: str, state: str, name: str = name, tagged: Tagged = tagged) -> None:
                     report(_row(tagged, name, what, state))
 
-                steps = destinations[destination.to].steps(released, destination.options, environment)
+                kind = destinations[destination.to]
+                own = {**plain, **{secret: environment[secret] for secret in secret_names(environment, [kind])}}
+                steps = kind.steps(released, destination.options, own)
                 if dry_run:
                     preview(steps, report=settled)
                 else:
@@ -91,28 +99,21 @@ def publish_releases(
         return len(found)
 
 
-def secret_names(environment: Mapping[str, str], destinations: Mapping[str, DestinationKind]) -> frozenset[str]:
-    """Return the names of the variables in ``environment`` that hold what a destination must keep to itself."""
-    known = {name for kind in destinations.values() for name in kind.secrets}
-    own = {name for name in environment if name.startswith("CARGO_") and name.endswith("_TOKEN")}
-    return frozenset((known | own) & environment.keys())
-
-
-def _plain(environment: Mapping[str, str], destinations: Mapping[str, DestinationKind]) -> dict[str, str]:
-    secrets = secret_names(environment, destinations)
-    return {name: value for name, value in environment.items() if name not in secrets}
+def secret_names(environment: Mapping[str, str], kinds: Iterable[DestinationKind]) -> frozenset[str]:
+    """Return the names of the variables in ``environment`` that hold secrets of destinations of these ``kinds``."""
+    patterns = [pattern for kind in kinds for pattern in kind.secrets]
+    return frozenset(name for name in environment if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 
 @contextmanager
-def _without_secrets(environment: Mapping[str, str], destinations: Mapping[str, DestinationKind]) -> Iterator[None]:
-    """Take the values of secrets out of what an error says, whoever said it."""
+def _silent_about(secrets: Iterable[str]) -> Iterator[None]:
+    """Take ``secrets`` out of what an error says, whoever said it."""
     try:
         yield
     except ReleaseError as error:
-        for name in secret_names(environment, destinations):
-            if environment[name]:
-                error.what = error.what.replace(environment[name], "***")
-                error.fix = error.fix.replace(environment[name], "***")
+        for secret in filter(None, secrets):
+            error.what = error.what.replace(secret, "***")
+            error.fix = error.fix.replace(secret, "***")
         error.args = (error.what,)
         raise
 

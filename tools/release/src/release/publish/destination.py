@@ -109,7 +109,7 @@ class DestinationKind(Protocol):
     options: ClassVar[Mapping[str, bool]]
     """The options it knows, and whether each is required."""
     secrets: ClassVar[Mapping[str, str]]
-    """Environment variables that hold secrets, and what each is."""
+    """Environment variables that hold secrets (``*`` stands for any letters), and what each is."""
 
     def access(self, options: Mapping[str, str]) -> Access:
         """Return what a workflow's job must be given to publish there."""

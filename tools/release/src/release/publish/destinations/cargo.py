@@ -32,12 +32,15 @@ class Cargo:
 
     name: ClassVar[str] = "cargo"
     options: ClassVar[Mapping[str, bool]] = {"registry": False, "index": False}
-    secrets: ClassVar[Mapping[str, str]] = {_TOKEN: "the registry's token; crates.io gives one for a run by OIDC"}
+    secrets: ClassVar[Mapping[str, str]] = {
+        _TOKEN: "the registry's token; crates.io gives one for a run by OIDC",
+        "CARGO_REGISTRIES_*_TOKEN": "the token of the registry that is named",
+    }
 
     def access(self, options: Mapping[str, str]) -> Access:
         """Return the way to a token by OIDC for crates.io (trusted publishing), the token of any other registry."""
         if options.get("registry", _CRATES_IO) != _CRATES_IO:
-            return Access(secrets=self.secrets)
+            return Access(secrets={_TOKEN: self.secrets[_TOKEN]})
         reason = "prove to crates.io which workflow asks for a token"
         return Access(trusted=Trusted("rust-lang/crates-io-auth-action", "token", _TOKEN, reason))
 
