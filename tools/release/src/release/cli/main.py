@@ -27,6 +27,7 @@ _COMMANDS = (
     "changelog",
     "tag",
     "ci",
+    "tf",
     "config",
     "completion",
 )
