@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from release.ci.compose import compose
 from release.ci.drift import moved, only_pins
 from release.ci.emit import emit
+from release.ci.gaps import ignored
 from release.ci.pins import OWN, Pins
 from release.ci.render import MARK, Dialect, text
 from release.ci.site import Site
@@ -26,8 +26,6 @@ __all__ = ["FOLDER", "Drift", "drift", "generate", "regenerate", "survey_site", 
 FOLDER = ".github/workflows"
 LINTER = ".github/actionlint.yaml"
 ATTRIBUTES = ".gitattributes"
-_QUEUED = re.compile(r"^ +queue: max$", re.MULTILINE)
-_QUEUE = 'unexpected key "queue" for "concurrency" section'
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +55,12 @@ def survey_site(repository: Repository) -> Site:
 def wanted(workflows: tuple[Workflow, ...], dialect: Dialect = "github") -> dict[str, str]:
     """Return the files that ``workflows`` are, by path, with the linter's settings where these need any."""
     files = {f"{FOLDER}/{workflow.id}.yml": text(workflow, dialect) for workflow in workflows}
-    queued = [path for path, content in files.items() if _QUEUED.search(content)]
-    if queued:
-        ignored = {path: {"ignore": [_QUEUE]} for path in queued}
-        header = [f"{MARK.removeprefix('# ')}: actionlint doesn't know `queue: max` yet (docs/ci.md says more)."]
-        files[LINTER] = emit({"paths": ignored}, header=header)
+    gaps = ignored(files)
+    if gaps:
+        said = dict.fromkeys(f"{gap.why}: {gap.link}" for found in gaps.values() for gap in found)
+        header = [f"{MARK.removeprefix('# ')}: what actionlint doesn't know yet.", *said]
+        paths = {path: {"ignore": [gap.message for gap in found]} for path, found in gaps.items()}
+        files[LINTER] = emit({"paths": paths}, header=header)
     return files
 
 
