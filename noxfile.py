@@ -6,6 +6,7 @@ skips its session and says what to install; with CI=true it is an error instead.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -23,12 +24,20 @@ ROOT = Path(__file__).parent
 TYPED = ["tools/release/src", "noxfile.py", "build-support", "bench", "dev"]
 TESTS = "tools/release/tests"
 DOC_TESTS = f"{TESTS}/test_docs.py"
+ACT_TESTS = f"{TESTS}/ci/test_act.py"
+ACTIONLINT = "1.7.12"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moodle-platform"
 COMPILE = ("pip", "compile", "--quiet", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links")
 COMPILE_AGAIN = "--custom-compile-command=./dev nox -s lock"
 TOOLCHAINS = {
-    "cargo": "Rust, the version that Cargo.toml names or newer (rustup)",
+    "cargo": "Rust, the version that rust-toolchain.toml names (rustup)",
     "php": "PHP 8.1 or newer (Debian: php-cli php-mbstring php-xml)",
     "phpunit": "PHPUnit (Debian: phpunit)",
+}
+FOR_MOODLE = {
+    "docker": "Docker, for the database",
+    "composer": "Composer, for moodle-plugin-ci",
+    "php": "PHP in a version that the Moodle branch runs on",
 }
 PANTS_PYTHONS = ("3.9", "3.8", "3.7")
 
@@ -55,8 +64,12 @@ def typecheck(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Test `release`; arguments after -- go to pytest in place of the whole suite."""
-    python(session, "pytest", *(session.posargs or ["-n", "auto", TESTS, f"--ignore={DOC_TESTS}"]))
+    """Test `release`, or the Python packages that COMPONENTS names; arguments after -- go to pytest in their place."""
+    if session.posargs:
+        python(session, "pytest", *session.posargs)
+        return
+    folders = [f"{folder}/tests" for folder in components(session, "python")]
+    python(session, "pytest", "-n", "auto", *folders, f"--ignore={DOC_TESTS}", f"--ignore={ACT_TESTS}")
 
 
 @nox.session
@@ -66,27 +79,65 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def workflows(session: nox.Session) -> None:
+    """Check that the workflows are as generated, and lint them: actionlint, shellcheck, zizmor, the JSON schema."""
+    python(session, "release", "ci", "generate", "--check")
+    session.run(sys.executable, "build-support/lint_workflows.py", actionlint_path(session))
+
+
+@nox.session
+def act(session: nox.Session) -> None:
+    """Execute generated workflows by act, without Docker, every action a stub."""
+    if not shutil.which("act"):
+        lacking(session, "`act` isn't in the environment of ./dev")
+    python(session, "pytest", *(session.posargs or ["-n", "auto"]), ACT_TESTS)
+
+
+@nox.session
 def rust(session: nox.Session) -> None:
-    """Check format and clippy of the crates and test them, with exactly what Cargo.lock names."""
+    """Check and test the crates, or those that COMPONENTS names, with exactly what Cargo.lock names."""
     need(session, "cargo")
+    crates = [option for name in components(session, "crate").values() for option in ("--package", name)]
+    chosen = crates if os.environ.get("COMPONENTS") else ["--workspace"]
     session.run("cargo", "fmt", "--check")
-    session.run("cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings")
-    session.run("cargo", "test", "--workspace", "--locked", *session.posargs)
+    session.run("cargo", "clippy", *chosen, "--all-targets", "--locked", "--", "--deny", "warnings")
+    session.run("cargo", "test", *chosen, "--locked", *session.posargs)
 
 
 @nox.session
 def php(session: nox.Session) -> None:
-    """Check the syntax of the plugins and, where its rules are here, Moodle's style; run their own tests."""
+    """Check the syntax and, where its rules are here, Moodle's style of plugins, all or COMPONENTS; run their tests."""
     need(session, "php")
     need(session, "phpunit")
-    for file in sorted(Path("plugins").rglob("*.php")):
+    folders = [Path(folder) for folder in components(session, "plugin")]
+    for file in sorted(file for folder in folders for file in folder.rglob("*.php")):
         session.run("php", "-l", str(file), silent=True)
-    for config in sorted(Path("plugins").glob("*/phpunit.xml.dist")):
-        session.run("phpunit", "--configuration", str(config))
+    for config in [folder / "phpunit.xml.dist" for folder in folders]:
+        if config.exists():
+            session.run("phpunit", "--configuration", str(config))
     if knows_moodle_style():
-        session.run("phpcs", "--standard=moodle", "plugins")
+        session.run("phpcs", "--standard=moodle", *map(str, folders))
     else:
         session.warn("skipped: Moodle's coding style: `phpcs -i` knows no `moodle` (Composer: moodlehq/moodle-cs)")
+
+
+@nox.session(default=False)
+def moodle(session: nox.Session) -> None:
+    """Test plugins inside a Moodle, by moodle-plugin-ci; COMPONENTS, MOODLE_BRANCH, DB and DB_IMAGE choose.
+
+    It needs Docker, Composer with a network, git, a PHP that the branch runs on, and the client of the database
+    (`psql` or `mysql`), with which moodle-plugin-ci makes the database.
+    """
+    for program, what in FOR_MOODLE.items():
+        need(session, program, what)
+    folders = components(session, "plugin")
+    session.run(sys.executable, "build-support/moodle_plugins.py", str(CACHE / "moodle-plugin-ci"), *folders)
+
+
+@nox.session(default=False)
+def actionlint(session: nox.Session) -> None:
+    """Build actionlint, if it isn't here, and say where it is."""
+    session.log(actionlint_path(session))
 
 
 @nox.session(default=False)
@@ -135,10 +186,10 @@ def python(session: nox.Session, module: str, *arguments: str) -> None:
     session.run(sys.executable, "-m", module, *arguments)
 
 
-def need(session: nox.Session, program: str) -> None:
-    """Go on only when the program is on PATH."""
+def need(session: nox.Session, program: str, what: str = "") -> None:
+    """Go on only when the program is on PATH; `what` says what it is, unless TOOLCHAINS does."""
     if not shutil.which(program):
-        lacking(session, f"`{program}` isn't here: install {TOOLCHAINS[program]}")
+        lacking(session, f"`{program}` isn't here: install {what or TOOLCHAINS[program]}")
 
 
 def lacking(session: nox.Session, message: str) -> NoReturn:
@@ -146,6 +197,32 @@ def lacking(session: nox.Session, message: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         session.error(message)
     session.skip(message)
+
+
+def components(session: nox.Session, kind: str) -> dict[str, str]:
+    """Return the folders of the components of a kind with their names: all, or those that COMPONENTS names."""
+    command = [sys.executable, "-m", "release", "status", "--json"]
+    listed = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+    found = {one["name"]: one["path"] for one in listed["components"] if one["kind"] == kind}
+    wanted = os.environ.get("COMPONENTS", "").split() or list(found)
+    for name in wanted:
+        if name not in found:
+            session.error(f"COMPONENTS: there is no {kind} {name!r}: {' '.join(found)}")
+    return {found[name]: name for name in wanted}
+
+
+def actionlint_path(session: nox.Session) -> str:
+    """Return the actionlint of the pinned version: ACTIONLINT, the one on PATH, or one built from source and kept."""
+    built = CACHE / "bin" / "actionlint"
+    for candidate in filter(None, [os.environ.get("ACTIONLINT"), shutil.which("actionlint"), str(built)]):
+        if Path(candidate).exists():
+            said = subprocess.run([candidate, "--version"], check=False, capture_output=True, text=True).stdout
+            if said.split("\n")[0].removeprefix("v") == ACTIONLINT:
+                return candidate
+    need(session, "go", f"Go, which builds actionlint {ACTIONLINT}, or name that actionlint in ACTIONLINT")
+    package = f"github.com/rhysd/actionlint/cmd/actionlint@v{ACTIONLINT}"
+    session.run("go", "install", package, env={"GOBIN": str(built.parent)})
+    return str(built)
 
 
 def shell_scripts() -> list[str]:
