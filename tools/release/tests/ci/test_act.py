@@ -56,6 +56,21 @@ publish:
     files: {to: folder, options: {path: /srv/files}}
   kinds: {crate: [crates], plugin: [files]}
 """
+_WITH_CHART = """\
+main: main
+environments: {dev: {}}
+ci: {egress: none}
+rollout:
+  chart: campus-chart
+  release: campus
+  helm: 3.19.0
+  stages: [{name: canary, environment: dev, check: nox -s smoke}]
+publish:
+  destinations:
+    crates: {to: cargo}
+    registry: {to: oci, options: {repository: ghcr.io/acme}}
+  kinds: {crate: [crates], chart: [registry]}
+"""
 _PARTS = ("noxfile.py", "Cargo.toml", "crates/", "tools/", "terraform/site/", "terraform/modules/", "README.md")
 
 
@@ -342,6 +357,25 @@ class TestRelease:
         run = self.released(acting, tagged, fail="publish-crate-crates release publish core*")
         assert "publish-plugin-files" not in run.results
         assert run.code != 0
+
+    def test_starts_the_rollout_of_a_released_chart_though_no_crate_was_released(self, tmp_path: Path) -> None:
+        repository = Scratch(tmp_path / "other")
+        repository.commit("feat: begin", {**FILES, "release.yaml": _WITH_CHART})
+        folder = tmp_path / "act-other"
+        folder.mkdir()
+        acting = Acting(repository, folder)
+        chart = '[{"tag":"campus-chart-v1.2.0","component":"campus-chart","version":"1.2.0"}]'
+        run = self.released(acting, {"tags": '["campus-chart-v1.2.0"]', "crate": "[]", "chart": chart})
+        assert "publish-crate-crates" not in run.results
+        assert run.commands("release publish") == ["release publish campus-chart-v1.2.0 --to registry"]
+        assert run.of("start-rollout", "gh workflow run helm-rollout.yml")
+        assert run.code == 0
+        again = self.released(
+            acting,
+            {"tags": '["campus-chart-v1.2.0"]', "crate": "[]", "chart": chart},
+            fail="publish-chart-registry release publish*",
+        )
+        assert again.of("start-rollout", "gh") == []
 
 
 class TestFork:

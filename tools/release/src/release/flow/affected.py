@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from release.ci.change import Change
@@ -18,7 +18,7 @@ from release.workspace.config import CONFIG, Config, load
 from release.workspace.discover import Workspace, discover
 from release.workspace.globs import matcher
 
-__all__ = ["Affected", "affected", "change"]
+__all__ = ["Affected", "affected", "change", "spread"]
 
 _MADE_FROM = matcher((f"/{CONFIG}", f"/{NOXFILE}", "/.github/"))
 
@@ -50,7 +50,7 @@ def affected(repository: Repository, base: str) -> tuple[Workspace, list[Affecte
             f"{base} and HEAD have no common history here",
             fix="git fetch --unshallow origin" if repository.shallow else "name a base that HEAD descends from",
         )
-    return workspace, _spread(workspace, config, files)
+    return workspace, spread(workspace, config, files)
 
 
 def change(repository: Repository, event: Event) -> tuple[Site, Change]:
@@ -68,7 +68,7 @@ def change(repository: Repository, event: Event) -> tuple[Site, Change]:
     if files is None or any(_MADE_FROM(path) for path in files):
         names: Collection[str] = workspace.components
     else:
-        names = [one.name for one in _spread(workspace, config, files)]
+        names = [one.name for one in spread(workspace, config, files)]
     components = {name: workspace.components[name] for name in names}
     roots = affected_roots(tree, config, files if files is not None else (CONFIG,))
     known = None if files is None else frozenset(files)
@@ -97,7 +97,8 @@ def _changed(repository: Repository, base: str, head: str) -> list[str] | None:
     return [path for path in out.decode(errors="surrogateescape").split("\0") if path]
 
 
-def _spread(workspace: Workspace, config: Config, files: list[str]) -> list[Affected]:
+def spread(workspace: Workspace, config: Config, files: Iterable[str]) -> list[Affected]:
+    """Return the components that own any of ``files``, and transitively all that contain them, parts before wholes."""
     nothing = matcher(())
     further = {name: matcher(config.of(name).paths) for name in workspace.components if config.of(name).paths}
     layout = Layout.of(workspace.components, Rules(nothing, {}, further), changelogs=False)

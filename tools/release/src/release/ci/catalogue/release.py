@@ -191,6 +191,11 @@ def _started(site: Site, before: tuple[str, ...]) -> Job | None:
         runner=site.config.ci.runner,
         minutes=15,
         after=("tag", *before),
+        # Said in full: without a condition GitHub skips a job when any job up the chain was skipped, such as that of a
+        # kind with nothing to publish.
+        condition=both(
+            negated(cancelled()), *(equal(context(f"needs.{id_}.result"), "success") for id_ in ("tag", *before))
+        ),
         steps=(*opening(site, tool=False), start),
         axes=("tag", "component", "version"),
         matrix_from=context("needs.tag.outputs.chart"),
