@@ -74,7 +74,7 @@ def _frame(site: Site) -> Frame:
     return Frame(
         name="terraform-apply",
         why="Applies the reviewed Terraform plans of what was merged, from the first environment to the last.",
-        triggers=(Trigger("push", {"branches": (site.config.main,)}), Trigger("workflow_dispatch")),
+        triggers=(Trigger("push", {"branches": (site.config.main,)}),),
         concurrency=Concurrency("terraform-apply", queued=True),
     )
 

@@ -24,7 +24,7 @@ def _drift(site: Site, environment: str) -> Job:
     look = release(
         site,
         "Look for drift",
-        'tf drift "$ROOT" --environment "$ENVIRONMENT"',
+        'tf drift "$ROOT" --environment "$ENVIRONMENT" --issue --no-lock',
         Grant("issues", "write", "open or close the issue about drift"),
         env={"ROOT": context("matrix.root"), "ENVIRONMENT": environment},
     )

@@ -79,7 +79,7 @@ def _plan(site: Site, environment: str) -> Job:
     plan = release(
         site,
         "Plan, show, and keep the plan",
-        'tf plan "$ROOT" --environment "$ENVIRONMENT" --store "$STORE" --commit "$COMMIT" --comment',
+        'tf plan "$ROOT" --environment "$ENVIRONMENT" --store "$STORE" --commit "$COMMIT" --comment --no-lock',
         Grant("pull-requests", "write", "show the plan in a comment of the pull request"),
         env={
             "ROOT": context("matrix.root"),
