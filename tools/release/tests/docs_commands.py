@@ -10,6 +10,8 @@ decide:
     block before in the same document ended)
 ``<!-- exit: 7 -->``
     its last command ends with this code
+``<!-- needs: terraform -->``
+    it is run only where this program is
 ``<!-- not run: reason -->``
     it can't be run in a test
 
@@ -110,6 +112,8 @@ class Session:
 
     def run(self, block: Block) -> Iterator[str]:
         """Run the commands of ``block`` and yield a sentence for each that does not do what the document says."""
+        if "needs" in block.notes and shutil.which(block.notes["needs"]) is None:
+            return
         skipped = {text for text, _ in left_out(block)}
         known = [command for command in _commands(block) if command.text not in skipped]
         if not known:
