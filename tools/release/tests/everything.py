@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from release.ci.site import Site
+from release.flow.ci import survey_site
+from release.repository.git import Repository
 from scratch import Scratch, chart, crate, image, plugin, workspace_toml
 
-__all__ = ["FILES", "RELEASE_YAML", "everything"]
+__all__ = ["FILES", "RELEASE_YAML", "everything", "surveyed"]
 
 _DIGEST = "c6222b54873a2fb19591cb06b93ef2825c03cdb680396e3600f24921f340f630"
 
@@ -106,3 +109,8 @@ def everything(path: Path) -> Scratch:
     repository = Scratch(path)
     repository.commit("feat: begin", FILES)
     return repository
+
+
+def surveyed(repository: Scratch) -> Site:
+    """Return what the catalogue of workflows has to know about ``repository``."""
+    return survey_site(Repository.open(repository.path))
