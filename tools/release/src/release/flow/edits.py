@@ -20,7 +20,7 @@ from release.model.plan import (
 from release.model.version import Level
 from release.workspace.kinds import KINDS
 
-__all__ = ["edits", "entries"]
+__all__ = ["edits", "entries", "told"]
 
 
 def edits(survey: Survey, bumps: Mapping[str, Bump], date: str) -> tuple[FileEdit, ...]:
@@ -43,12 +43,12 @@ def edits(survey: Survey, bumps: Mapping[str, Bump], date: str) -> tuple[FileEdi
     for path, bump in changelogs.items():
         content = contents.setdefault(path, None)
         replacements.setdefault(path, []).extend(
-            insert(content, str(bump.after), date, entries(_told(survey, bump)), path)
+            insert(content, str(bump.after), date, entries(told(survey, bump)), path)
         )
     return tuple(FileEdit.build(path, contents[path], found) for path, found in sorted(replacements.items()) if found)
 
 
-def _told(survey: Survey, bump: Bump) -> Bump:
+def told(survey: Survey, bump: Bump) -> Bump:
     """Return ``bump`` with the reasons that its changelog tells of.
 
     A pre-release tells of the commits since the one before; a final version of all since the last final one, so

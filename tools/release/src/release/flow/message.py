@@ -10,8 +10,12 @@ from release.model.plan import Bump, Plan, Request
 __all__ = ["commit_message", "line", "read_request", "tag_message"]
 
 
-def commit_message(plan: Plan) -> str:
-    """Return the message of ``plan``'s commit: a subject, a line for each component, and trailers."""
+def commit_message(plan: Plan, *, proposed: bool = False) -> str:
+    """Return the message of ``plan``'s commit: a subject, a line for each component, and trailers.
+
+    Of one that is ``proposed``, ``Release-Base`` tells the commit that it was planned on: it can be merged on top of
+    later ones, and then its parent says no more which commits it released.
+    """
     names = [f"{bump.component} {bump.after}" for bump in plan.bumps]
     few = ", ".join(names)
     subject = f"chore(release): {few if len(few) <= 56 else f'{len(names)} components'}"
@@ -20,6 +24,7 @@ def commit_message(plan: Plan) -> str:
         f"Release-Plan: {digest(plan)}",
         f"Release-Date: {plan.date}",
         f"Release-Request: {_request(plan)}",
+        *([f"Release-Base: {plan.base}"] if proposed else []),
         *(_trailer(bump) for bump in plan.bumps),
     ]
     return "\n".join([subject, "", *lines, "", *trailers, ""])

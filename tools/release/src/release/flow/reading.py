@@ -75,6 +75,9 @@ class Reader:
         self.seen_moves: set[tuple[str, str]] = set()
         self.touched: dict[str, frozenset[str]] = {}
         self.unreleased: dict[tuple[str | None, ...], dict[str, int]] = {}
+        self.bases: dict[str, str | None] = {}
+        """For each release that was merged on top of later commits: the commit that it was planned on."""
+        self.texts: dict[str, str] = {}
         self.position: dict[str, int] = {}
 
     def points(self) -> tuple[dict[str, Point], dict[str, Point]]:
@@ -174,7 +177,7 @@ class Reader:
             if point.source not in ("trailer", "build", "baseline"):
                 by_commit.setdefault(point.commit, []).append((name, point))
         silent: list[tuple[str, Point]] = []
-        for sha, text in self.history.messages(list(by_commit)).items():
+        for sha, text in self._texts(list(by_commit)).items():
             said = {name: version for name, version, _ in parse_message(text).released}
             for name, point in by_commit[sha]:
                 if said.get(name, str(point.version)) != str(point.version):
@@ -259,8 +262,37 @@ class Reader:
     def _needed(self, points: Mapping[str, Point]) -> dict[str, int]:
         commits = tuple([points[name].commit if name in points else None for name in self.names])
         if commits not in self.unreleased:
-            self.unreleased[commits] = unreleased(self.graph.order, self.graph.parents, commits)
+            self._find_bases([sha for sha in dict.fromkeys(commits) if sha is not None])
+            reached = [self.bases.get(sha, sha) if sha is not None else None for sha in commits]
+            found = unreleased(self.graph.order, self.graph.parents, reached)
+            for bit, sha in enumerate(commits):
+                if sha is not None and self.bases.get(sha) is not None and sha in found:
+                    found[sha] &= ~(1 << bit)
+                    if not found[sha]:
+                        del found[sha]
+            self.unreleased[commits] = found
         return self.unreleased[commits]
+
+    def _find_bases(self, points: Sequence[str]) -> None:
+        """Find the releases among ``points`` that were merged on top of commits which their plan did not know.
+
+        These commits are not released by them. Where a shallow clone doesn't say, nothing is: it is refused then.
+        """
+        for sha, text in self._texts(points).items():
+            base = parse_message(text).footer("Release-Base") if "\nRelease-Base: " in text else None
+            if base is None or base in self.graph.parents[sha][:1]:
+                continue
+            if base in self.graph.parents:
+                self.bases[sha] = base
+            elif sha in self.repository.shallow and f"parent {base}" not in self._raw(sha):
+                self.bases[sha] = None
+
+    def _texts(self, shas: Sequence[str]) -> dict[str, str]:
+        self.texts.update(self.history.messages([sha for sha in shas if sha not in self.texts]))
+        return {sha: self.texts[sha] for sha in shas if sha in self.texts}
+
+    def _raw(self, sha: str) -> list[str]:
+        return (self.repository.contents([sha])[0] or b"").decode(errors="replace").splitlines()
 
     def _read_bands(self, needed: Mapping[str, int], folders: Mapping[str, set[str]]) -> None:
         """Read commits that few components need only below these components' folders: most are then cheap.

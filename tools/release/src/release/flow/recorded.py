@@ -33,6 +33,11 @@ class Recorded:
         """The digest of the plan that the commit did."""
         return self.message.footer("Release-Plan")
 
+    @property
+    def base(self) -> str | None:
+        """The commit that the plan was made for: what the commit says, or else its parent."""
+        return self.message.footer("Release-Base") or (self.parents[0] if self.parents else None)
+
 
 def tag_names(repository: Repository, recorded: Sequence[Recorded]) -> list[tuple[str, ...]]:
     """Return the tag of each component that each of ``recorded`` released, by the configuration that it had then."""

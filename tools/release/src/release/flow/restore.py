@@ -1,4 +1,4 @@
-"""Make missing tags again from the trailers of release commits."""
+"""Make missing tags again from the trailers of release commits, and push those that the remote lacks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from release.errors import GitStateError, HistoryError
 from release.flow.message import tag_message
 from release.flow.progress import Progress, silent
 from release.flow.recorded import Recorded, recorded_before, tag_names
+from release.publish.settings import oci_address
 from release.repository.git import Repository
 from release.repository.landing import create_tag, require_identity
 from release.repository.refs import tags
+from release.repository.remote import push_tags, tagged, target
+from release.repository.tree import CommitTree
+from release.workspace.config import CONFIG, load
 
-__all__ = ["Lost", "lost_tags", "restore"]
+__all__ = ["Lost", "Newest", "lost_tags", "newest", "push_missing", "restore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,7 @@ def lost_tags(repository: Repository) -> tuple[Lost, ...]:
             "this clone is shallow: releases in the part of history that is missing would be passed over",
             fix="git fetch --unshallow --tags origin",
         )
-    told: dict[str, list[Lost]] = {}
-    for lost in _told(repository, recorded_before(repository, repository.head())):
-        told.setdefault(lost.tag, []).append(lost)
+    told = _by_tag(repository)
     present = {tag.name: tag.commit for tag in tags(repository)}
     for tag, found in told.items():
         commits = [lost.commit for lost in found]
@@ -75,6 +77,85 @@ def restore(repository: Repository, *, progress: Progress = silent) -> tuple[Los
         progress("tagging", done, len(lost))
         create_tag(repository, one.tag, one.commit, one.message, one.time)
     return lost
+
+
+def push_missing(repository: Repository, *, progress: Progress = silent) -> tuple[str, ...]:
+    """Push the tags that the history of HEAD tells of and that the remote lacks; return them. Call it after restoring.
+
+    Raises:
+        HistoryError: a tag of the remote leads elsewhere than to the commit that released it.
+        PushRefused: the remote refused, or gives no answer.
+    """
+    told = _by_tag(repository)
+    if not told:
+        return ()
+    to = target(repository, repository.branch() or "main")
+    progress(f"asking {to.remote}", 0, 0)
+    there = tagged(repository, to)
+    for tag, found in told.items():
+        commits = [lost.commit for lost in found]
+        if tag in there and there[tag] not in commits:
+            raise HistoryError(
+                f"the tag {tag} leads to {there[tag][:12]} on {to.remote}, but commit {commits[0][:12]} released it, "
+                "as its trailer says",
+                fix="decide which is right; a tag that was pushed is best left, and a new version released",
+            )
+    here = {tag.name: tag.commit for tag in tags(repository)}
+    missing = {tag: here[tag] for tag in sorted(told) if tag in here and tag not in there}
+    if missing:
+        progress(f"pushing to {to.remote}", 0, 0)
+        push_tags(repository, to, missing)
+    return tuple(missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """A tag of the newest release in the history of HEAD: what it released, where, and the component's folder.
+
+    ``repository`` is where an image is pushed to, where that is known.
+    """
+
+    tag: str
+    component: str
+    kind: str
+    version: str
+    commit: str
+    path: str
+    repository: str | None
+
+
+def newest(repository: Repository) -> tuple[Newest, ...]:
+    """Return the tags of the newest release in the history of HEAD, in the order in which it names them.
+
+    Kinds and folders are those of then; where images go is what ``release.yaml`` says at HEAD, as for publishing.
+    """
+    recorded = recorded_before(repository, repository.head())[:1]
+    if not recorded:
+        return ()
+    from release.workspace.discover import discover
+
+    now = CommitTree(repository, repository.head())
+    publish = load(now.read_many([CONFIG]).get(CONFIG)).publish
+    places = [publish.destinations[name] for name in publish.kinds.get("image", ()) if name in publish.destinations]
+    images = next(
+        (one.options["repository"] for one in places if one.to == "oci" and "repository" in one.options), None
+    )
+    tree = CommitTree(repository, recorded[0].commit)
+    components = discover(tree, load(tree.read_many([CONFIG]).get(CONFIG))).components
+    found = []
+    for lost in _told(repository, recorded):
+        one = components.get(lost.component)
+        if one is not None:
+            address = oci_address(images, one) if images is not None and one.kind == "image" else None
+            found.append(Newest(lost.tag, one.name, one.kind, lost.version, lost.commit, one.path or ".", address))
+    return tuple(found)
+
+
+def _by_tag(repository: Repository) -> dict[str, list[Lost]]:
+    told: dict[str, list[Lost]] = {}
+    for lost in _told(repository, recorded_before(repository, repository.head())):
+        told.setdefault(lost.tag, []).append(lost)
+    return told
 
 
 def _told(repository: Repository, recorded: list[Recorded]) -> Iterator[Lost]:

@@ -64,8 +64,7 @@ def verify(repository: Repository, name: str, *, progress: Progress = silent) ->
     tag = repository.text("rev-parse", "--verify", "--quiet", f"refs/tags/{name}", ok=(0, 1))
     commit = repository.resolve(f"refs/tags/{name}" if tag else name)
     recorded = recorded_at(repository, commit)
-    _require_release(name, recorded)
-    base = recorded.parents[0]
+    base = _require_release(name, recorded)
     try:
         plan = replay(repository, recorded, progress=progress)
     except (VersionRefused, WorkspaceError) as error:
@@ -88,7 +87,7 @@ def replay(repository: Repository, recorded: Recorded, *, progress: Progress = s
         HistoryError: its trailers can't be read.
         ReleaseError: what made the same decision impossible.
     """
-    _require_release(recorded.commit[:12], recorded)
+    base = _require_release(recorded.commit[:12], recorded)
     try:
         branch, request = read_request(recorded.message.footer("Release-Request") or "")
         date = dt.date.fromisoformat(recorded.message.footer("Release-Date") or "")
@@ -105,7 +104,7 @@ def replay(repository: Repository, recorded: Recorded, *, progress: Progress = s
     }
     found = survey(
         repository,
-        at=recorded.parents[0],
+        at=repository.resolve(base),
         only_tags=lambda tag: tag.time <= recorded.time and tag.name not in later,
         other_lines=False,
         progress=progress,
@@ -113,16 +112,19 @@ def replay(repository: Repository, recorded: Recorded, *, progress: Progress = s
     return make_plan(found, request, date, branch=branch)
 
 
-def _require_release(name: str, recorded: Recorded) -> None:
+def _require_release(name: str, recorded: Recorded) -> str:
+    """Return the commit that the release was planned on."""
     missing = [
         token for token in ("Release-Plan", "Release-Date", "Release-Request") if recorded.message.footer(token) is None
     ]
-    if missing or len(recorded.parents) != 1:
+    base = recorded.base
+    if missing or len(recorded.parents) != 1 or base is None:
         why = f"it has no trailer {', '.join(missing)}" if missing else "it has not exactly one parent"
         raise HistoryError(
             f"{name} leads to commit {recorded.commit[:12]}, which `release bump` did not make: {why}",
             fix="only what `release bump` released can be verified",
         )
+    return base
 
 
 def _components(recorded: Recorded, plan: Plan) -> Iterator[Difference]:
@@ -152,7 +154,7 @@ def _trailer(found: tuple[str, int | None, bool] | None) -> str:
 
 def _files(repository: Repository, plan: Plan, commit: str) -> Iterator[Difference]:
     """Yield where the commit's tree is not the base's tree after the plan's edits, and that only."""
-    out = repository.run("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-commit-id", plan.base, commit)
+    out = repository.run("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-commit-id", f"{commit}^", commit)
     tokens = out.decode(errors="surrogateescape").split("\0")
     changed = {path: meta.lstrip(":").split(" ") for meta, path in zip(tokens[::2], tokens[1::2], strict=False)}
     edits = {edit.path: edit for edit in plan.edits}

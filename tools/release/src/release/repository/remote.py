@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from release.errors import GitStateError, PushRefused
 from release.repository.git import GitFailed, Repository
 
 __all__ = [
-    "LostRace", "Target", "Unreachable", "absent", "fetch", "fetch_all", "has_all", "push", "require_room", "target",
+    "LostRace", "Target", "Unreachable", "absent", "fetch", "fetch_all", "has_all", "push", "push_tags", "replace",
+    "require_room", "tagged", "target", "tip",
 ]  # fmt: skip
 
 
@@ -144,6 +145,73 @@ def absent(repository: Repository, to: Target, tags: Sequence[str]) -> list[str]
     """
     there = _advertised(repository, to, ["refs/tags/*"]) if tags else {}
     return [tag for tag in tags if f"refs/tags/{tag}" not in there]
+
+
+def tagged(repository: Repository, to: Target) -> dict[str, str]:
+    """Return the commit that each tag of the remote leads to.
+
+    Raises:
+        Unreachable: the remote gives no answer.
+    """
+    there = _advertised(repository, to, ["refs/tags/*"])
+    names = [ref for ref in there if not ref.endswith("^{}")]
+    return {ref.removeprefix("refs/tags/"): there.get(f"{ref}^{{}}", there[ref]) for ref in names}
+
+
+def push_tags(repository: Repository, to: Target, tags: Mapping[str, str]) -> None:
+    """Push ``tags`` (with the commit that each leads to), all or none; those that are there already are no error.
+
+    Raises:
+        Unreachable: the remote gives no answer.
+        PushRefused: the remote refused some tag, so it took none.
+    """
+    refs = [f"refs/tags/{tag}:refs/tags/{tag}" for tag in tags]
+    try:
+        repository.run("push", "--atomic", "--no-verify", "--no-follow-tags", to.remote, *refs)
+    except GitFailed as error:
+        there = tagged(repository, to)
+        if any(there.get(tag) != commit for tag, commit in tags.items()):
+            raise PushRefused(
+                f"{to.remote} refused the tags, none of them was taken: {_gist(error.stderr)}",
+                fix="mend what the remote names, then run again",
+            ) from None
+
+
+def tip(repository: Repository, to: Target) -> str | None:
+    """Fetch the remote's branch and return its commit, ``None`` when there is no such branch.
+
+    Raises:
+        Unreachable: the remote gives no answer.
+    """
+    ref = f"refs/heads/{to.branch}"
+    if ref not in _advertised(repository, to, [ref]):
+        return None
+    return fetch(repository, to)
+
+
+def replace(repository: Repository, to: Target, commit: str, expected: str | None) -> None:
+    """Make the remote's branch lead to ``commit`` where it is still at ``expected`` (``None``: not there).
+
+    Raises:
+        LostRace: it is elsewhere.
+        Unreachable: the remote gives no answer.
+        PushRefused: the remote refused.
+    """
+    ref = f"refs/heads/{to.branch}"
+    lease = f"--force-with-lease={ref}:{expected or ''}"
+    try:
+        repository.run("push", "--no-verify", "--no-follow-tags", lease, to.remote, f"{commit}:{ref}")
+    except GitFailed as error:
+        if _advertised(repository, to, [ref]).get(ref) == commit:
+            return
+        if any(sign in error.stderr for sign in _MOVED):
+            raise LostRace(
+                f"{to.remote}/{to.branch} has moved, nothing was pushed", fix="run again: it starts from what is there"
+            ) from None
+        raise PushRefused(
+            f"{to.remote} refused the branch {to.branch}: {_gist(error.stderr)}",
+            fix="mend what the remote names, then run again",
+        ) from None
 
 
 def _advertised(repository: Repository, to: Target, refs: Sequence[str]) -> dict[str, str]:

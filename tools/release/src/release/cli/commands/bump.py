@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,8 @@ __all__ = ["command"]
     help="Do exactly what this plan says, or refuse.",
 )
 @click.option("--push", is_flag=True, help="Push the commit and the tags as one atomic update.")
+@click.option("--pull-request", is_flag=True, help="Open or update the pull request that shows the plan; tag nothing.")
+@click.option("--check", metavar="WORKFLOW", help="With --pull-request: start this workflow (ci.yml) for it.")
 @click.option("--fetch", is_flag=True, help="First fetch all tags and what a shallow clone lacks.")
 @click.option("--wait", type=float, default=0, metavar="SECONDS", help="Wait for another release to end.")
 @json_option
@@ -56,6 +59,8 @@ def command(
     plan_out: Path | None,
     plan_file: Path | None,
     push: bool,
+    pull_request: bool,
+    check: str | None,
     fetch: bool,
     wait: float,
     as_json: bool,
@@ -66,6 +71,10 @@ def command(
     """
     if plan_file is not None and (components or pre or release_as or plan_out):
         raise click.UsageError("--plan does what the plan says; it can't be combined with what makes a plan")
+    if pull_request and (dry_run or plan_out or plan_file or push):
+        raise click.UsageError("--pull-request can't be combined with --dry-run, --plan, --plan-out or --push")
+    if check is not None and not pull_request:
+        raise click.UsageError("--check belongs to --pull-request")
     if pre is not None and not (pre[:1].isalpha() and pre.replace("-", "").isalnum() and pre.isascii()):
         raise click.UsageError(f"--pre {pre!r}: a channel is a letter, then letters, digits and hyphens")
     repository = open_repository(ctx)
@@ -83,6 +92,9 @@ def command(
 
             plan_out.write_bytes(encode(plan))
         _show(plan, as_json)
+        return
+    if pull_request:
+        _propose(repository, request, check, wait, as_json)
         return
     _release(repository, request, plan_file, push, wait, as_json)
 
@@ -178,6 +190,39 @@ def _release(
     if landed is not None:
         where = f"; pushed to {landed.pushed.remote}/{landed.pushed.branch}" if landed.pushed else ""
         click.echo(f"released in commit {landed.commit[:12]}, {counted(len(landed.tags), 'tag')}{where}")
+
+
+def _propose(repository: Repository, request: Request, check: str | None, wait: float, as_json: bool) -> None:
+    from release.flow.pull_request import api_for, propose
+    from release.repository.lock import locked
+
+    api = api_for(repository, os.environ)
+    with (
+        locked(
+            repository,
+            " ".join(["release", *sys.argv[1:]]),
+            wait=wait,
+            waiting=lambda who: click.echo(f"waiting for another release: {who}", err=True),
+        ),
+        progress() as report,
+    ):
+        done = propose(repository, request, api, time=now(), check=check, progress=report)
+    shown = done.pull_request
+    if as_json:
+        from release.formats.plan_json import to_data
+
+        data = to_data(done.plan) if done.plan is not None else {}
+        about = {"number": shown.number, "url": shown.html_url} if shown is not None else None
+        proposal = {"action": done.action, "branch": done.branch, "commit": done.commit, "pull-request": about}
+        print_json({**data, **proposal, "dispatched": done.dispatched})
+        return
+    _show(done.plan, as_json=False)
+    if done.action == "superseded":
+        click.echo("The remote's branch has moved on: nothing was done, its own run proposes what is there.")
+    elif shown is not None:
+        click.echo(f"{done.action} pull request #{shown.number}: {shown.html_url}")
+    if done.dispatched:
+        click.echo(f"started {check} on {done.branch}")
 
 
 def _show(plan: Plan | None, as_json: bool) -> None:
