@@ -61,9 +61,9 @@ rollout:
     - {{name: world, environment: production, cluster: world, location: moodle, check: nox -s smoke}}
 publish:
   destinations:
-    releases: {{to: folder, options: {{path: out}}}}
+    releases: {{to: github}}
     crates: {{to: cargo}}
-    directory: {{to: folder, environment: directory, options: {{path: out}}}}
+    directory: {{to: moodle, environment: directory}}
     registry: {{to: oci, options: {{repository: ghcr.io/acme}}}}
   kinds:
     crate: [crates]

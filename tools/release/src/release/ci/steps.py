@@ -13,7 +13,6 @@ from release.workspace.delivery import Egress
 
 __all__ = [
     "CHECKOUT",
-    "PUSH",
     "buildx",
     "cluster",
     "helm",
@@ -28,15 +27,6 @@ __all__ = [
 ]
 
 CHECKOUT = Grant("contents", "read", "check out the repository")
-_CREDENTIAL = '!f() { echo username=x-access-token; echo "password=$GITHUB_TOKEN"; }; f'
-
-PUSH: Mapping[str, Value] = {
-    "GITHUB_TOKEN": context("github.token"),
-    "GIT_CONFIG_COUNT": "1",
-    "GIT_CONFIG_KEY_0": "credential.helper",
-    "GIT_CONFIG_VALUE_0": _CREDENTIAL,
-}
-"""The environment in which git pushes with the job's token: checkouts keep no credentials."""
 
 
 def opening(site: Site, *, history: bool = False, caches: bool = False, tool: bool = True) -> tuple[Step, ...]:
