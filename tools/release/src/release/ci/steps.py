@@ -12,6 +12,7 @@ from release.publish.destination import Grant
 from release.workspace.delivery import Egress
 
 __all__ = [
+    "BOT",
     "CHECKOUT",
     "buildx",
     "cluster",
@@ -27,6 +28,17 @@ __all__ = [
 ]
 
 CHECKOUT = Grant("contents", "read", "check out the repository")
+
+_NAME = "github-actions[bot]"
+_ADDRESS = "41898282+github-actions[bot]@users.noreply.github.com"
+
+BOT: Mapping[str, Value] = {
+    "GIT_AUTHOR_NAME": _NAME,
+    "GIT_AUTHOR_EMAIL": _ADDRESS,
+    "GIT_COMMITTER_NAME": _NAME,
+    "GIT_COMMITTER_EMAIL": _ADDRESS,
+}
+"""Who makes the commits and tags of a workflow: a runner's git has no identity."""
 
 
 def opening(site: Site, *, history: bool = False, caches: bool = False, tool: bool = True) -> tuple[Step, ...]:

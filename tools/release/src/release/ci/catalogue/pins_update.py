@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from release.ci.part import Frame, Part
 from release.ci.site import Site
-from release.ci.steps import opening, release
+from release.ci.steps import BOT, opening, release
 from release.ci.workflow import Concurrency, Job, Trigger
 from release.publish.destination import Grant
 
@@ -21,6 +21,7 @@ def _jobs(site: Site) -> Sequence[Job]:
         Grant("contents", "write", "push the branch of the pull request"),
         Grant("pull-requests", "write", "open or update the pull request"),
         Grant("actions", "write", "start the checks of a branch that GITHUB_TOKEN pushed"),
+        env=BOT,
     )
     return (
         Job(

@@ -8,7 +8,7 @@ from release.ci.catalogue.images import proven
 from release.ci.expression import Template, both, cancelled, context, either, equal, negated, unequal
 from release.ci.part import Frame, Part
 from release.ci.site import Site
-from release.ci.steps import opening, release, toolchain
+from release.ci.steps import BOT, opening, release, toolchain
 from release.ci.workflow import Concurrency, Job, Secret, Step, Trigger, Value
 from release.errors import ConfigError
 from release.publish.destination import Grant
@@ -38,6 +38,7 @@ def _propose(site: Site) -> Job:
         Grant("contents", "write", "push the branch of the release pull request"),
         Grant("pull-requests", "write", "open or update the release pull request"),
         Grant("actions", "write", "start the checks of a branch that GITHUB_TOKEN pushed"),
+        env=BOT,
     )
     return Job(
         id="propose",
@@ -58,6 +59,7 @@ def _tag(site: Site) -> Job:
         "Tag what was merged",
         "tag --restore --push --github",
         Grant("contents", "write", "push the tags of a merged release"),
+        env=BOT,
         id="tag",
     )
     kinds = [kind for kind in _ORDER if site.config.publish.kinds.get(kind)]
