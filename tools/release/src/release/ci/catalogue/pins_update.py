@@ -1,4 +1,8 @@
-"""Workflow ``pins-update``: newer commits of the pinned actions, as a pull request."""
+"""Workflow ``pins-update``: one issue about newer versions of the pinned actions.
+
+It is no pull request, because GITHUB_TOKEN may not push a change of a workflow, and a token that may is not worth it.
+Source: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#permissions
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Sequence
 
 from release.ci.part import Frame, Part
 from release.ci.site import Site
-from release.ci.steps import BOT, opening, release
+from release.ci.steps import opening, release
 from release.ci.workflow import Concurrency, Job, Trigger
 from release.publish.destination import Grant
 
@@ -14,23 +18,20 @@ __all__ = ["PINS_UPDATE"]
 
 
 def _jobs(site: Site) -> Sequence[Job]:
-    propose = release(
+    tell = release(
         site,
-        "Open or update the pull request",
-        "ci pins update --pull-request --check ci.yml",
-        Grant("contents", "write", "push the branch of the pull request"),
-        Grant("pull-requests", "write", "open or update the pull request"),
-        Grant("actions", "write", "start the checks of a branch that GITHUB_TOKEN pushed"),
-        env=BOT,
+        "Look for newer versions and tell of them in one issue",
+        "ci pins update --issue",
+        Grant("issues", "write", "open, update or close the issue about newer versions"),
     )
     return (
         Job(
             id="pins-update",
             name="pins-update",
-            why="Proposes newer versions of the actions, a week after they came out at the earliest.",
+            why="Tells in one issue which actions have newer versions, a week after they came out at the earliest.",
             runner=site.config.ci.runner,
             minutes=site.config.ci.timeout,
-            steps=(*opening(site, history=True), propose),
+            steps=(*opening(site), tell),
             again=f"{site.tool('release ci pins update')} && {site.tool('release ci generate')}",
         ),
     )
