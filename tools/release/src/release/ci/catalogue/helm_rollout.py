@@ -38,6 +38,14 @@ def _jobs(site: Site) -> Sequence[Job]:
 def _stage(site: Site, rollout: Rollout, stage: Stage, before: tuple[str, ...], keys: tuple[str, ...]) -> Job:
     chart: dict[str, Value] = {"STAGE": stage.name}
     minutes = min(4 * rollout.timeout + 30, 360)
+    environment = site.environment(stage.environment, *keys, "environment")
+    if stage.cluster and not (environment.aws or environment.gcp or environment.azure):
+        raise site.error(
+            f"the stage {stage.name!r} names a cluster, but its environment {stage.environment!r} has no identity",
+            "write aws, gcp or azure below the environment, or leave the cluster out",
+            *keys,
+            "cluster",
+        )
     reach = cluster(site, stage.environment, stage.cluster, stage.location) if stage.cluster else ()
     return Job(
         id=f"stage-{stage.name}",
