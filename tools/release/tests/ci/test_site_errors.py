@@ -1,0 +1,161 @@
+"""What release.yaml says wrongly about workflows is an error with its place, and nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from everything import FILES, RELEASE_YAML, everything
+from scratch import Scratch
+
+
+@pytest.fixture(scope="module")
+def campus(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
+    return everything(tmp_path_factory.mktemp("campus") / "campus")
+
+
+def _line(text: str, start: str) -> int:
+    """Return the number of the one line that begins with ``start``, blanks aside."""
+    (found,) = [number for number, line in enumerate(text.splitlines(), 1) if line.lstrip(" -").startswith(start)]
+    return found
+
+
+CASES: dict[str, tuple[Callable[[str], str], int, str, str]] = {
+    # what is wrong: the change, the exit code, how the line at fault begins, what is said of it
+    "an unknown key": (
+        lambda text: text.replace("  egress: block", "  egres: block"),
+        4,
+        "egres:",
+        "unknown field `egres`",
+    ),
+    "an action without a pin": (
+        lambda text: text.replace("uses: actions/setup-node", "uses: acme/unknown-action"),
+        12,
+        "{name: Set up Node",
+        "acme/unknown-action is not pinned",
+    ),
+    "a step that neither runs nor uses": (
+        lambda text: text.replace("run: sudo apt-get install --yes libvips-dev", "run: ''"),
+        4,
+        "{name: Install libvips",
+        "needs either run or uses",
+    ),
+    "an expression in a script": (
+        lambda text: text.replace("run: sudo apt-get install --yes libvips-dev", "run: 'echo ${{ github.ref }}'"),
+        4,
+        "{name: Install libvips",
+        "has an expression in its script",
+    ),
+    "a session that the noxfile lacks": (
+        lambda text: text.replace("    session: moodle", "    session: noodle"),
+        4,
+        "moodle:",
+        "noxfile.py has no session 'noodle'",
+    ),
+    "a lint session that the noxfile lacks": (
+        lambda text: text.replace("  egress: block", "  egress: block\n  lint: [lint, spell]"),
+        4,
+        "lint:",
+        "noxfile.py has no session 'spell'",
+    ),
+    "a stage without a check": (
+        lambda text: text.replace(
+            "name: canary, environment: dev, namespace: canary, cluster: dev, check: nox -s smoke",
+            "name: canary, environment: dev, namespace: canary, cluster: dev",
+        ),
+        4,
+        "{name: canary",
+        "the stage 'canary' has no check",
+    ),
+    "two stages of one name": (
+        lambda text: text.replace("name: world", "name: canary"),
+        4,
+        "{name: canary, environment: production",
+        "two stages are called 'canary'",
+    ),
+    "an environment that a stage names and nobody else": (
+        lambda text: text.replace("name: campus, environment: staging", "name: campus, environment: stage"),
+        4,
+        "{name: campus",
+        "there is no environment 'stage'",
+    ),
+    "a cluster of an environment without a cloud": (
+        lambda text: text.replace("name: canary, environment: dev", "name: canary, environment: directory"),
+        4,
+        "{name: canary",
+        "its environment 'directory' has no identity",
+    ),
+    "an environment that a root names and nobody else": (
+        lambda text: text.replace("environments: [dev, staging, production]", "environments: [dev, live]"),
+        4,
+        "{path: terraform/site",
+        "there is no environment 'live'",
+    ),
+    "an environment that a destination names and nobody else": (
+        lambda text: text.replace("environment: directory, ", "environment: catalogue, "),
+        4,
+        "directory: {to",
+        "there is no environment 'catalogue'",
+    ),
+    "a destination that is named nowhere": (
+        lambda text: text.replace("    crate: [crates]", "    crate: [crates-io]"),
+        4,
+        "crate: [",
+        "'crates-io' is none of publish.destinations",
+    ),
+    "a kind of destination that is not known": (
+        lambda text: text.replace("crates: {to: cargo}", "crates: {to: npm}"),
+        4,
+        "crates: {to",
+        "npm",
+    ),
+    "a kind of component that is not known": (
+        lambda text: text.replace("    crate: [crates]", "    crates: [crates]"),
+        4,
+        "crates: [crates]",
+        "'crates' is no kind of component",
+    ),
+    "a workflow that can't be left out": (
+        lambda text: text.replace("  egress: block", "  egress: block\n  without: [scorecard, ci]"),
+        4,
+        "without:",
+        "'ci' can't be left out",
+    ),
+    "a workflow to leave out that is not known": (
+        lambda text: text.replace("  egress: block", "  egress: block\n  without: [nightly]"),
+        4,
+        "without:",
+        "'nightly' can't be left out",
+    ),
+    "a rollout of what is no chart": (
+        lambda text: text.replace("  chart: campus-chart", "  chart: campus"),
+        4,
+        "chart: campus",
+        "'campus' is no chart",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_is_said_with_its_place(campus: Scratch, name: str) -> None:
+    change, code, start, said = CASES[name]
+    text = change(RELEASE_YAML)
+    assert text != RELEASE_YAML
+    campus.write({"release.yaml": text})
+    before = campus.state()
+    done = campus.run("ci", "generate")
+    assert (done.code, done.out) == (code, "")
+    assert said in done.err
+    assert f"release.yaml:{_line(text, start)}:" in done.err, done.err
+    assert "Traceback" not in done.err
+    assert campus.state() == before
+
+
+def test_a_noxfile_that_is_not_python_has_no_sessions(tmp_path: Path) -> None:
+    repository = Scratch(tmp_path / "campus")
+    repository.commit("feat: begin", {**FILES, "noxfile.py": "def (:\n"})
+    done = repository.run("ci", "generate")
+    assert done.code == 4
+    assert "noxfile.py has no session 'moodle'" in done.err
