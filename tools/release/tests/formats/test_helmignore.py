@@ -16,6 +16,7 @@ from release.formats.helmignore import helm_ignored
         ("docs/*.md", ["docs/a.md"], ["docs/x/a.md", "other/docs/a.md"]),
         ("# docs\n\n  *.tmp  ", ["a.tmp"], ["docs/a"]),
         ("a?c\n[xy].txt", ["abc", "x.txt"], ["ac", "z.txt"]),
+        ("!docs/", ["Chart.yaml", "docs/a", "templates/a.yaml"], []),
         ("!*.yaml", ["README.md", "templates/a.yaml"], ["Chart.yaml"]),
     ],
 )

@@ -6,6 +6,11 @@ from pathlib import Path
 import pytest
 
 from cargo_registry import cargo_environment
+from release.errors import Place
+from release.model.component import Component
+from release.model.version import Version
+from release.publish.destination import Artifact, Released
+from release.publish.destinations.folder import Folder
 from releases import CRATES, TAGS, monorepo, written_files
 from scratch import Scratch, plugin
 
@@ -157,6 +162,20 @@ def test_a_digest_that_is_none_is_refused(tmp_path: Path, word: str) -> None:
     scratch = monorepo(tmp_path / "work", SHELF)
     assert scratch.run("publish", "--digest", word).code == 2
     assert scratch.run("publish", env={"RELEASE_DIGESTS": word}).code == 2
+
+
+def test_a_file_that_another_run_has_just_put_there_is_not_overwritten(tmp_path: Path) -> None:
+    mine, theirs = tmp_path / "mine.zip", tmp_path / "shelf/a/1.0.0/mine.zip"
+    mine.write_bytes(b"mine")
+    artifact = Artifact("mine.zip", mine, "0" * 64)
+    component = Component("a", "plugin", "a", "a/version.php", "a/CHANGES.md", Place("a/version.php"), Version(1))
+    released = Released(component, Version(1), "a-v1.0.0", "0" * 40, 0, "", (artifact,))
+    step = next(Folder().steps(released, {"path": str(tmp_path / "shelf")}, {}))
+    assert step.look() is None
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"theirs")
+    step.do()
+    assert theirs.read_bytes() == b"theirs"
 
 
 def test_files_are_written_for_all_to_read(tmp_path: Path) -> None:

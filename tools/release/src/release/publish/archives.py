@@ -20,7 +20,7 @@ from dataclasses import dataclass
 __all__ = ["Entry", "stored_gzip", "stored_tar", "stored_zip"]
 
 _FIRST = 315_532_800
-"""1980-01-01 (seconds since the epoch), where a zip's time begins; two seconds are its smallest step."""
+"""1980-01-01 (seconds since the epoch), where a zip's time begins; its smallest step is two seconds, rounded down."""
 _LAST = 4_354_819_198
 _UNIX = 3
 _BLOCK = 0xFFFF
@@ -42,7 +42,7 @@ class Entry:
 
 def stored_zip(entries: Sequence[Entry], when: int) -> bytes:
     """Return a zip of ``entries`` and of the folders that they lie in, all dated ``when`` (seconds since the epoch)."""
-    moment = time.gmtime(min(max(when, _FIRST), _LAST) // 2 * 2)
+    moment = time.gmtime(min(max(when, _FIRST), _LAST))
     files = {entry.path: entry for entry in entries}
     folders = {f"{path[:at]}/" for path in files for at, letter in enumerate(path) if letter == "/"}
     buffer = io.BytesIO()
