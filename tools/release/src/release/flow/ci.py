@@ -88,9 +88,17 @@ def generate(repository: Repository, files: Mapping[str, str], *, force: bool = 
     """Make the repository's generated files equal to ``files``, remove orphans, and return what was different.
 
     Raises:
-        ConfigError: a file in the way was written by hand, and ``force`` is not set; nothing is written then.
+        ConfigError: a file in the way was written by hand, and ``force`` is not set, or a folder is in the way; nothing
+            is written then.
     """
     found = drift(repository, files)
+    folders = [one.path for one in found if (repository.root / one.path).is_dir()]
+    if folders:
+        raise ConfigError(
+            f"{folders[0]} is a folder, and a file is to be written there",
+            where=[Place(path) for path in folders],
+            fix="move it away",
+        )
     foreign = [one.path for one in found if one.state == "foreign"]
     if foreign and not force:
         raise ConfigError(
@@ -143,5 +151,8 @@ def _write(path: Path, content: str) -> None:
     """Write the file in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.new")
-    fresh.write_bytes(content.encode())
-    fresh.replace(path)
+    try:
+        fresh.write_bytes(content.encode())
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
