@@ -1,0 +1,200 @@
+"""What holds for every workflow of a monorepo that needs all of them, and how they are explained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from everything import everything, surveyed
+from release.ci.catalogue import PARTS
+from release.ci.compose import GATE, compose
+from release.ci.render import model
+from release.ci.workflow import Identity, Job, Secret, Workflow, run_condition
+from scratch import Scratch
+
+CACHES = ("actions/cache", "Swatinem/rust-cache", "ramsey/composer-install")
+PUBLISHING = ("publish", "image", "tag", "propose", "apply", "stage", "start-rollout", "pins-update")
+
+
+@pytest.fixture(scope="module")
+def campus(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
+    return everything(tmp_path_factory.mktemp("campus") / "campus")
+
+
+@pytest.fixture(scope="module")
+def workflows(campus: Scratch) -> tuple[Workflow, ...]:
+    return compose(surveyed(campus))
+
+
+def _jobs(workflows: tuple[Workflow, ...]) -> Iterator[tuple[Workflow, Job]]:
+    return ((workflow, job) for workflow in workflows for job in workflow.jobs)
+
+
+def test_every_workflow_of_the_catalogue_is_there(workflows: tuple[Workflow, ...]) -> None:
+    assert [workflow.id for workflow in workflows] == [part.id for part in PARTS if part.frame is not None]
+
+
+def test_every_job_has_a_name_a_limit_its_own_permissions_and_a_summary(workflows: tuple[Workflow, ...]) -> None:
+    for workflow in workflows:
+        written = model(workflow)
+        assert written["permissions"] == {}
+        assert set(written["concurrency"]) >= {"group", "cancel-in-progress"}
+        for job in workflow.jobs:
+            found = written["jobs"][job.id]
+            assert found["name"]
+            assert 1 <= found["timeout-minutes"] <= 360
+            assert found["permissions"] == {grant.scope: grant.level for grant in job.grants}
+            last = found["steps"][-1]
+            assert (last["name"], last["if"]) == ("Write the summary", "${{ always() }}")
+            assert "GITHUB_STEP_SUMMARY" in last["run"]
+            assert last["env"]["AGAIN"]
+            assert job.why.endswith(".")
+
+
+def test_every_checkout_keeps_no_credentials_and_every_runner_is_guarded_first(workflows: tuple[Workflow, ...]) -> None:
+    for _, job in _jobs(workflows):
+        used = [step.uses.uses if step.uses is not None else "" for step in job.steps]
+        assert used[:2] == ["step-security/harden-runner", "actions/checkout"]
+        assert job.steps[1].inputs["persist-credentials"] is False
+        assert used.count("actions/checkout") == 1
+
+
+def test_every_action_is_pinned_and_no_script_holds_an_expression(workflows: tuple[Workflow, ...]) -> None:
+    for _, job in _jobs(workflows):
+        for step in job.steps:
+            assert "${{" not in step.run
+            if step.uses is not None:
+                assert re.fullmatch(r"[0-9a-f]{40}", step.uses.sha)
+                assert step.uses.version
+
+
+def test_a_job_that_publishes_or_has_an_identity_restores_no_cache(workflows: tuple[Workflow, ...]) -> None:
+    seen = set()
+    for _, job in _jobs(workflows):
+        strong = any(grant.level == "write" and grant.scope != "security-events" for grant in job.grants)
+        caches = [step.uses.uses for step in job.steps if step.uses is not None and step.uses.uses in CACHES]
+        if strong or any(isinstance(need, Secret | Identity) for need in job.needs) or job.id.startswith(PUBLISHING):
+            assert caches == [], job.id
+            seen.add(job.id.split("-")[0])
+    assert seen >= {"publish", "image", "tag", "propose", "apply", "stage", "start", "pins"}
+
+
+def test_secrets_are_read_in_an_environment_only(workflows: tuple[Workflow, ...]) -> None:
+    for _, job in _jobs(workflows):
+        if any(isinstance(need, Secret) for need in job.needs):
+            assert job.environment is not None
+
+
+def test_nothing_that_a_pull_request_starts_writes_or_is_anyone_without_the_plan_saying_so(
+    workflows: tuple[Workflow, ...],
+) -> None:
+    for workflow, job in _jobs(workflows):
+        if not any(trigger.event == "pull_request" for trigger in workflow.triggers) or workflow.id == "codeql":
+            continue
+        if job.id.startswith("terraform-plan-"):
+            assert job.select is not None, "the plan job leaves it out for a fork"
+            assert f"needs.plan.outputs.{job.id} == 'true'" in str(run_condition(job))
+        else:
+            assert [grant for grant in job.grants if grant.level == "write"] == []
+            assert [need for need in job.needs if isinstance(need, Secret | Identity)] == []
+
+
+def test_no_workflow_runs_with_the_rights_of_main_on_what_a_stranger_sent(workflows: tuple[Workflow, ...]) -> None:
+    events = {trigger.event for workflow in workflows for trigger in workflow.triggers}
+    assert events == {"pull_request", "merge_group", "push", "workflow_dispatch", "schedule"}
+
+
+def test_all_green_waits_for_every_other_job_and_always_runs(workflows: tuple[Workflow, ...]) -> None:
+    (ci,) = [workflow for workflow in workflows if workflow.id == "ci"]
+    gate = ci.jobs[-1]
+    assert gate.id == GATE
+    assert set(gate.after) == {job.id for job in ci.jobs} - {GATE}
+    assert str(gate.condition) == "${{ always() }}"
+    (judge,) = [step for step in gate.steps if step.run.endswith("ci verdict")]
+    assert str(judge.env["RESULTS"]) == "".join(f"{one}=${{{{ needs.{one}.result }}}}\n" for one in gate.after)
+
+
+def test_every_planned_job_is_an_output_of_the_plan(workflows: tuple[Workflow, ...]) -> None:
+    for workflow in workflows:
+        planned = [job for job in workflow.jobs if job.select is not None]
+        if not planned:
+            continue
+        outputs = {"jobs", *(job.id for job in planned), *(f"{job.id}-cells" for job in planned if job.axes)}
+        assert set(workflow.jobs[0].outputs) == outputs
+        assert all(job.after[0] == "plan" for job in planned)
+
+
+def test_only_a_pull_request_s_older_run_is_ever_cancelled(workflows: tuple[Workflow, ...]) -> None:
+    for workflow, job in _jobs(workflows):
+        cancel = workflow.concurrency.cancel
+        if cancel is not False:
+            assert (workflow.id, str(cancel)) == ("ci", "${{ github.event_name == 'pull_request' }}")
+            assert "github.run_id" in str(workflow.concurrency.group), "any other run has a group of its own"
+        assert job.concurrency is None or job.concurrency.cancel is False
+
+
+def test_explain_lists_workflows_and_says_all_of_one_job(campus: Scratch) -> None:
+    listed = campus.run("ci", "explain").ok().out.splitlines()
+    assert [line.split(":")[0] for line in listed] == [part.id for part in PARTS if part.frame is not None]
+    lines = campus.run("ci", "explain", "ci", "terraform-plan-dev").ok().out.splitlines()
+    assert lines == [
+        "terraform-plan-dev: Plans the affected roots of dev with an identity that only reads, for review.",
+        "  after: plan",
+        "  runs when: needs.plan.outputs.terraform-plan-dev == 'true'",
+        "  may: contents: read (check out the repository)",
+        "  may: id-token: write (read dev to plan)",
+        "  may: pull-requests: write (show the plan in a comment of the pull request)",
+        "  is: aws as plan (read dev to plan)",
+        "  stopped after: 30 minutes",
+        "  by hand: release tf plan ROOT --environment dev",
+    ]
+    whole = campus.run("ci", "explain", "terraform-drift").ok().out
+    assert "started by: schedule (7 3 * * * UTC), workflow_dispatch" in whole
+    assert "none is cancelled" in whole
+
+
+def test_explain_and_graph_refuse_names_that_are_not_there(campus: Scratch) -> None:
+    for words, said in (
+        (("explain", "nightly"), "there is no workflow 'nightly': ci,"),
+        (("explain", "ci", "spell"), "ci has no job 'spell': plan,"),
+        (("graph", "nightly"), "there is no workflow 'nightly'"),
+    ):
+        done = campus.run("ci", *words)
+        assert done.code == 2
+        assert said in " ".join(done.err.split())
+
+
+def test_explain_as_json_has_the_same_jobs(campus: Scratch, workflows: tuple[Workflow, ...]) -> None:
+    for workflow in workflows:
+        found = campus.run("ci", "explain", workflow.id, "--json").ok().json
+        assert [one["job"] for one in found["jobs"]] == [job.id for job in workflow.jobs]
+        for one, job in zip(found["jobs"], workflow.jobs, strict=True):
+            assert one["permissions"] == {grant.scope: grant.level for grant in job.grants}
+
+
+def test_the_graph_draws_every_job_and_what_it_waits_for(campus: Scratch, workflows: tuple[Workflow, ...]) -> None:
+    drawn = campus.run("ci", "graph").ok().out
+    assert drawn.startswith("flowchart LR\n")
+    assert len(re.findall(r'^        w\d+j\d+\["', drawn, re.MULTILINE)) == sum(len(one.jobs) for one in workflows)
+    alone = campus.run("ci", "graph", "terraform-apply").ok().out
+    assert re.findall(r"(w0j\d) --> (w0j\d)", alone) == [("w0j0", "w0j1"), ("w0j1", "w0j2"), ("w0j2", "w0j3")]
+
+
+def test_permissions_lists_every_grant_secret_and_identity(campus: Scratch, workflows: tuple[Workflow, ...]) -> None:
+    rows = campus.run("ci", "permissions", "--json").ok().json
+    wanted = {
+        *((flow.id, job.id, f"{grant.scope}: {grant.level}") for flow, job in _jobs(workflows) for grant in job.grants),
+        *(
+            (flow.id, job.id, f"{need.cloud} as {need.purpose.value}" if isinstance(need, Identity) else need.name)
+            for flow, job in _jobs(workflows)
+            for need in job.needs
+            if isinstance(need, Secret | Identity)
+        ),
+    }
+    assert {(row["workflow"], row["job"], row["may"].removeprefix("secret ")) for row in rows} == wanted
+    assert all(row["reason"] for row in rows)
+    (production,) = [row for row in rows if row["job"] == "apply-production" and row["kind"] == "identity"]
+    assert (production["environment"], production["may"]) == ("production", "azure as apply")
+    assert "apply-production" in campus.run("ci", "permissions").ok().out
