@@ -31,6 +31,8 @@ COMPILE = ("pip", "compile", "--quiet", "--generate-hashes", "--no-emit-index-ur
 COMPILE_AGAIN = "--custom-compile-command=./dev nox -s lock"
 TOOLCHAINS = {
     "cargo": "Rust, the version that rust-toolchain.toml names (rustup)",
+    "go": "Go 1.26 or newer (https://go.dev/dl/)",
+    "kubectl": "kubectl (https://kubernetes.io/docs/tasks/tools/)",
     "php": "PHP 8.1 or newer (Debian: php-cli php-mbstring php-xml)",
     "phpunit": "PHPUnit (Debian: phpunit)",
 }
@@ -141,6 +143,16 @@ def actionlint(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def cluster(session: nox.Session) -> None:
+    """Test rollouts with real Helm 3 and 4 on a real API server, built once; arguments after -- go to pytest."""
+    need(session, "go")
+    need(session, "kubectl")
+    here = [sys.executable, "build-support/cluster/throwaway.py"]
+    session.run(*here, "build")
+    session.run(*here, "run", sys.executable, "-m", "pytest", *(session.posargs or ["-n", "2", f"{TESTS}/rollout"]))
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure `release` beside its floor and its peers; arguments after -- go to bench/run.py."""
     session.run(sys.executable, "bench/run.py", *session.posargs)
@@ -150,7 +162,7 @@ def bench(session: nox.Session) -> None:
 def pants(session: nox.Session) -> None:
     """Lint and test the whole repository through Pants; arguments after -- replace `lint test ::`."""
     goals = session.posargs or ["lint", "test", "::"]
-    for program in TOOLCHAINS:
+    for program in ("cargo", "php", "phpunit"):
         need(session, program)
     session.run("cargo", "fetch", "--locked")
     if shutil.which("pants") and os.environ.get("PANTS_LAUNCHER") != "0":

@@ -28,6 +28,7 @@ _COMMANDS = (
     "tag",
     "ci",
     "tf",
+    "rollout",
     "config",
     "completion",
 )
