@@ -25,6 +25,11 @@ COMMANDS = (
     "verify",
     "changelog",
     "tag",
+    "package",
+    "publish",
+    "ci",
+    "tf",
+    "rollout",
     "config",
     "completion",
 )

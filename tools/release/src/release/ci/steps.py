@@ -147,12 +147,17 @@ def release(
     env: Mapping[str, Value] | None = None,
     id: str = "",  # noqa: A002 - the key's own name
     condition: Expression | None = None,
+    signals: bool = False,
 ) -> Step:
-    """Return the step that runs ``release COMMAND``; the job's token goes with it where ``needs`` has a grant."""
+    """Return the step that runs ``release COMMAND``; the job's token goes with it where ``needs`` has a grant.
+
+    ``signals``: it must learn of a cancellation. GitHub signals the step's shell, which hands nothing on.
+    """
     variables = dict(env or {})
     if any(isinstance(need, Grant) for need in needs):
         variables.setdefault("GITHUB_TOKEN", context("github.token"))
-    return Step(name, run=site.tool(f"release {command}"), env=variables, needs=needs, id=id, condition=condition)
+    run = f"{'exec ' if signals else ''}{site.tool(f'release {command}')}"
+    return Step(name, run=run, env=variables, needs=needs, id=id, condition=condition)
 
 
 def nox(site: Site, name: str, session: str, *needs: Need, **env: Value) -> Step:

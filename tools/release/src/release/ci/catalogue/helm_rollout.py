@@ -9,6 +9,7 @@ from release.ci.part import Frame, Part
 from release.ci.site import Site
 from release.ci.steps import cluster, helm, login, opening, release
 from release.ci.workflow import Concurrency, Job, Purpose, Trigger, Value
+from release.rollout.config_rules import refuse
 from release.workspace.delivery import Rollout, Stage
 
 __all__ = ["HELM_ROLLOUT"]
@@ -18,19 +19,10 @@ def _jobs(site: Site) -> Sequence[Job]:
     rollout = site.config.rollout
     if rollout is None:
         return ()
-    if rollout.chart not in site.components or site.components[rollout.chart].kind != "chart":
-        raise site.error(f"{rollout.chart!r} is no chart", "name a chart component", "rollout", "chart")
+    refuse(site.config, site.content, site.components)
     jobs: list[Job] = []
     for number, stage in enumerate(rollout.stages):
         keys = ("rollout", "stages", str(number))
-        if not stage.check:
-            raise site.error(
-                f"the stage {stage.name!r} has no check",
-                "write `check:` with a command that fails when the stage isn't healthy",
-                *keys,
-            )
-        if any(job.id == f"stage-{stage.name}" for job in jobs):
-            raise site.error(f"two stages are called {stage.name!r}", "rename one", *keys, "name")
         jobs.append(_stage(site, rollout, stage, tuple(job.id for job in jobs[-1:]), keys))
     return jobs
 
@@ -66,6 +58,7 @@ def _stage(site: Site, rollout: Rollout, stage: Stage, before: tuple[str, ...], 
                 "Roll out",
                 'rollout run "$STAGE" --chart "$CHART" --version "$VERSION"',
                 env={**chart, "CHART": context("inputs.chart"), "VERSION": context("inputs.version")},
+                signals=True,
             ),
             release(
                 site,
@@ -73,6 +66,7 @@ def _stage(site: Site, rollout: Rollout, stage: Stage, before: tuple[str, ...], 
                 'rollout recover "$STAGE"',
                 env=chart,
                 condition=either(failure(), cancelled()),
+                signals=True,
             ),
         ),
         again=site.tool(f"release rollout status {stage.name}"),

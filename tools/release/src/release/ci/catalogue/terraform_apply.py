@@ -35,6 +35,7 @@ def _apply(site: Site, environment: str, before: tuple[str, ...]) -> Job:
             "ENVIRONMENT": environment,
             "STORE": site.config.terraform.store,
         },
+        signals=True,
     )
     return Job(
         id=f"apply-{environment}",
