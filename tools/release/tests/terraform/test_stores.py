@@ -288,6 +288,16 @@ def test_the_same_plan_is_kept_once_and_the_newest_of_a_commit_is_applied(kept: 
 
 
 @needs_terraform
+def test_what_is_kept_under_a_plans_digest_is_never_replaced(kept: Kept, tmp_path: Path) -> None:
+    plan = str(kept.plan()["path"])
+    for file in (one for one in (tmp_path / "kept").rglob("*.tfplan*") if one.is_file()):
+        file.write_text("was here first")
+    kept.infra.run("bind", plan, "--root", ROOT, "--environment", "dev", "--store", kept.url).ok()
+    assert {one.read_text() for one in (tmp_path / "kept").rglob("*.tfplan*") if one.is_file()} == {"was here first"}
+    assert "is no binding" in kept.apply(code=20)
+
+
+@needs_terraform
 def test_the_reviewed_commit_is_found_from_what_merged_it(kept: Kept) -> None:
     repo = kept.infra.repo
     repo.branch("topic")
