@@ -15,6 +15,8 @@ from release.publish.destination import Grant
 
 __all__ = ["TERRAFORM_PLAN", "environments", "roots"]
 
+_SUMMARY = Template.of(context("runner.temp"), "/plan.md")
+
 
 def environments(site: Site) -> tuple[str, ...]:
     """Return the environments that roots are applied to, in the order of promotion.
@@ -78,15 +80,23 @@ def _plan(site: Site, environment: str) -> Job:
     assert site.config.terraform is not None
     plan = release(
         site,
-        "Plan, show, and keep the plan",
-        'tf plan "$ROOT" --environment "$ENVIRONMENT" --store "$STORE" --commit "$COMMIT" --comment --no-lock',
-        Grant("pull-requests", "write", "show the plan in a comment of the pull request"),
+        "Plan, and keep the plan",
+        'tf plan "$ROOT" --environment "$ENVIRONMENT" --store "$STORE" --commit "$COMMIT" --summary "$SUMMARY" --no-lock',
         env={
             "ROOT": context("matrix.root"),
             "ENVIRONMENT": environment,
             "STORE": site.config.terraform.store,
             "COMMIT": context("github.event.pull_request.head.sha"),
+            "SUMMARY": _SUMMARY,
         },
+    )
+    # A step of its own: what the branch says is run while planning, and must not see the token.
+    show = release(
+        site,
+        "Show the plan in the pull request",
+        'tf comment "$SUMMARY"',
+        Grant("pull-requests", "write", "show the plan in a comment of the pull request"),
+        env={"SUMMARY": _SUMMARY},
     )
     return Job(
         id=f"terraform-plan-{environment}",
@@ -99,6 +109,7 @@ def _plan(site: Site, environment: str) -> Job:
             terraform(site),
             *login(site, environment, Purpose.PLAN, f"read {environment} to plan"),
             plan,
+            show,
         ),
         axes=("root",),
         select=partial(_reviewed, environment),
