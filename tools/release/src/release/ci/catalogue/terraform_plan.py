@@ -81,7 +81,8 @@ def _plan(site: Site, environment: str) -> Job:
     plan = release(
         site,
         "Plan, and keep the plan",
-        'tf plan "$ROOT" --environment "$ENVIRONMENT" --store "$STORE" --commit "$COMMIT" --summary "$SUMMARY" --no-lock',
+        'tf plan "$ROOT" --environment "$ENVIRONMENT" --store "$STORE" --commit "$COMMIT" '
+        '--summary "$SUMMARY" --no-lock',
         env={
             "ROOT": context("matrix.root"),
             "ENVIRONMENT": environment,
