@@ -11,6 +11,9 @@ from expected import Expected
 from measure import Sample, run
 
 PLAN = (sys.executable, "-m", "release", "bump", "--dry-run", "--json")
+GENERATE = (sys.executable, "-m", "release", "ci", "generate")
+CHECK = (*GENERATE, "--check")
+DECIDE = (sys.executable, "-m", "release", "affected", "--github", "ci", "--json")
 HELP = (sys.executable, "-m", "release", "--help")
 NOTHING = (sys.executable, "-c", "pass")
 SOURCE = Path(__file__).parent.parent / "tools" / "release" / "src"

@@ -32,9 +32,11 @@ from peers.semantic_release import PythonSemanticRelease
 from peers.work import Work
 from repositories import Made, cache_folder, made
 from results import Goal, Results, Row
+from sites import made_site
 from stream import git
 from synthetic import Options
 
+HERE = Path(__file__).resolve().parent.parent
 PEERS: tuple[Peer, ...] = (
     release_please.IN_FULL,
     release_please.BY_DEFAULT,
@@ -47,6 +49,12 @@ QUICK_COMMITS = 5_000
 PLAIN, GRAPHED = "plain", "commit-graph"
 COLD, WARM = "release bump --dry-run, no side index", "release bump --dry-run, side index"
 HELP, NOTHING = "release --help", "python -c pass"
+CHECK = "release ci generate --check"
+SITES = (75, 150, 300, 600)
+MOST_CELLS = 256
+MOST_OUTPUT = 2**20
+"""GitHub's limit of a job's outputs, in bytes of UTF-16."""
+PARTS = ("plans", "generate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,7 @@ class Wanted:
     runs: int
     peers: bool
     scaling: bool
+    parts: tuple[str, ...] = PARTS
 
 
 Say = Callable[[str], None]
@@ -73,6 +82,10 @@ class Benchmark:
 
     def all(self) -> None:
         """Measure everything that is wanted."""
+        if "generate" in self._wanted.parts:
+            self.generate()
+        if "plans" not in self._wanted.parts:
+            return
         repository = self._made(self._wanted.options)
         self.plans(repository)
         self.start_up(repository)
@@ -126,6 +139,47 @@ class Benchmark:
         self._row(NOTHING, "", Series(tuple(nothings)))
         above = statistics.median(one.seconds - other.seconds for one, other in zip(helps, nothings, strict=True))
         self._goal("release --help above python -c pass", above * 1000, "ms", 150)
+
+    def generate(self) -> None:
+        """Measure the check of this repository's workflows beside Python's own start, then that of larger ones."""
+        checks, nothings = [], []
+        for number in range(self._wanted.runs * 3):
+            self._say(f"workflows of this repository, round {number + 1} of {self._wanted.runs * 3}")
+            checks.append(run(ours.CHECK, HERE, ours.ENVIRONMENT))
+            nothings.append(run(ours.NOTHING, HERE))
+        self._row(CHECK, "this one", Series(tuple(checks)))
+        self._row(NOTHING, "this one", Series(tuple(nothings)))
+        above = statistics.median(one.seconds - other.seconds for one, other in zip(checks, nothings, strict=True))
+        self._goal(f"{CHECK} above python -c pass", above * 1000, "ms", 500)
+        if self._wanted.scaling:
+            self.sites()
+
+    def sites(self) -> None:
+        """Measure repositories of 75 to 600 components, and the matrices when all of one is affected."""
+        folders = []
+        for size in SITES:
+            self._say(f"making {size} components")
+            folders.append(made_site(self._cache, size))
+            run(ours.GENERATE, folders[-1], ours.ENVIRONMENT)
+        taken: list[list[Sample]] = [[] for _ in SITES]
+        for number in range(self._wanted.runs):
+            self._say(f"workflows of several sizes, round {number + 1} of {self._wanted.runs}")
+            for samples, folder in zip(taken, folders, strict=True):
+                samples.append(run(ours.CHECK, folder, ours.ENVIRONMENT))
+        series = [Series(tuple(samples)) for samples in taken]
+        for size, timed in zip(SITES, series, strict=True):
+            self._row(f"{CHECK}: {size} components", "synthetic", timed, timed.ratio_to(series[0]))
+        times = [timed.median for timed in series]
+        lower = (times[2] - times[0]) / (SITES[2] - SITES[0])
+        upper = (times[3] - times[2]) / (SITES[3] - SITES[2])
+        self._goal("cost of a further component, upper half to lower half", upper / lower, "times", 1.5)
+        self._say("the matrices when everything is affected")
+        decided = run(ours.DECIDE, folders[-1], ours.ENVIRONMENT | {"GITHUB_EVENT_NAME": "workflow_dispatch"})
+        outputs = json.loads(decided.output)["outputs"]
+        cells = [len(json.loads(value)) for name, value in outputs.items() if name.endswith("-cells")]
+        self._goal(f"jobs of the largest matrix, {SITES[-1]} components", max(cells), "jobs", MOST_CELLS)
+        size = sum(len(value.encode("utf-16-le")) for value in outputs.values())
+        self._goal(f"outputs of the plan job, {SITES[-1]} components", size / 1024, "KiB", MOST_OUTPUT / 1024)
 
     def scaling(self, repository: Made) -> None:
         """Measure plans of a fifth and half of the commits, and of ten times the components."""
@@ -254,6 +308,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, help="runs of each command (5)")
     parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True, help="other tools too")
     parser.add_argument("--scaling", action=argparse.BooleanOptionalAction, default=True, help="other sizes too")
+    parser.add_argument("--only", choices=PARTS, help="leave out all the rest")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured to FILE")
     return parser.parse_args()
 
@@ -262,7 +317,8 @@ def main() -> int:
     """Run the benchmark; return 1 when one of our own versions was wrong or `release` did not run."""
     given = arguments()
     options = Options(given.commits or (QUICK_COMMITS if given.quick else 50_000), given.components, given.seed)
-    wanted = Wanted(options, given.runs or (2 if given.quick else 5), given.peers, given.scaling)
+    runs = given.runs or (2 if given.quick else 5)
+    wanted = Wanted(options, runs, given.peers, given.scaling, (given.only,) if given.only else PARTS)
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     console = Console()
