@@ -16,7 +16,6 @@ A commit is one of a repository and not of a path in it, so an entry serves ever
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -115,6 +114,8 @@ class Pins:
                 where=[pin.place for pin in same],
                 fix=f"add an entry for {uses} to {OWN}",
             )
+        import difflib
+
         near = difflib.get_close_matches(uses, self.entries, n=1, cutoff=0.85)
         raise PinError(
             f"{uses} is not pinned" + (f"; {near[0]} is" if near else ""),

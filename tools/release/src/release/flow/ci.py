@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,10 +72,8 @@ def drift(repository: Repository, files: Mapping[str, str]) -> tuple[Drift, ...]
             found.append(Drift(path, "missing"))
         elif there != content:
             state = "stale" if there.startswith(MARK) else "foreign"
-            lines = difflib.unified_diff(
-                there.splitlines(keepends=True), content.splitlines(keepends=True), path, f"{path} (generated)"
-            )
-            found.append(Drift(path, state, tuple(moved(there, content)), "".join(lines), only_pins(there, content)))
+            diff = _diff(path, there, content)
+            found.append(Drift(path, state, tuple(moved(there, content)), diff, only_pins(there, content)))
     found += [Drift(path, "orphan") for path in _generated(repository) if path not in files]
     missing = _unmarked(repository, files)
     if missing:
@@ -122,6 +119,13 @@ def generate(repository: Repository, files: Mapping[str, str], *, force: bool = 
 def regenerate(repository: Repository) -> tuple[Drift, ...]:
     """Generate the workflows anew from what is on disk; return what was different."""
     return generate(repository, wanted(compose(survey_site(repository))))
+
+
+def _diff(path: str, there: str, wanted: str) -> str:
+    import difflib
+
+    before, after = there.splitlines(keepends=True), wanted.splitlines(keepends=True)
+    return "".join(difflib.unified_diff(before, after, path, f"{path} (generated)"))
 
 
 def _generated(repository: Repository) -> list[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from release.cli.commands.ci_oidc import oidc
-from release.cli.commands.ci_pins import pins
 from release.cli.console import cell, console, counted, json_option, open_repository, print_json
 
 if TYPE_CHECKING:
@@ -22,13 +21,25 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.group("ci", short_help="Generate, check and explain the GitHub Actions workflows.")
+class _Commands(click.Group):
+    """Imports the modules of ``pins`` and ``oidc`` when they are needed; the others are in this one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *_FURTHER]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _FURTHER:
+            return super().get_command(ctx, name)
+        command: click.Command = getattr(importlib.import_module(f"release.cli.commands.ci_{name}"), name)
+        return command
+
+
+_FURTHER = ("pins", "oidc")
+
+
+@click.group("ci", cls=_Commands, short_help="Generate, check and explain the GitHub Actions workflows.")
 def command() -> None:
     """Generate, check and explain the GitHub Actions workflows."""
-
-
-command.add_command(pins)
-command.add_command(oidc)
 
 
 @command.command("generate")
