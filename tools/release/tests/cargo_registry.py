@@ -119,7 +119,8 @@ def cargo_registry(folder: Path) -> Iterator[CargoRegistry]:
         def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Authorization") != TOKEN:
-                return self.answer(403, b'{"errors":[{"detail":"wrong token"}]}')
+                said = f"wrong token {self.headers.get('Authorization')}"
+                return self.answer(403, json.dumps({"errors": [{"detail": said}]}).encode())
             refused = registry.accept(body)
             if refused:
                 return self.answer(400, json.dumps({"errors": [{"detail": refused}]}).encode())
