@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 __all__ = ["TOKEN", "Issues", "serving"]
 
@@ -25,8 +25,9 @@ _APP = {"login": "github-actions[bot]", "type": "Bot"}
 class Issues:
     """What the server knows, and how it fails.
 
-    ``fail`` is the number of the request (from 0) that fails, ``how`` a status code, ``"before"`` or ``"after"``: the
-    connection is cut before or after the request has its effect. ``who`` is the user that the token is of.
+    ``fail`` is the number of the request (from 0) that fails, with ``lasting`` as all that follow; ``how`` is a status
+    code, ``"before"`` or ``"after"``: the connection is cut before or after the request has its effect. ``who`` is the
+    user that the token is of.
     """
 
     url: str = ""
@@ -37,6 +38,7 @@ class Issues:
     requests: list[str] = field(default_factory=list)
     fail: int = -1
     how: int | str = 500
+    lasting: bool = False
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], data: dict[str, Any]) -> tuple[int, Any]:
         """Return status and body of the answer to a request."""
@@ -71,9 +73,13 @@ class Issues:
             return 200, self._page(self.pulls, query)
         return 404, {"message": "Not Found"}
 
+    def fails(self, number: int) -> bool:
+        """Tell whether the request with this number fails."""
+        return number == self.fail or (self.lasting and 0 <= self.fail < number)
+
     @staticmethod
     def _page(found: list[dict[str, Any]], query: dict[str, list[str]]) -> list[dict[str, Any]]:
-        size, page = int(query["per_page"][0]), int(query["page"][0])
+        size, page = int(query["per_page"][0]), int(query.get("page", ["1"])[0])
         return found[(page - 1) * size : page * size]
 
 
@@ -91,25 +97,34 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
             self._send(401, {"message": "Bad credentials"})
             return
-        if number == known.fail and known.how != "after":
+        if known.fails(number) and known.how != "after":
             if known.how == "before":
                 self.close_connection = True
             else:
                 self._send(int(known.how), {"message": TOKEN})
             return
         status, body = known.answer(self.command, parts.path, parse_qs(parts.query), data)
-        if number == known.fail:
+        if known.fails(number):
             self.close_connection = True
         else:
-            self._send(status, body)
+            self._send(status, body, self._next(parts.path, parse_qs(parts.query), body))
+
+    def _next(self, path: str, query: dict[str, list[str]], body: Any) -> str | None:
+        """Return the link to the page after ``body``, which a full page has."""
+        if not isinstance(body, list) or len(body) < int(query["per_page"][0]):
+            return None
+        following = {**query, "page": [str(int(query.get("page", ["1"])[0]) + 1)]}
+        return f'<{self.server.known.url}{path}?{urlencode(following, doseq=True)}>; rel="next"'
 
     do_GET = do_POST = do_PATCH = _do  # noqa: N815
 
-    def _send(self, status: int, body: Any) -> None:
+    def _send(self, status: int, body: Any, link: str | None = None) -> None:
         content = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))
+        if link is not None:
+            self.send_header("Link", link)
         self.end_headers()
         self.wfile.write(content)
 

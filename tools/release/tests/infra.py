@@ -116,7 +116,7 @@ class Infra:
 
     def edit(self, **members: Any) -> None:
         """Change members of the binding as one would by hand, and its digest with them."""
-        from release.terraform.binding import sha256
+        from release.model.edit import digest as sha256
 
         data = {**json.loads(self.binding_file.read_text()), **members}
         del data["digest"]

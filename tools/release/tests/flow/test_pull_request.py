@@ -15,9 +15,9 @@ import pytest
 from fake_server import FAULTS, REPOSITORY, TOKEN, FakeServer, Fault, serve
 from release.flow.pull_request import Proposed, api_for, propose
 from release.model.plan import Request
-from release.publish.http import NoAnswer
 from release.repository.git import Repository
 from release.repository.lock import locked
+from release.web.http import NoAnswer
 from scratch import Result, Scratch, crate, image, plugin, workspace_toml
 
 BRANCH = "release/main"

@@ -22,7 +22,7 @@ from release.model.component import Component
 from release.model.version import parse_version
 from release.publish.destination import Artifact, Released, publish
 from release.publish.destinations.github import GitHubReleases
-from release.publish.http import NoAnswer
+from release.web.http import NoAnswer
 
 COMMIT = "c" * 40
 FILES = {"local_a-1.2.0.zip": b"zip" * 1000, "local_a-1.2.0.spdx.json": b"{}"}

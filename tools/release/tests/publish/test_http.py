@@ -9,8 +9,8 @@ import pytest
 
 from fake_server import REPOSITORY, TOKEN, FakeServer, Fault, serve
 from release.errors import DestinationRefused
-from release.publish.github_api import GitHubApi, github_api
-from release.publish.http import NoAnswer
+from release.web.github import GitHubApi, github_api
+from release.web.http import NoAnswer
 
 
 @pytest.fixture

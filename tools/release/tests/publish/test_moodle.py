@@ -25,7 +25,7 @@ from release.model.component import Component
 from release.model.version import parse_version
 from release.publish.destination import Artifact, Released, publish
 from release.publish.destinations.moodle import MoodleDirectory
-from release.publish.http import NoAnswer
+from release.web.http import NoAnswer
 
 BUILD = 2026010100
 

@@ -15,8 +15,8 @@ import pytest
 from oci_registry import PASSWORD, USER, OciRegistry, guarded, oci_registry
 from release.errors import DestinationRefused
 from release.flow.publish import publish_releases
-from release.publish import transport
 from release.repository.git import Repository
+from release.web import http
 from releases import TAGS, monorepo
 from scratch import Result, chart, image
 
@@ -157,7 +157,6 @@ def test_credentials_are_given_when_they_are_asked_for_and_never_shown(
 def test_whichever_request_fails_the_next_run_ends_the_same(
     tmp_path: Path, registry: OciRegistry, monkeypatch: pytest.MonkeyPatch, late: bool
 ) -> None:
-    monkeypatch.setattr(transport, "_FIRST_WAIT", 0.0)
     digest = registry.push_image("whole/site", "the image")
     with guarded(registry) as guard:
         guard.open, guard.late = True, late
@@ -195,7 +194,7 @@ def test_a_request_that_fails_once_is_sent_again(tmp_path: Path, registry: OciRe
 
 
 def test_a_registry_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "_FIRST_WAIT", 0.0)
+    monkeypatch.setattr(http, "_TRIES", 1)
     scratch = monorepo(tmp_path / "work", CONFIG % "127.0.0.1:1")
     with pytest.raises(DestinationRefused, match=r"127\.0\.0\.1 gives no answer"):
         publish_releases(Repository.open(scratch.path), ["web-v0.9.0"], environment={})

@@ -11,7 +11,7 @@ from release.errors import CredentialsMissing, DestinationRefused, FormatError
 from release.terraform.bind import Target
 from release.terraform.comment import comment
 from release.terraform.drift import LABEL, Drift, tell
-from release.terraform.issues import GitHub
+from release.terraform.github import github, open_issues, reviewed_head
 from release.terraform.show import Change
 
 DEV = Target("infra/site", "dev")
@@ -33,8 +33,7 @@ def _environment(server: Issues, **further: str) -> dict[str, str]:
 
 def _told(server: Issues, wanted: Target, found: Drift, **further: str) -> str:
     environment = _environment(server, **further)
-    with GitHub.of(environment) as github:
-        return tell(github, wanted, found, environment)
+    return tell(github(environment, sleep=lambda _: None), wanted, found, environment)
 
 
 def _open(server: Issues) -> list[dict[str, object]]:
@@ -92,8 +91,7 @@ def test_an_issue_that_anyone_may_have_written_is_not_ours(server: Issues) -> No
 
 
 def _commented(server: Issues, text: str = SUMMARY, number: int = 5) -> str:
-    with GitHub.of(_environment(server)) as github:
-        return comment(github, number, text, "summary.md")
+    return comment(github(_environment(server), sleep=lambda _: None), number, text, "summary.md")
 
 
 def test_a_plan_has_one_comment_that_is_kept_up_to_date(server: Issues) -> None:
@@ -157,9 +155,11 @@ def test_whatever_request_fails_the_next_run_ends_with_one_comment(server: Issue
     if (number, how) == (0, 403):
         _commented(server)
     else:
+        server.lasting = True
         with pytest.raises(DestinationRefused) as caught:
             _commented(server)
         assert TOKEN not in f"{caught.value.what} {caught.value.fix}"
+    server.fail = -1
     _commented(server)
     assert [one["body"] for one in server.comments] == [SUMMARY]
 
@@ -167,14 +167,14 @@ def test_whatever_request_fails_the_next_run_ends_with_one_comment(server: Issue
 @pytest.mark.parametrize("name", ["GITHUB_TOKEN", "GITHUB_REPOSITORY"])
 def test_without_a_token_or_repository_nothing_is_asked(server: Issues, name: str) -> None:
     with pytest.raises(CredentialsMissing, match=name):
-        GitHub.of({**_environment(server), name: ""})
+        github({**_environment(server), name: ""})
 
 
 def test_no_answer_at_all_is_said() -> None:
     with serving() as server:
         environment = _environment(server)
-    with GitHub.of(environment) as github, pytest.raises(DestinationRefused, match="no answer"):
-        github.open_issues(LABEL, "x")
+    with pytest.raises(DestinationRefused, match="no answer"):
+        open_issues(github(environment, sleep=lambda _: None), LABEL, "x")
 
 
 def test_the_reviewed_head_is_that_of_the_pull_request_merged_as_this_commit(server: Issues) -> None:
@@ -183,6 +183,6 @@ def test_the_reviewed_head_is_that_of_the_pull_request_merged_as_this_commit(ser
         {"merged_at": "2026-01-01T00:00:00Z", "merge_commit_sha": "b" * 40, "head": {"sha": "2" * 40}},
         {"merged_at": "2026-01-01T00:00:00Z", "merge_commit_sha": "a" * 40, "head": {"sha": "3" * 40}},
     ]
-    with GitHub.of(_environment(server)) as github:
-        assert github.reviewed_head("a" * 40) == "3" * 40
-        assert github.reviewed_head("c" * 40) is None
+    api = github(_environment(server))
+    assert reviewed_head(api, "a" * 40) == "3" * 40
+    assert reviewed_head(api, "c" * 40) is None

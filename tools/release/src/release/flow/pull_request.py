@@ -20,13 +20,13 @@ from release.flow.survey import Survey, survey
 from release.formats.changelog import render_section
 from release.formats.plan_json import digest
 from release.model.plan import Plan, Request
-from release.publish.github_api import GitHubApi, PullRequest, Settings, github_api
-from release.publish.http import settle
 from release.repository.git import Repository
 from release.repository.journal import Journal
 from release.repository.landing import commit_files, require_identity
 from release.repository.remote import Target, fetch, replace, target, tip
 from release.repository.tree import CommitTree
+from release.web.github import GitHubApi, PullRequest, Settings, github_api
+from release.web.http import settle
 from release.workspace.config import CONFIG, load
 
 __all__ = ["Proposed", "api_for", "body", "propose"]

@@ -7,19 +7,21 @@ https://distribution.github.io/distribution/spec/auth/token/.
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+import msgspec
+
 from release.errors import CredentialsMissing, DestinationRefused
-from release.publish.transport import Transport
+from release.model.edit import digest as sha256
+from release.web.http import Http
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Credentials", "OciRepository", "sha256"]
+__all__ = ["Credentials", "OciRepository", "digest_of"]
 
 Credentials = tuple[str, str]
 """User and password (or token)."""
@@ -35,60 +37,62 @@ _MANIFESTS = ", ".join(
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _LOCAL = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?")
 _PAGE = "1000"
+_DENIED = (401, 403)
+_ADVICE = dict.fromkeys(_DENIED, "check the credentials and what they may do, then run it again")
 
 
-def sha256(content: bytes) -> str:
+class _Tags(msgspec.Struct):
+    tags: list[str] | None = None
+
+
+class _Token(msgspec.Struct):
+    token: str | None = None
+    access_token: str | None = None
+
+
+def digest_of(content: bytes) -> str:
     """Return the digest of ``content`` as registries write it."""
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return f"sha256:{sha256(content)}"
 
 
 class OciRepository:
     """One repository: ``HOST[:PORT]/NAME``; plain HTTP is spoken only with this machine."""
 
-    def __init__(self, http: Transport, address: str, credentials: Credentials | None) -> None:
+    def __init__(self, address: str, credentials: Credentials | None) -> None:
         host, _, self.name = address.partition("/")
-        self._http = http
-        self._base = f"{'http' if _LOCAL.fullmatch(host) else 'https'}://{host}"
+        base = f"{'http' if _LOCAL.fullmatch(host) else 'https'}://{host}"
+        secret = credentials[1] if credentials is not None else ""
+        self._http = Http(f"the registry {urlsplit(base).hostname}", base, {}, secret, _ADVICE)
         self._credentials = credentials
         self._authorization: str | None = None
 
     def blob(self, digest: str) -> str | None:
         """Return ``digest`` when the repository has that blob."""
-        answer = self._send("HEAD", self._url("blobs", digest))
-        if answer.status_code == 404:
-            return None
-        if answer.status_code != 200:
-            raise Transport.refusal(answer, f"looking for the blob {digest}")
-        return digest
+        answer = self._send("HEAD", self._url("blobs", digest), ok=(200, 404))
+        return digest if answer.status_code == 200 else None
 
     def put_blob(self, content: bytes) -> None:
         """Upload ``content`` as one blob (POST, then PUT)."""
-        what = f"uploading a blob to {self.name}"
-        started = self._send("POST", f"{self._base}/v2/{self.name}/blobs/uploads/", push=True)
-        if started.status_code != 202:
-            raise Transport.refusal(started, what)
+        started = self._send("POST", f"/v2/{self.name}/blobs/uploads/", ok=(202,), push=True)
         location = urljoin(str(started.request.url), started.headers.get("Location", ""))
-        done = self._send(
+        self._send(
             "PUT",
-            location + ("&" if "?" in location else "?") + f"digest={sha256(content)}",
+            location + ("&" if "?" in location else "?") + f"digest={digest_of(content)}",
+            ok=(201,),
             push=True,
-            content=content,
+            body=content,
             headers={"Content-Type": "application/octet-stream"},
         )
-        if done.status_code != 201:
-            raise Transport.refusal(done, what)
 
     def digest(self, reference: str) -> str | None:
         """Return the digest of the manifest that the tag or digest ``reference`` leads to, ``None`` without one."""
-        answer = self._send("HEAD", self._url("manifests", reference), headers={"Accept": _MANIFESTS})
+        answer = self._send("HEAD", self._url("manifests", reference), ok=(200, 404), headers={"Accept": _MANIFESTS})
         if answer.status_code == 404:
             return None
-        if answer.status_code != 200:
-            raise Transport.refusal(answer, f"looking for {self.name}:{reference}")
         said: str | None = answer.headers.get("Docker-Content-Digest")
         if said is None:
             found = self.manifest(reference)
-            return sha256(found[0]) if found is not None else None
+            return digest_of(found[0]) if found is not None else None
         return said
 
     def manifest(self, reference: str) -> tuple[bytes, str] | None:
@@ -97,69 +101,67 @@ class OciRepository:
         Raises:
             DestinationRefused: ``reference`` is a digest and the bytes are others.
         """
-        answer = self._send("GET", self._url("manifests", reference), headers={"Accept": _MANIFESTS})
+        answer = self._send("GET", self._url("manifests", reference), ok=(200, 404), headers={"Accept": _MANIFESTS})
         if answer.status_code == 404:
             return None
-        if answer.status_code != 200:
-            raise Transport.refusal(answer, f"reading {self.name}@{reference}")
-        if ":" in reference and sha256(answer.content) != reference:
+        if ":" in reference and digest_of(answer.content) != reference:
             raise DestinationRefused(
-                f"the registry gives {sha256(answer.content)} for {self.name}@{reference}",
+                f"the registry gives {digest_of(answer.content)} for {self.name}@{reference}",
                 fix="do not use this registry before its operators have looked at it",
             )
         return answer.content, answer.headers.get("Content-Type", "")
 
     def put_manifest(self, reference: str, content: bytes, media_type: str) -> None:
         """Put the manifest ``content`` under the tag ``reference``."""
-        answer = self._send(
+        self._send(
             "PUT",
             self._url("manifests", reference),
+            ok=(201,),
             push=True,
-            content=content,
+            body=content,
             headers={"Content-Type": media_type},
         )
-        if answer.status_code != 201:
-            raise Transport.refusal(answer, f"pushing {self.name}:{reference}")
 
     def tags(self) -> frozenset[str]:
         """Return all tags; an empty set where there is no such repository yet."""
         found: set[str] = set()
-        url = f"{self._base}/v2/{self.name}/tags/list?n={_PAGE}"
+        url = self._http.url(f"/v2/{self.name}/tags/list?n={_PAGE}")
         while url:
-            answer = self._send("GET", url)
+            answer = self._send("GET", url, ok=(200, 404))
             if answer.status_code == 404:
-                return frozenset(found)
-            if answer.status_code != 200:
-                raise Transport.refusal(answer, f"listing the tags of {self.name}")
-            found.update(answer.json().get("tags") or ())
+                break
+            found.update(self._http.read(answer, _Tags).tags or ())
             following = answer.links.get("next", {}).get("url")
             url = urljoin(url, following) if following else ""
         return frozenset(found)
 
     def _url(self, kind: str, reference: str) -> str:
-        return f"{self._base}/v2/{self.name}/{kind}/{reference}"
+        return f"/v2/{self.name}/{kind}/{reference}"
 
     def _send(
         self,
         method: str,
         url: str,
         *,
+        ok: tuple[int, ...],
         push: bool = False,
-        content: bytes | None = None,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """Send a request, and once more with credentials when the registry asks for them."""
+        """Send a request, and once more with credentials when the registry asks for them.
+
+        Any of them may come twice: content is named by its digest, and an upload that was begun twice is ended once.
+        """
+        # An upload's address may be another host's, which must not get the registry's credentials.
+        ours = urlsplit(self._http.url(url)).netloc == urlsplit(self._http.base).netloc
         for attempt in range(2):
-            # An upload's address may be another host's, which must not get the registry's credentials.
-            ours = urlsplit(url).netloc == urlsplit(self._base).netloc
             authorization = {"Authorization": self._authorization} if self._authorization and ours else {}
-            answer = self._http.send(method, url, headers={**(headers or {}), **authorization}, content=content)
+            sent = {**(headers or {}), **authorization}
+            answer = self._http.send(method, url, ok=(*ok, *_DENIED), headers=sent, body=body, again=True)
             if answer.status_code != 401 or attempt or not ours:
                 break
             self._authorize(answer.headers.get("WWW-Authenticate", ""), push=push)
-        if answer.status_code in (401, 403) and self._credentials is None:
-            raise self._unknown()
-        return answer
+        return self._allowed(answer)
 
     def _authorize(self, challenge: str, *, push: bool) -> None:
         scheme, _, rest = challenge.partition(" ")
@@ -172,7 +174,7 @@ class OciRepository:
             )
         asked = dict(_CHALLENGE.findall(rest))
         realm = asked.get("realm", "")
-        if not realm.startswith(f"{urlsplit(self._base).scheme}://") and not realm.startswith("https://"):
+        if not realm.startswith(f"{urlsplit(self._http.base).scheme}://") and not realm.startswith("https://"):
             raise DestinationRefused(
                 "the registry wants the credentials sent without encryption", fix="use one whose token server has TLS"
             )
@@ -180,13 +182,14 @@ class OciRepository:
         if push:
             params["scope"] = f"repository:{self.name}:pull,push"
         headers = {"Authorization": self._basic()} if self._credentials or push else {}
-        answer = self._http.send("GET", realm, headers=headers, params=params)
-        if answer.status_code in (401, 403) and self._credentials is None:
-            raise self._unknown()
-        if answer.status_code != 200:
-            raise Transport.refusal(answer, "asking for a token")
-        data = answer.json()
-        self._authorization = f"Bearer {data.get('token') or data.get('access_token')}"
+        answer = self._allowed(self._http.send("GET", realm, ok=(200, *_DENIED), headers=headers, params=params))
+        given = self._http.read(answer, _Token)
+        self._authorization = f"Bearer {given.token or given.access_token}"
+
+    def _allowed(self, answer: httpx.Response) -> httpx.Response:
+        if answer.status_code not in _DENIED:
+            return answer
+        raise self._http.refused(answer) if self._credentials is not None else self._unknown()
 
     def _basic(self) -> str:
         if self._credentials is None:
@@ -195,6 +198,6 @@ class OciRepository:
 
     def _unknown(self) -> CredentialsMissing:
         return CredentialsMissing(
-            f"{self._base} asks who publishes, and the environment does not say",
+            f"{self._http.base} asks who publishes, and the environment does not say",
             fix="set OCI_USERNAME and OCI_PASSWORD; for ghcr.io GITHUB_ACTOR and GITHUB_TOKEN will do",
         )

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from release.errors import PlanOtherVersion, PlanStale, PlanTampered, PlanUnbound, TerraformFailed
+from release.model.edit import digest as sha256
 from release.repository.git import Repository
 from release.terraform import show
 from release.terraform.bind import Target
-from release.terraform.binding import Binding, decode, sha256
+from release.terraform.binding import Binding, decode
 from release.terraform.planfile import configuration, state_of
 from release.terraform.program import Terraform
 from release.terraform.reviewed import Reviewed, look, other_configuration, refuse_other_head, refuse_other_lock

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from release.errors import ConfigError, PlanOtherCommit, PlanOtherLock, PlanOtherVersion, StorageError, TerraformFailed
+from release.model.edit import digest as sha256
 from release.repository.git import Repository
 from release.repository.tree import CommitTree
 from release.terraform import show
-from release.terraform.binding import FORMAT, Binding, encode, sha256
+from release.terraform.binding import FORMAT, Binding, encode
 from release.terraform.planfile import configuration
 from release.terraform.program import Terraform
 from release.terraform.reviewed import Reviewed, lock_of, look, other_configuration, refuse_dirty

@@ -6,16 +6,16 @@ It is canonical JSON (sorted keys, two spaces, a line end): the same plan of the
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Annotated, Any
 
 import msgspec
 
 from release.errors import PlanTampered, PlanUnbound
+from release.model.edit import digest
 from release.terraform.show import Counts
 
-__all__ = ["FORMAT", "Binding", "decode", "encode", "sha256"]
+__all__ = ["FORMAT", "Binding", "decode", "encode"]
 
 FORMAT = 1
 _Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -42,11 +42,6 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     terraform: Annotated[str, msgspec.Meta(min_length=1)]
     show: _Digest
     counts: Counts
-
-
-def sha256(content: bytes) -> str:
-    """Return the SHA-256 of ``content`` in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def encode(binding: Binding) -> bytes:
@@ -84,7 +79,7 @@ def decode(content: bytes, name: str) -> Binding:
 
 
 def _digest(data: dict[str, Any]) -> str:
-    return sha256(_canonical(data))
+    return digest(_canonical(data))
 
 
 def _canonical(data: dict[str, Any]) -> bytes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from release.terraform.issues import GitHub
+from release.terraform.github import own_comments
 from release.terraform.summary import marker_of
+from release.web.github import GitHubApi
 
 __all__ = ["comment"]
 
 
-def comment(github: GitHub, pull_request: int, text: str, path: str) -> str:
+def comment(api: GitHubApi, pull_request: int, text: str, path: str) -> str:
     """Write the summary ``text`` (of the file ``path``) into the comment about its root and environment.
 
     Returns ``created``, ``updated`` or ``unchanged``.
@@ -17,12 +18,12 @@ def comment(github: GitHub, pull_request: int, text: str, path: str) -> str:
         FormatError: it is no summary.
         DestinationRefused: GitHub refuses or gives no answer.
     """
-    there = github.own_comments(pull_request, marker_of(text, path))
+    there = own_comments(api, pull_request, marker_of(text, path))
     if not there:
-        github.comment(pull_request, text)
+        api.comment(pull_request, text)
         return "created"
     first = there[0]
-    if first.body.strip() == text.strip():
+    if (first.body or "").strip() == text.strip():
         return "unchanged"
-    github.update_comment(first.number, text)
+    api.edit_comment(first.id, text)
     return "updated"

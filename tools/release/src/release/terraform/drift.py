@@ -10,16 +10,18 @@ from pathlib import Path
 from release.errors import TerraformFailed
 from release.terraform import show
 from release.terraform.bind import Target
-from release.terraform.issues import GitHub
+from release.terraform.github import open_issues
 from release.terraform.program import Terraform
 from release.terraform.show import Change
 from release.terraform.summary import listed, marker
+from release.web.github import GitHubApi
 
 __all__ = ["LABEL", "Drift", "drift", "tell"]
 
 LABEL = "terraform-drift"
 """Only who may write to the repository can give an issue a label, so nobody else can make one that looks like ours."""
 
+_CLOSED = {"state": "closed", "state_reason": "completed"}
 _ROOM = 28_000
 _ADVICE = (
     "To undo it, plan and apply the configuration as it is. To keep it, write it into the configuration; where only "
@@ -59,7 +61,7 @@ def drift(terraform: Terraform, wanted: Target, *, lock: bool) -> Drift:
     return Drift(show.drifted(shown), show.changes(shown))
 
 
-def tell(github: GitHub, wanted: Target, found: Drift, environment: Mapping[str, str]) -> str:
+def tell(api: GitHubApi, wanted: Target, found: Drift, environment: Mapping[str, str]) -> str:
     """Open, update or close the one issue about ``wanted``; return what was done, for people.
 
     Each case is one request that changes something, so whatever fails, the next run finds what is there and goes on.
@@ -68,21 +70,21 @@ def tell(github: GitHub, wanted: Target, found: Drift, environment: Mapping[str,
         DestinationRefused: GitHub refuses or gives no answer.
     """
     mark = marker("drift", wanted.name, wanted.environment)
-    there = github.open_issues(LABEL, mark)
+    there = open_issues(api, LABEL, mark)
     run = _run(environment)
     if not found:
         for one in there:
-            github.update_issue(one.number, f"{mark}\nThere is no drift any more.{run}\n", close=True)
+            api.edit_issue(one.number, body=f"{mark}\nThere is no drift any more.{run}\n", **_CLOSED)
         return f"closed {', '.join(f'#{one.number}' for one in there)}" if there else "no issue"
     body = "\n".join((mark, *_body(wanted, found), f"{run}\n".lstrip()))
     if not there:
-        number = github.open_issue(f"Terraform drift: {wanted.name} ({wanted.environment})", body, LABEL)
-        return f"opened #{number}"
+        made = api.open_issue(f"Terraform drift: {wanted.name} ({wanted.environment})", body, LABEL)
+        return f"opened #{made.number}"
     kept, *twice = there
     for one in twice:
-        github.update_issue(one.number, f"{mark}\nThis is the same as #{kept.number}.\n", close=True)
+        api.edit_issue(one.number, body=f"{mark}\nThis is the same as #{kept.number}.\n", **_CLOSED)
     if kept.body != body:
-        github.update_issue(kept.number, body)
+        api.edit_issue(kept.number, body=body)
     return f"updated #{kept.number}"
 
 

@@ -8,9 +8,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from release.errors import GitStateError, Place, PlanOtherCommit, PlanOtherLock, PlanTampered
+from release.model.edit import digest as sha256
 from release.repository.git import Repository
 from release.repository.tree import CommitTree
-from release.terraform.binding import Binding, sha256
+from release.terraform.binding import Binding
 from release.terraform.planfile import Configuration
 from release.terraform.roots import LOCK, concerns, inputs, is_configuration, is_loaded, sources
 

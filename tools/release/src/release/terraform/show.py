@@ -5,13 +5,14 @@ The format: https://developer.hashicorp.com/terraform/internals/json-format#plan
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+
+from release.model.edit import digest as sha256
 
 __all__ = ["Change", "Counts", "changes", "counts", "digest", "drifted", "is_errored", "outputs"]
 
@@ -73,7 +74,7 @@ def digest(shown: Mapping[str, Any]) -> str:
     for key in _UNORDERED:
         if isinstance(data.get(key), list):
             data[key] = sorted(data[key], key=_canonical)
-    return hashlib.sha256(_canonical(data)).hexdigest()
+    return sha256(_canonical(data))
 
 
 def changes(shown: Mapping[str, Any]) -> tuple[Change, ...]:

@@ -6,13 +6,13 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from release.cli.console import json_option, open_repository, print_json, printable
+from release.cli.github import write_outputs, write_summary
 
 if TYPE_CHECKING:
     from release.repository.git import Repository
@@ -78,7 +78,7 @@ def plan(
     """Plan ROOT, write the plan and its binding, and show what would change, without values."""
     from release.terraform import bind
     from release.terraform.comment import comment as commented
-    from release.terraform.issues import GitHub
+    from release.terraform.github import github
     from release.terraform.summary import summary as summarized
 
     repository = open_repository(ctx)
@@ -86,15 +86,15 @@ def plan(
     place = _opened(store)
     out = _from(ctx, out) if out else repository.root / wanted.root / ".terraform" / f"{environment}.tfplan"
     pull_request = _pull_request() if comment else None
-    with GitHub.of(os.environ) if comment else nullcontext() as github:
-        program = _program(repository, wanted, terraform, _variables(token=not comment))
-        planned = bind.plan(repository, program, wanted, commit=commit, out=out, lock=not no_lock)
-        text = summarized(planned)
-        if github is not None and pull_request is not None:
-            _say(f"comment on #{pull_request} {commented(github, pull_request, text, out.name)}")
+    api = github(os.environ) if comment else None
+    program = _program(repository, wanted, terraform, _variables(token=not comment))
+    planned = bind.plan(repository, program, wanted, commit=commit, out=out, lock=not no_lock)
+    text = summarized(planned)
+    if api is not None and pull_request is not None:
+        _say(f"comment on #{pull_request} {commented(api, pull_request, text, out.name)}")
     if summary is not None:
         _from(ctx, summary).write_text(text, encoding="utf-8")
-    _step_summary(text)
+    write_summary(os.environ, text)
     _finish(planned, place, as_json)
 
 
@@ -186,9 +186,10 @@ def apply(
         wanted = target(repository, bound.binding.root, bound.binding.environment)
     done = applied(repository, bound, wanted, _program(repository, wanted, terraform, os.environ), stage=_say)
     counts = f"{done.add} added, {done.change} changed, {done.destroy} destroyed"
-    _step_summary(
+    write_summary(
+        os.environ,
         f"### Terraform apply: `{wanted.name}`, {wanted.environment}\n\n**{counts}**\n\n"
-        f"Plan `sha256:{done.binding.plan}` of commit {done.binding.commit}\n"
+        f"Plan `sha256:{done.binding.plan}` of commit {done.binding.commit}\n",
     )
     if as_json:
         print_json({**_named(wanted), "commit": done.binding.commit, "plan": done.binding.plan,
@@ -219,16 +220,14 @@ def drift(
     """Compare what is there with what ROOT's configuration says. Reading a data source is no drift."""
     from release.terraform import drift as drifts
     from release.terraform.bind import target
-    from release.terraform.issues import GitHub
+    from release.terraform.github import github
 
     repository = open_repository(ctx)
     wanted = target(repository, _path(ctx, repository, root), environment)
-    told = None
-    with GitHub.of(os.environ) if issue else nullcontext() as github:
-        program = _program(repository, wanted, terraform, _variables(token=not issue))
-        found = drifts.drift(program, wanted, lock=not no_lock)
-        if github is not None:
-            told = drifts.tell(github, wanted, found, os.environ)
+    api = github(os.environ) if issue else None
+    program = _program(repository, wanted, terraform, _variables(token=not issue))
+    found = drifts.drift(program, wanted, lock=not no_lock)
+    told = drifts.tell(api, wanted, found, os.environ) if api is not None else None
     if as_json:
         both = {"outside": found.outside, "pending": found.pending}
         listed = {name: [_change(one) for one in changes] for name, changes in both.items()}
@@ -254,12 +253,11 @@ def drift(
 def comment(ctx: click.Context, summary: Path, pull_request: int | None, as_json: bool) -> None:
     """Write SUMMARY, from `release tf plan --summary`, into the one comment about its root and environment."""
     from release.terraform.comment import comment as commented
-    from release.terraform.issues import GitHub
+    from release.terraform.github import github
 
     path = _from(ctx, summary)
     pull_request = pull_request or _pull_request()
-    with GitHub.of(os.environ) as github:
-        done = commented(github, pull_request, path.read_text(encoding="utf-8"), path.name)
+    done = commented(github(os.environ), pull_request, path.read_text(encoding="utf-8"), path.name)
     if as_json:
         print_json({"pull-request": pull_request, "comment": done})
     else:
@@ -344,7 +342,7 @@ def _finish(planned: Planned, store: Store | None, as_json: bool) -> None:
     key = keep(store, planned) if store is not None else None
     bound = planned.binding
     changed = show.changes(planned.shown)
-    _step_output({"changes": str(bool(bound.counts)).lower(), "sha256": bound.plan})
+    write_outputs(os.environ, {"changes": str(bool(bound.counts)).lower(), "sha256": bound.plan})
     if as_json:
         print_json(
             {
@@ -389,7 +387,7 @@ def _fetched(store: Store, wanted: Target, commits: Iterator[str], sha256: str |
 
 def _reviewed(repository: Repository, commit: str | None, *, ask: bool) -> Iterator[str]:
     """Yield the commits that may be the reviewed one; GitHub is asked when git alone does not know."""
-    from release.terraform.issues import GitHub
+    from release.terraform.github import github, reviewed_head
     from release.terraform.reviewed import candidates
 
     if commit is not None:
@@ -397,8 +395,7 @@ def _reviewed(repository: Repository, commit: str | None, *, ask: bool) -> Itera
         return
     yield from candidates(repository)
     if ask:
-        with GitHub.of(os.environ) as github:
-            head = github.reviewed_head(repository.head())
+        head = reviewed_head(github(os.environ), repository.head())
         if head is not None:
             yield head
 
@@ -409,20 +406,3 @@ def _change(one: Any) -> dict[str, str]:
 
 def _named(wanted: Target) -> dict[str, str]:
     return {"root": wanted.name, "environment": wanted.environment}
-
-
-def _step_summary(text: str) -> None:
-    """Add ``text`` to the summary of the workflow's step, if this is one."""
-    _append("GITHUB_STEP_SUMMARY", text)
-
-
-def _step_output(values: Mapping[str, str]) -> None:
-    """Set outputs of the workflow's step, if this is one."""
-    _append("GITHUB_OUTPUT", "".join(f"{name}={value}\n" for name, value in values.items()))
-
-
-def _append(variable: str, text: str) -> None:
-    path = os.environ.get(variable)
-    if path:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(text)

@@ -17,7 +17,7 @@ import msgspec
 from release.errors import ConfigError, CredentialsMissing, DestinationRefused
 from release.publish.cargo import CargoFailed, cargo, locked, without_tokens
 from release.publish.destination import Access, Artifact, Released, Step, Trusted
-from release.publish.transport import Transport
+from release.web.http import Http
 
 __all__ = ["Cargo"]
 
@@ -25,6 +25,8 @@ _CRATES_IO = "crates-io"
 _CRATES_IO_INDEX = "https://index.crates.io/"
 _TOKEN = "CARGO_REGISTRY_TOKEN"
 _ABSENT = (404, 410, 451)
+_DENIED = (401, 403)
+_ADVICE = dict.fromkeys(_DENIED, "check the credentials and what they may do, then run it again")
 
 
 class Cargo:
@@ -72,17 +74,17 @@ class Cargo:
             yield Step(f"crate {name} {release.version}", "", lambda: None, lambda: None, skipped=says)
             return
         token = environment.get(f"CARGO_REGISTRIES_{_variable(registry)}_TOKEN") or environment.get(_TOKEN)
-        with Transport() as http:
-            look = partial(_checksum, http, index, name, str(release.version), token)
-            for artifact in release.artifacts:
-                yield Step(
-                    f"crate {name} {release.version} in {registry}",
-                    artifact.sha256,
-                    look,
-                    lambda artifact=artifact: _publish(  # type: ignore[misc]
-                        release, artifact, registry, index, token, environment, look
-                    ),
-                )
+        http = Http(f"the index of {registry}", index.rstrip("/"), {"Cache-Control": "no-cache"}, token or "", _ADVICE)
+        look = partial(_checksum, http, name, str(release.version))
+        for artifact in release.artifacts:
+            yield Step(
+                f"crate {name} {release.version} in {registry}",
+                artifact.sha256,
+                look,
+                lambda artifact=artifact: _publish(  # type: ignore[misc]
+                    release, artifact, registry, index, token, environment, look
+                ),
+            )
 
 
 def _variable(registry: str) -> str:
@@ -103,17 +105,16 @@ def _allowed(release: Released, environment: Mapping[str, str]) -> list[str] | N
     return found
 
 
-def _checksum(http: Transport, index: str, name: str, version: str, token: str | None) -> str | None:
+def _checksum(http: Http, name: str, version: str) -> str | None:
     """Return the SHA-256 (hexadecimal) that the index has for the crate, ``None`` where it has none."""
-    url = f"{index.rstrip('/')}/{_index_path(name)}"
-    headers = {"Cache-Control": "no-cache"}
-    answer = http.send("GET", url, headers=headers)
-    if answer.status_code in (401, 403) and token:
-        answer = http.send("GET", url, headers={**headers, "Authorization": token})
-    if answer.status_code in _ABSENT:
-        return None
+    path = f"/{_index_path(name)}"
+    answer = http.send("GET", path, ok=(200, *_ABSENT, *_DENIED))
+    if answer.status_code in _DENIED:
+        if not http.secret:
+            raise http.refused(answer)
+        answer = http.send("GET", path, ok=(200, *_ABSENT), headers={"Authorization": http.secret})
     if answer.status_code != 200:
-        raise http.refusal(answer, f"looking for the crate {name}")
+        return None
     for line in answer.text.splitlines():
         entry = msgspec.json.decode(line) if line.strip() else {}
         # A registry takes one of several versions that differ in build metadata alone.

@@ -15,8 +15,8 @@ from typing import ClassVar
 from release.errors import DestinationDiffers, DestinationRefused
 from release.model.version import Version, parse_version
 from release.publish.destination import Access, Artifact, Grant, Released, Step
-from release.publish.github_api import GitHubApi, Release, github_api
-from release.publish.http import settle
+from release.web.github import GitHubApi, Release, github_api
+from release.web.http import settle
 
 __all__ = ["GitHubReleases"]
 

@@ -16,7 +16,7 @@ import msgspec
 
 from release.errors import ConfigError, CredentialsMissing, DestinationRefused, PackageRefused
 from release.publish.destination import Access, Artifact, Released, Step
-from release.publish.http import Http, settle
+from release.web.http import Http, settle
 
 __all__ = ["MoodleDirectory"]
 
@@ -86,7 +86,7 @@ class MoodleDirectory:
                 "https://marketplace.moodle.com/account/security",
             )
         base = options.get("url", "https://marketplace.moodle.com/api").rstrip("/")
-        http = Http("the plugins directory", base, token, {}, _ADVICE, self.sleep)
+        http = Http("the plugins directory", base, {"Authorization": f"Bearer {token}"}, token, _ADVICE, self.sleep)
         source = options.get("repository-url") or _source(environment)
         return [_Offer(http, release, zips[0], component.build, source).step()]
 

@@ -6,9 +6,6 @@ a chart's manifest.
 
 from __future__ import annotations
 
-import gzip
-import io
-import tarfile
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import ClassVar
@@ -18,10 +15,8 @@ import msgspec
 from release.errors import ConfigError, DestinationRefused, PackageRefused
 from release.publish.destination import Access, Artifact, Grant, Released, Step
 from release.publish.floating import floating_tags, newer_version
-from release.publish.packages.chart import CHART_LAYER
-from release.publish.registry import Credentials, OciRepository, sha256
+from release.publish.registry import Credentials, OciRepository, digest_of
 from release.publish.settings import oci_address
-from release.publish.transport import Transport
 
 __all__ = ["Oci"]
 
@@ -54,19 +49,18 @@ class Oci:
             PackageRefused: the digest of an image is not known.
         """
         address = oci_address(options["repository"], release.component)
-        with Transport() as http:
-            repository = OciRepository(http, address, _credentials(address, environment))
-            match release.component.kind:
-                case "chart":
-                    for artifact in release.artifacts:
-                        yield from _chart(repository, address, release, artifact)
-                case "image":
-                    yield from _image(repository, address, release)
-                case kind:
-                    raise ConfigError(
-                        f"the {kind} {release.component.name} can't be published to an OCI registry",
-                        fix="name such a destination for images and charts only, under publish.kinds in release.yaml",
-                    )
+        repository = OciRepository(address, _credentials(address, environment))
+        match release.component.kind:
+            case "chart":
+                for artifact in release.artifacts:
+                    yield from _chart(repository, address, release, artifact)
+            case "image":
+                yield from _image(repository, address, release)
+            case kind:
+                raise ConfigError(
+                    f"the {kind} {release.component.name} can't be published to an OCI registry",
+                    fix="name such a destination for images and charts only, under publish.kinds in release.yaml",
+                )
 
 
 def _credentials(address: str, environment: Mapping[str, str]) -> Credentials | None:
@@ -84,14 +78,16 @@ def _chart(repository: OciRepository, address: str, release: Released, artifact:
 
     It has no floating tags: Helm reads ``1`` as the version 1.0.0, and finds the newest version itself.
     """
+    from release.publish.packages.chart import CHART_LAYER
+
     archive = artifact.path.read_bytes()
     config = _chart_config(archive, release)
     manifest = msgspec.json.encode(
         {
             "schemaVersion": 2,
             "mediaType": _MANIFEST,
-            "config": {"mediaType": _CHART_CONFIG, "digest": sha256(config), "size": len(config)},
-            "layers": [{"mediaType": CHART_LAYER, "digest": sha256(archive), "size": len(archive)}],
+            "config": {"mediaType": _CHART_CONFIG, "digest": digest_of(config), "size": len(config)},
+            "layers": [{"mediaType": CHART_LAYER, "digest": digest_of(archive), "size": len(archive)}],
             "annotations": {
                 "org.opencontainers.image.revision": release.commit,
                 "org.opencontainers.image.title": release.component.native,
@@ -101,13 +97,13 @@ def _chart(repository: OciRepository, address: str, release: Released, artifact:
     )
     tag = str(release.version).replace("+", "_")
     for what, blob in (("config", config), ("archive", archive)):
-        digest = sha256(blob)
+        digest = digest_of(blob)
         yield Step(
             f"{what} of {address}:{tag}", digest, partial(repository.blob, digest), partial(repository.put_blob, blob)
         )
     yield Step(
         f"{address}:{tag}",
-        sha256(manifest),
+        digest_of(manifest),
         partial(repository.digest, tag),
         partial(repository.put_manifest, tag, manifest, _MANIFEST),
     )
@@ -115,6 +111,10 @@ def _chart(repository: OciRepository, address: str, release: Released, artifact:
 
 def _chart_config(archive: bytes, release: Released) -> bytes:
     """Return ``Chart.yaml`` as JSON, which is what Helm makes the config."""
+    import gzip
+    import io
+    import tarfile
+
     import yaml
 
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(archive))) as files:

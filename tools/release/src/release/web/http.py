@@ -1,13 +1,9 @@
-"""Requests to an API that makes things: tried again only where that can't make them twice, with a secret never shown.
-
-Registries, where the same request may always come twice, are spoken to by :mod:`release.publish.transport`.
-"""
+"""Requests: tried again only where that can't make a thing twice, with a secret never shown."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -19,6 +15,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from release.errors import DestinationRefused
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 __all__ = ["Http", "NoAnswer", "settle"]
@@ -26,7 +24,8 @@ __all__ = ["Http", "NoAnswer", "settle"]
 _TRIES = 4
 _LONGEST = 120.0
 """Seconds that one pause takes at most; a server that asks for more is not waited for."""
-_REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})
+_READING = frozenset({"GET", "HEAD"})
+_REPEATABLE = _READING | {"PUT", "PATCH", "DELETE"}
 _SECONDS = re.compile(r"[0-9]{1,12}")
 _FAILED = (408, 500, 502, 503, 504)
 
@@ -39,12 +38,15 @@ class NoAnswer(DestinationRefused):
 
 @dataclass(frozen=True, slots=True)
 class Http:
-    """One API: ``name`` is what people call it, ``secret`` goes into the ``Authorization`` header and nowhere else."""
+    """One API: ``name`` is what people call it, ``base`` its address without a slash at the end.
+
+    ``headers`` are sent with each request; no text has them, nor ``secret``, which one of them carries.
+    """
 
     name: str
     base: str
-    secret: str = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret: str = field(default="", repr=False)
     advice: Mapping[int, str] = field(default_factory=dict)
     """What a person can do about a status."""
     sleep: Callable[[float], None] = time.sleep
@@ -60,17 +62,18 @@ class Http:
         json: Any = None,
         form: Mapping[str, str] | None = None,
         file: tuple[str, Path, str] | None = None,
-        body: Path | None = None,
+        body: Path | bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        again: bool = False,
         read: Callable[[httpx.Response], object] = lambda answer: answer.read(),
     ) -> httpx.Response:
         """Return the answer to a request; ``url`` begins with ``/`` or is a whole one.
 
-        ``body`` is a file that is sent as it is, ``file`` (field, path, media type) one that is sent in a form.
-        Statuses in ``ok`` are answers, whose content ``read`` takes; a redirect of a ``GET`` is followed, without the
-        secret when it leads to another host. What may be repeated without harm is tried again after a broken
-        connection or a server's failure; what is refused for its rate is tried again after the pause that the server
-        names.
+        ``body`` is sent as it is, ``file`` (field, path, media type) is one that is sent in a form. Statuses in ``ok``
+        are answers, whose content ``read`` takes; a redirect of a ``GET`` or ``HEAD`` is followed, without the header
+        ``Authorization`` when it leads to another host. What may be repeated without harm (``again``: even a ``POST``)
+        is tried again after a broken connection or a server's failure; what is refused for its rate is tried again
+        after the pause that the server names.
 
         Raises:
             NoAnswer: broken or failed, and not to be repeated, or repeated in vain.
@@ -91,11 +94,11 @@ class Http:
                         json=json,
                         data=form,
                         files=_form_file(opened, file),
-                        content=opened.enter_context(body.open("rb")) if body is not None else None,
-                        headers=self._headers(headers),
+                        content=opened.enter_context(body.open("rb")) if isinstance(body, Path) else body,
+                        headers={"User-Agent": "moodle-release", **self.headers, **(headers or {})},
                         timeout=httpx.Timeout(60, connect=15),
                         verify=_trusted(),
-                        follow_redirects=method == "GET",
+                        follow_redirects=method in _READING,
                     ) as answer,
                 ):
                     if answer.status_code in ok:
@@ -112,10 +115,11 @@ class Http:
                     self.sleep(limit)
                     continue
                 if limit is not None or answer.status_code not in _FAILED:
-                    raise self._refused(method, url, answer)
-                why = f"status {answer.status_code}"
-                pause = min(_seconds(answer) or pause, _LONGEST)
-            if method not in _REPEATABLE:
+                    raise self.refused(answer)
+                why = f"it answers {answer.status_code}"
+                named = _seconds(answer)
+                pause = pause if named is None else min(named, _LONGEST)
+            if method not in _REPEATABLE and not again:
                 break
             if attempt < _TRIES:
                 self.sleep(pause)
@@ -140,7 +144,7 @@ class Http:
             return msgspec.json.decode(answer.content, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise DestinationRefused(
-                f"{self.name} answers {answer.request.method} {_shown(answer.request.url.path)} with something else "
+                f"{self.name} answers {answer.request.method} {answer.request.url.path} with something else "
                 f"than its documents say: {error}",
                 fix="check its address; a proxy in between may answer in its place",
             ) from None
@@ -170,9 +174,14 @@ class Http:
         """Return ``text`` without the secret."""
         return text.replace(self.secret, "***") if self.secret else text
 
-    def _headers(self, further: Mapping[str, str] | None) -> dict[str, str]:
-        own = {"User-Agent": "moodle-release", "Authorization": f"Bearer {self.secret}"}
-        return {**own, **self.headers, **(further or {})}
+    def refused(self, answer: httpx.Response) -> DestinationRefused:
+        """Return the error that ``answer`` is not one of those that were hoped for, with what it says of itself."""
+        said = _message(answer)
+        asked = f"{answer.request.method} {answer.request.url.path}"
+        return DestinationRefused(
+            self.hidden(f"{self.name} refuses {asked}: status {answer.status_code}{f', {said}' if said else ''}"),
+            fix=self.advice.get(answer.status_code, "mend what it names, then run it again"),
+        )
 
     def _limited(self, answer: httpx.Response) -> float | None:
         """Return the seconds to wait where ``answer`` refuses for the rate of requests alone.
@@ -188,13 +197,6 @@ class Http:
             reset = answer.headers.get("x-ratelimit-reset", "")
             return max(0.0, float(reset) - self.now()) if _SECONDS.fullmatch(reset) else 60.0
         return 60.0 if answer.status_code == 429 else None
-
-    def _refused(self, method: str, url: str, answer: httpx.Response) -> DestinationRefused:
-        said = _message(answer)
-        what = f"{self.name} refuses {method} {_shown(url)}: status {answer.status_code}{f', {said}' if said else ''}"
-        return DestinationRefused(
-            self.hidden(what), fix=self.advice.get(answer.status_code, "mend what it names, then run it again")
-        )
 
 
 def settle(

@@ -16,9 +16,20 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from release.errors import CredentialsMissing, DestinationRefused
-from release.publish.http import Http
+from release.web.http import Http
 
-__all__ = ["Asset", "GitHubApi", "PullRequest", "Release", "Settings", "github_api"]
+__all__ = [
+    "Asset",
+    "Comment",
+    "GitHubApi",
+    "Issue",
+    "Merged",
+    "PullRequest",
+    "Release",
+    "Settings",
+    "User",
+    "github_api",
+]
 
 _VERSION = "2022-11-28"
 
@@ -26,7 +37,7 @@ T = TypeVar("T")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 _ADVICE = {
     401: "GITHUB_TOKEN is not valid, or no more: give the step a new one",
-    403: "the token may not do this: give the job the permissions that docs/release/github.md lists",
+    403: "the token may not do this: give the job the permissions that docs/release lists for the command",
     404: "check the repository's name, and that the token may see and write it",
 }
 
@@ -59,6 +70,41 @@ class PullRequest(msgspec.Struct, frozen=True):
     html_url: str
     title: str
     body: str | None = None
+
+
+class Issue(msgspec.Struct, frozen=True):
+    """An issue; GitHub lists pull requests among them, which have ``pull_request``."""
+
+    number: int
+    body: str | None = None
+    pull_request: object = None
+
+
+class User(msgspec.Struct, frozen=True):
+    """Who wrote something; ``type`` is ``Bot`` for an app."""
+
+    login: str
+    type: str = ""
+
+
+class Comment(msgspec.Struct, frozen=True):
+    """A comment on an issue or a pull request."""
+
+    id: int
+    body: str | None = None
+    user: User | None = None
+
+
+class _Head(msgspec.Struct, frozen=True):
+    sha: str
+
+
+class Merged(msgspec.Struct, frozen=True):
+    """A pull request as far as its merge goes; ``merged_at`` is ``None`` where it is not merged."""
+
+    head: _Head
+    merged_at: str | None = None
+    merge_commit_sha: str | None = None
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -176,6 +222,41 @@ class GitHubApi:
         path = self._path(f"/actions/workflows/{quote(workflow, safe='')}/dispatches")
         self.http.send("POST", path, ok=(200, 204), json={"ref": ref})
 
+    def open_issues(self, label: str) -> list[Issue]:
+        """Return the open issues with ``label``, oldest first."""
+        found = self._pages(self._path("/issues"), Issue, {"state": "open", "labels": label})
+        return sorted((one for one in found if one.pull_request is None), key=lambda one: one.number)
+
+    def open_issue(self, title: str, body: str, label: str) -> Issue:
+        """Open an issue. A label that is not there yet is made by GitHub."""
+        data = {"title": title, "body": body, "labels": [label]}
+        return self.http.read(self.http.send("POST", self._path("/issues"), ok=(201,), json=data), Issue)
+
+    def edit_issue(self, number: int, **fields: str) -> None:
+        """Change ``body``, ``state`` or ``state_reason`` of an issue."""
+        self.http.send("PATCH", self._path(f"/issues/{number}"), ok=(200,), json=fields)
+
+    def comments(self, number: int) -> list[Comment]:
+        """Return the comments on an issue or a pull request, oldest first."""
+        return sorted(self._pages(self._path(f"/issues/{number}/comments"), Comment), key=lambda one: one.id)
+
+    def comment(self, number: int, body: str) -> None:
+        """Comment on an issue or a pull request."""
+        self.http.send("POST", self._path(f"/issues/{number}/comments"), ok=(201,), json={"body": body})
+
+    def edit_comment(self, number: int, body: str) -> None:
+        """Replace the text of the comment with the id ``number``."""
+        self.http.send("PATCH", self._path(f"/issues/comments/{number}"), ok=(200,), json={"body": body})
+
+    def user(self) -> User | None:
+        """Return whose the token is, ``None`` for an app's (GITHUB_TOKEN), which may not ask."""
+        answer = self.http.send("GET", "/user", ok=(200, 401, 403, 404))
+        return self.http.read(answer, User) if answer.status_code == 200 else None
+
+    def pull_requests_of(self, commit: str) -> Iterator[Merged]:
+        """Yield the pull requests that ``commit`` is of."""
+        return self._pages(self._path(f"/commits/{commit}/pulls"), Merged)
+
     def settings(self) -> Settings:
         """Return the repository's settings, as far as the token may see them."""
         return self.http.get(self._path(""), Settings)
@@ -221,8 +302,12 @@ def github_api(
             fix="write `github: {repository: OWNER/NAME}` into release.yaml, or set GITHUB_REPOSITORY",
         )
     base = (environment.get("GITHUB_API_URL") or "https://api.github.com").rstrip("/")
-    headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": _VERSION}
-    return GitHubApi(Http("GitHub", base, token, headers, _ADVICE, sleep), name)
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "Accept": "application/vnd.github+json",
+        "X-GitHub-Api-Version": _VERSION,
+    }
+    return GitHubApi(Http("GitHub", base, headers, token, _ADVICE, sleep), name)
 
 
 def _is_own(url: str, base: str) -> bool:

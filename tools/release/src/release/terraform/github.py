@@ -1,0 +1,52 @@
+"""What is said on GitHub about Terraform, and what it knows of a review: see :mod:`release.web.github`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from release.errors import CredentialsMissing
+from release.web.github import Comment, GitHubApi, Issue, github_api
+
+__all__ = ["github", "open_issues", "own_comments", "reviewed_head"]
+
+
+def github(environment: Mapping[str, str], *, sleep: Callable[[float], None] = time.sleep) -> GitHubApi:
+    """Return the repository that ``GITHUB_REPOSITORY`` names, as who ``GITHUB_TOKEN`` is.
+
+    Raises:
+        CredentialsMissing: one of these is not in ``environment``.
+    """
+    if not environment.get("GITHUB_REPOSITORY"):
+        raise CredentialsMissing(
+            "GITHUB_REPOSITORY is not in the environment", fix="give it the repository, OWNER/NAME"
+        )
+    return github_api(environment, None, sleep=sleep)
+
+
+def open_issues(api: GitHubApi, label: str, marker: str) -> list[Issue]:
+    """Return the open issues with ``label`` whose text begins with ``marker``, oldest first."""
+    return [one for one in api.open_issues(label) if (one.body or "").startswith(marker)]
+
+
+def own_comments(api: GitHubApi, pull_request: int, marker: str) -> list[Comment]:
+    """Return the comments on a pull request that begin with ``marker`` and that we wrote, oldest first.
+
+    Anyone may write a comment that looks like ours; one that another person can edit must not be taken for it.
+    """
+    mine = api.user()
+    return [
+        one
+        for one in api.comments(pull_request)
+        if (one.body or "").startswith(marker)
+        and one.user is not None
+        and (one.user.type == "Bot" if mine is None else one.user.login == mine.login)
+    ]
+
+
+def reviewed_head(api: GitHubApi, commit: str) -> str | None:
+    """Return the head of the pull request that ``commit`` is the merge of, ``None`` where there is none."""
+    for one in api.pull_requests_of(commit):
+        if one.merged_at is not None and one.merge_commit_sha == commit:
+            return one.head.sha
+    return None

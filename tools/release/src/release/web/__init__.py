@@ -1,0 +1,1 @@
+"""HTTP: one way to send a request, and GitHub's REST API."""
