@@ -65,7 +65,7 @@ def plain(node: Node) -> Any:
 
 
 def _is_block(node: Node) -> bool:
-    return isinstance(node, Mapping | Sequence) and not isinstance(node, str) and len(node) > 0
+    return not isinstance(node, str | int | None) and isinstance(node, Mapping | Sequence) and len(node) > 0
 
 
 def _block(node: Node, indent: str) -> Iterator[str]:

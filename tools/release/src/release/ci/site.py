@@ -12,7 +12,7 @@ from release.ci.pins import Pins
 from release.errors import ConfigError, Place, WorkspaceError
 from release.formats import image_yaml, version_php
 from release.model.component import Component, Tree
-from release.publish.settings import oci_address
+from release.publish.settings import image_address
 from release.workspace.config import CONFIG, Config, locate
 from release.workspace.delivery import Environment
 
@@ -163,10 +163,7 @@ def _image(tree: Tree, component: Component, config: Config) -> Image:
         WorkspaceError: the two are different places.
     """
     own = image_yaml.parse(tree.read(component.manifest), component.manifest).repository
-    names = config.publish.kinds.get("image", ())
-    found = [config.publish.destinations[name] for name in names if name in config.publish.destinations]
-    place = next((one.options["repository"] for one in found if one.to == "oci" and "repository" in one.options), None)
-    published = None if place is None else oci_address(place, component)
+    published = image_address(config.publish, component)
     if own is not None and published is not None and own != published:
         raise WorkspaceError(
             f"the image {component.name} is pushed to {own}, but published to {published}",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from release.ci.event import Event
 from release.errors import GitStateError
+
+if TYPE_CHECKING:
+    from release.ci.event import Event
 
 __all__ = ["event", "write_outputs", "write_summary"]
 
@@ -18,6 +21,8 @@ def event(environment: Mapping[str, str]) -> Event:
     Raises:
         GitStateError: there is no event, or the file isn't JSON.
     """
+    from release.ci.event import Event
+
     name, path = environment.get("GITHUB_EVENT_NAME"), environment.get("GITHUB_EVENT_PATH")
     if not name:
         raise GitStateError(

@@ -9,7 +9,7 @@ from release.errors import GitStateError, HistoryError
 from release.flow.message import tag_message
 from release.flow.progress import Progress, silent
 from release.flow.recorded import Recorded, recorded_before, tag_names
-from release.publish.settings import oci_address
+from release.publish.settings import image_address
 from release.repository.git import Repository
 from release.repository.landing import create_tag, require_identity
 from release.repository.refs import tags
@@ -136,17 +136,13 @@ def newest(repository: Repository) -> tuple[Newest, ...]:
 
     now = CommitTree(repository, repository.head())
     publish = load(now.read_many([CONFIG]).get(CONFIG)).publish
-    places = [publish.destinations[name] for name in publish.kinds.get("image", ()) if name in publish.destinations]
-    images = next(
-        (one.options["repository"] for one in places if one.to == "oci" and "repository" in one.options), None
-    )
     tree = CommitTree(repository, recorded[0].commit)
     components = discover(tree, load(tree.read_many([CONFIG]).get(CONFIG))).components
     found = []
     for lost in _told(repository, recorded):
         one = components.get(lost.component)
         if one is not None:
-            address = oci_address(images, one) if images is not None and one.kind == "image" else None
+            address = image_address(publish, one) if one.kind == "image" else None
             found.append(Newest(lost.tag, one.name, one.kind, lost.version, lost.commit, one.path or ".", address))
     return tuple(found)
 

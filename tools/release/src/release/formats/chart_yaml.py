@@ -6,7 +6,6 @@ Source: https://helm.sh/docs/topics/charts/ ; the digest of ``Chart.lock`` is He
 
 from __future__ import annotations
 
-import hashlib
 import json
 import posixpath
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from release.formats.yaml import YamlFile, parse_yaml
 from release.model.edit import Token
+from release.model.edit import digest as sha256
 from release.model.version import Version, parse_version
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def lock_digest(wanted: Sequence[Mapping[str, Any]], locked: Sequence[Mapping[st
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    return f"sha256:{sha256(text.encode())}"
 
 
 def _as_go_has_it(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,12 +6,12 @@ The form is documented in ``docs/release/plan.md``. Keys are sorted, there is no
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
 from release.errors import PlanRefused
 from release.model.edit import FileEdit, Replacement
+from release.model.edit import digest as sha256
 from release.model.plan import (
     Bump,
     CommitReason,
@@ -116,7 +116,7 @@ def _canonical(data: Any) -> bytes:
 
 def _digest(data: dict[str, Any]) -> str:
     rest = {key: value for key, value in data.items() if key != "digest"}
-    return f"sha256:{hashlib.sha256(_canonical(rest)).hexdigest()}"
+    return f"sha256:{sha256(_canonical(rest))}"
 
 
 def _bump(bump: Bump) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from release.model.edit import Token
 if TYPE_CHECKING:
     from yaml.nodes import Node
 
-__all__ = ["YamlFile", "parse_yaml", "plain_or_quoted"]
+__all__ = ["YamlFile", "fast_loader", "parse_yaml", "plain_or_quoted"]
 
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
 
@@ -175,7 +175,7 @@ def parse_yaml(content: bytes, path: str) -> YamlFile:
     source = Source(content, path)
     index = 0
     try:
-        return YamlFile(source, yaml.compose(source.text, Loader=_loader()))
+        return YamlFile(source, yaml.compose(source.text, Loader=fast_loader()))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         index = mark.index if mark is not None else 0
@@ -211,7 +211,7 @@ def _reads_as_text(text: str) -> bool:
     return node is not None and node.tag == "tag:yaml.org,2002:str" and node.value == text
 
 
-def _loader() -> Any:
+def fast_loader() -> Any:
     """Return the fast loader where PyYAML has it; both place values alike."""
     import yaml
 

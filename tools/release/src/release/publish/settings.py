@@ -11,7 +11,7 @@ from release.workspace.config import CONFIG, locate
 from release.workspace.delivery import Publish
 from release.workspace.kinds import KINDS
 
-__all__ = ["check_publish", "oci_address"]
+__all__ = ["check_publish", "image_address", "oci_address"]
 
 
 def check_publish(publish: Publish, content: bytes | None, destinations: Mapping[str, DestinationKind]) -> None:
@@ -49,6 +49,15 @@ def oci_address(option: str, component: Component) -> str:
     """Return where an OCI destination with the option ``repository`` has ``component``, without tag."""
     base = option.removeprefix("oci://").rstrip("/")
     return base.replace("{name}", component.native) if "{name}" in base else f"{base}/{component.native}"
+
+
+def image_address(publish: Publish, image: Component) -> str | None:
+    """Return where the first OCI destination of images has ``image``, without tag; ``None`` where there is none."""
+    for name in publish.kinds.get("image", ()):
+        destination = publish.destinations.get(name)
+        if destination is not None and destination.to == "oci" and "repository" in destination.options:
+            return oci_address(destination.options["repository"], image)
+    return None
 
 
 def _error(what: str, content: bytes | None, keys: tuple[str, ...], there_are: Iterable[str]) -> ConfigError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -107,6 +108,6 @@ class WorkTree:
 
     def _regular(self, path: str) -> bool:
         try:
-            return stat.S_ISREG((self._repository.root / path).lstat().st_mode)
+            return stat.S_ISREG(os.lstat(f"{self._repository.root}/{path}").st_mode)
         except OSError:
             return False

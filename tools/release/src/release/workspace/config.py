@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from release.errors import ConfigError, Place
+from release.formats.yaml import fast_loader
 from release.model.component import EdgeKind
 from release.model.version import Level, Version, ZeroPolicy, parse_version
 from release.workspace.delivery import Ci, Egress, Environment, GitHub, Publish, Rollout, Severity, Terraform
@@ -197,7 +198,7 @@ def load(content: bytes | None) -> Config:
 
     try:
         text = content.decode("utf-8-sig")
-        loader = yaml.SafeLoader(text)
+        loader = fast_loader()(text)
         node = loader.get_single_node()
         data = loader.construct_document(node) if node is not None else {}
     except UnicodeDecodeError as error:
@@ -240,9 +241,7 @@ def _without_none(data: Any) -> Any:
 
 def locate(content: bytes | None, *keys: str) -> Place:
     """Return where ``keys`` lead in the valid configuration ``content``, or how far they go."""
-    import yaml
-
-    node = yaml.SafeLoader(content.decode("utf-8-sig")).get_single_node() if content else None
+    node = fast_loader()(content.decode("utf-8-sig")).get_single_node() if content else None
     return _place(node, keys)
 
 

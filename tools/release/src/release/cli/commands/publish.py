@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from release.cli.console import cell, console, json_option, open_repository, print_json, printable, progress
+from release.cli.github import write_summary
 from release.errors import ReleaseError
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ __all__ = ["command"]
 
 _DIGEST = re.compile(r"([^\s=]+)=(sha256:[0-9a-f]{64})")
 _DIGESTS = "RELEASE_DIGESTS"
-_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 @click.command("publish", short_help="Publish tagged releases; what is there already is left alone.")
@@ -108,8 +107,7 @@ def _show(rows: Sequence[Row]) -> None:
 
 def _summarise(rows: Sequence[Row], error: ReleaseError | None, dry_run: bool) -> None:
     """Add the table to the job's summary where GitHub Actions asks for one."""
-    path = os.environ.get(_SUMMARY)
-    if not path or not (rows or error):
+    if not (rows or error):
         return
     lines = [f"### {'What would be published' if dry_run else 'Published'}", ""]
     if rows:
@@ -118,8 +116,7 @@ def _summarise(rows: Sequence[Row], error: ReleaseError | None, dry_run: bool) -
         lines.append("")
     if error is not None:
         lines += [f"**{_markdown(error.what)}**", "", _markdown(error.fix), ""]
-    with Path(path).open("a", encoding="utf-8") as file:
-        file.write("\n".join(lines))
+    write_summary(os.environ, "\n".join(lines))
 
 
 def _markdown(text: str) -> str:

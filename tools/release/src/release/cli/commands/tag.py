@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from release.cli.console import counted, json_option, open_repository, print_json, progress
+from release.cli.github import write_outputs
 
 if TYPE_CHECKING:
     from release.flow.restore import Newest
@@ -39,8 +39,7 @@ def command(
         raise click.UsageError("say --restore; new tags are made by `release bump`")
     if dry_run and (push or github):
         raise click.UsageError("--dry-run changes nothing; it can't be combined with --push or --github")
-    output = os.environ.get("GITHUB_OUTPUT", "")
-    if github and not output:
+    if github and not os.environ.get("GITHUB_OUTPUT"):
         raise click.UsageError("--github is for a step of GitHub Actions: GITHUB_OUTPUT is not set")
     repository = open_repository(ctx)
     pushed: tuple[str, ...] = ()
@@ -52,7 +51,7 @@ def command(
             if push:
                 pushed = push_missing(repository, progress=report)
     if github:
-        _write(Path(output), newest(repository), pushed)
+        write_outputs(os.environ, _outputs(newest(repository), pushed))
     if as_json:
         rows = [
             {"tag": one.tag, "component": one.component, "version": one.version, "commit": one.commit} for one in lost
@@ -83,8 +82,8 @@ def _data(tags: tuple[Newest, ...]) -> list[dict[str, Any]]:
     return found
 
 
-def _write(output: Path, tags: tuple[Newest, ...], pushed: tuple[str, ...]) -> None:
-    """Add the outputs ``tags`` (all of the newest release) and, for each kind, its tags that are to be published.
+def _outputs(tags: tuple[Newest, ...], pushed: tuple[str, ...]) -> dict[str, str]:
+    """Return the outputs ``tags`` (all of the newest release) and, for each kind, its tags that are to be published.
 
     On a push these are the tags that this run pushed: an ordinary push publishes nothing. A run that was started by
     hand or again has all of them, since an earlier one may have failed after pushing.
@@ -98,5 +97,4 @@ def _write(output: Path, tags: tuple[Newest, ...], pushed: tuple[str, ...]) -> N
     outputs = {"tags": listed}
     for kind in KINDS:
         outputs[kind] = [one for one in listed if one["kind"] == kind and (again or one["tag"] in pushed)]
-    with output.open("a", encoding="utf-8") as file:
-        file.writelines(f"{name}={json.dumps(rows, separators=(',', ':'))}\n" for name, rows in outputs.items())
+    return {name: json.dumps(rows, separators=(",", ":")) for name, rows in outputs.items()}
