@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from github_issues import TOKEN, serving
 from release.ci.render import MARK
 from scratch import DAY, Result, Scratch
 
@@ -248,6 +249,38 @@ def test_a_packaged_pin_whose_tag_leads_elsewhere_is_refused_and_no_file_made(st
     assert result.code == 1
     assert "LEADS ELSEWHERE" in result.out
     assert not (stage.scratch.path / _PINS).exists()
+
+
+def test_newer_versions_are_told_of_in_one_issue_that_is_closed_when_they_are_taken(stage: Stage) -> None:
+    names = ("update", "acme/tool", "--issue", "--from", str(stage.clones))
+    with serving() as github:
+        env = {"GITHUB_API_URL": github.url, "GITHUB_TOKEN": TOKEN, "GITHUB_REPOSITORY": "acme/site"}
+
+        def tell() -> Result:
+            return stage.scratch.run("ci", "pins", *names, env=env).ok()
+
+        assert tell().out.endswith("issue: no issue\n")
+        sha = stage.release("v1.1.0", days=30)
+        before = stage.scratch.text(_PINS)
+        assert tell().out.endswith("issue: opened #1\n")
+        assert tell().out.endswith("issue: updated #1\n")
+        assert stage.scratch.text(_PINS) == before
+        (issue,) = github.issues
+        assert (issue["state"], issue["labels"]) == ("open", ["pins-update"])
+        assert f"| `acme/tool` | v1.0.0 | v1.1.0 (`{sha}`) |" in issue["body"]
+        stage.run("update", "acme/tool").ok()
+        assert tell().out.endswith("issue: closed #1\n")
+        assert [one["state"] for one in github.issues] == ["closed"]
+
+
+def test_an_issue_about_a_moved_tag_does_not_make_the_run_green(stage: Stage) -> None:
+    stage.action.commit("another")
+    stage.action.git("tag", "--force", "v1.0.0")
+    with serving() as github:
+        env = {"GITHUB_API_URL": github.url, "GITHUB_TOKEN": TOKEN, "GITHUB_REPOSITORY": "acme/site"}
+        done = stage.scratch.run("ci", "pins", "update", "acme/tool", "--issue", "--from", str(stage.clones), env=env)
+        assert done.code == 1
+        assert "moved" in github.issues[0]["body"] or "leads" in github.issues[0]["body"]
 
 
 def test_a_bump_in_a_generated_workflow_is_adopted(stage: Stage) -> None:

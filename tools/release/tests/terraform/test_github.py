@@ -11,7 +11,7 @@ from release.errors import CredentialsMissing, DestinationRefused, FormatError
 from release.terraform.bind import Target
 from release.terraform.comment import comment
 from release.terraform.drift import LABEL, Drift, tell
-from release.terraform.github import github, open_issues, reviewed_head
+from release.terraform.github import github, reviewed_head
 from release.terraform.show import Change
 
 DEV = Target("infra/site", "dev")
@@ -174,7 +174,7 @@ def test_no_answer_at_all_is_said() -> None:
     with serving() as server:
         environment = _environment(server)
     with pytest.raises(DestinationRefused, match="no answer"):
-        open_issues(github(environment, sleep=lambda _: None), LABEL, "x")
+        github(environment, sleep=lambda _: None).open_issues(LABEL)
 
 
 def test_the_reviewed_head_is_that_of_the_pull_request_merged_as_this_commit(server: Issues) -> None:

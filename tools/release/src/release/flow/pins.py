@@ -17,8 +17,24 @@ from release.errors import PinError, Place, StorageError
 from release.flow.progress import Progress, silent
 from release.repository.git import Repository
 from release.repository.upstream import Refs, Upstream, UpstreamUnreachable
+from release.web.github import GitHubApi
+from release.web.issue import keep, seen_by
 
-__all__ = ["COOLDOWN", "Adopted", "Update", "adopt", "chosen", "load", "update", "verify", "workflows", "write"]
+__all__ = [
+    "COOLDOWN",
+    "Adopted",
+    "Update",
+    "adopt",
+    "chosen",
+    "load",
+    "tell",
+    "update",
+    "verify",
+    "workflows",
+    "write",
+]
+
+LABEL = "pins-update"
 
 COOLDOWN = 7
 """Days that a version must have been out at least before it is taken."""
@@ -358,3 +374,39 @@ def chosen(pins: Pins, names: Collection[str]) -> list[Pin]:
         for pin in entries or (pins.entry_for(name),):
             found[pin.uses] = pin
     return list(found.values())
+
+
+def tell(api: GitHubApi, found: Sequence[Update], environment: Mapping[str, str]) -> str:
+    """Open, update or close the one issue about pins that can be raised or are refused; return what was done.
+
+    Raises:
+        DestinationRefused: GitHub refuses or gives no answer.
+    """
+    seen = seen_by(environment)
+    news = [one for one in found if one.new is not None or one.refused]
+    lines = [
+        "Newer versions of the actions that the workflows use, or of those that `release` knows:",
+        "",
+        "| action | pinned | newer | |",
+        "| --- | --- | --- | --- |",
+        *map(_row, news),
+        "",
+        "`release ci pins update && release ci generate` takes them over; look at what it changes, and commit it.",
+        "",
+        seen,
+    ]
+    return keep(
+        api,
+        label=LABEL,
+        mark="<!-- release: pins -->",
+        title="Pinned actions have newer versions",
+        body="\n".join(lines) if news else None,
+        gone=f"All pins are at their newest version.\n\n{seen}",
+    )
+
+
+def _row(one: Update) -> str:
+    newer = f"{one.new.version} (`{one.new.sha}`)" if one.new is not None else ""
+    remark = one.refused or ("a new major version: read its release notes" if one.major else "")
+    cells = (f"`{one.pin.uses}`", one.pin.version, newer, remark)
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -10,18 +10,15 @@ from pathlib import Path
 from release.errors import TerraformFailed
 from release.terraform import show
 from release.terraform.bind import Target
-from release.terraform.github import open_issues
 from release.terraform.program import Terraform
 from release.terraform.show import Change
 from release.terraform.summary import listed, marker
 from release.web.github import GitHubApi
+from release.web.issue import keep, seen_by
 
 __all__ = ["LABEL", "Drift", "drift", "tell"]
 
 LABEL = "terraform-drift"
-"""Only who may write to the repository can give an issue a label, so nobody else can make one that looks like ours."""
-
-_CLOSED = {"state": "closed", "state_reason": "completed"}
 _ROOM = 28_000
 _ADVICE = (
     "To undo it, plan and apply the configuration as it is. To keep it, write it into the configuration; where only "
@@ -64,28 +61,18 @@ def drift(terraform: Terraform, wanted: Target, *, lock: bool) -> Drift:
 def tell(api: GitHubApi, wanted: Target, found: Drift, environment: Mapping[str, str]) -> str:
     """Open, update or close the one issue about ``wanted``; return what was done, for people.
 
-    Each case is one request that changes something, so whatever fails, the next run finds what is there and goes on.
-
     Raises:
         DestinationRefused: GitHub refuses or gives no answer.
     """
-    mark = marker("drift", wanted.name, wanted.environment)
-    there = open_issues(api, LABEL, mark)
-    run = _run(environment)
-    if not found:
-        for one in there:
-            api.edit_issue(one.number, body=f"{mark}\nThere is no drift any more.{run}\n", **_CLOSED)
-        return f"closed {', '.join(f'#{one.number}' for one in there)}" if there else "no issue"
-    body = "\n".join((mark, *_body(wanted, found), f"{run}\n".lstrip()))
-    if not there:
-        made = api.open_issue(f"Terraform drift: {wanted.name} ({wanted.environment})", body, LABEL)
-        return f"opened #{made.number}"
-    kept, *twice = there
-    for one in twice:
-        api.edit_issue(one.number, body=f"{mark}\nThis is the same as #{kept.number}.\n", **_CLOSED)
-    if kept.body != body:
-        api.edit_issue(kept.number, body=body)
-    return f"updated #{kept.number}"
+    seen = seen_by(environment)
+    return keep(
+        api,
+        label=LABEL,
+        mark=marker("drift", wanted.name, wanted.environment),
+        title=f"Terraform drift: {wanted.name} ({wanted.environment})",
+        body="\n".join((*_body(wanted, found), seen)) if found else None,
+        gone=f"There is no drift any more.\n\n{seen}",
+    )
 
 
 def _body(wanted: Target, found: Drift) -> list[str]:
@@ -95,8 +82,3 @@ def _body(wanted: Target, found: Drift) -> list[str]:
     if found.pending:
         lines += ["What a plan would do:", "", *listed(found.pending, _ROOM)]
     return [*lines, _ADVICE, ""]
-
-
-def _run(environment: Mapping[str, str]) -> str:
-    server, repository, run = (environment.get(f"GITHUB_{name}") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
-    return f"\n\nSeen by {server}/{repository}/actions/runs/{run}" if server and repository and run else ""

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 
 from release.errors import CredentialsMissing
-from release.web.github import Comment, GitHubApi, Issue, github_api
+from release.web.github import Comment, GitHubApi, github_api
 
-__all__ = ["github", "open_issues", "own_comments", "reviewed_head"]
+__all__ = ["github", "own_comments", "reviewed_head"]
 
 
 def github(environment: Mapping[str, str], *, sleep: Callable[[float], None] = time.sleep) -> GitHubApi:
@@ -22,11 +22,6 @@ def github(environment: Mapping[str, str], *, sleep: Callable[[float], None] = t
             "GITHUB_REPOSITORY is not in the environment", fix="give it the repository, OWNER/NAME"
         )
     return github_api(environment, None, sleep=sleep)
-
-
-def open_issues(api: GitHubApi, label: str, marker: str) -> list[Issue]:
-    """Return the open issues with ``label`` whose text begins with ``marker``, oldest first."""
-    return [one for one in api.open_issues(label) if (one.body or "").startswith(marker)]
 
 
 def own_comments(api: GitHubApi, pull_request: int, marker: str) -> list[Comment]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -137,10 +138,17 @@ def _finding(one: Finding) -> dict[str, object]:
 @click.option("--cooldown", type=int, default=7, show_default=True, metavar="DAYS", help="Days a version must be out.")
 @_from
 @click.option("--dry-run", is_flag=True, help="Show what would be raised and write nothing.")
+@click.option("--issue", is_flag=True, help="Write nothing; open, update or close the one GitHub issue about it.")
 @json_option
 @click.pass_context
 def update(
-    ctx: click.Context, names: tuple[str, ...], cooldown: int, folder: Path | None, dry_run: bool, as_json: bool
+    ctx: click.Context,
+    names: tuple[str, ...],
+    cooldown: int,
+    folder: Path | None,
+    dry_run: bool,
+    issue: bool,
+    as_json: bool,
 ) -> int:
     """Raise pins to the newest version that was out for some days; write them into .github/pins.yaml.
 
@@ -153,12 +161,20 @@ def update(
     with progress() as report:
         found = flow.update(flow.chosen(known, names), _upstream(folder), now(), cooldown=cooldown, progress=report)
     new = [one.new for one in found if one.new is not None]
-    if new and not dry_run:
+    writing = not (dry_run or issue)
+    if new and writing:
         flow.write(repository, own, new)
+    told = None
+    if issue:
+        from release.web.github import github_api
+
+        told = flow.tell(github_api(os.environ, None), found, os.environ)
     if as_json:
-        print_json({"written": bool(new) and not dry_run, "pins": [_updated(one) for one in found]})
+        print_json({"written": bool(new) and writing, "issue": told, "pins": [_updated(one) for one in found]})
     else:
-        _show(found, dry_run)
+        _show(found, not writing)
+        if told is not None:
+            click.echo(f"issue: {told}")
     return 1 if any(one.refused for one in found) else 0
 
 
