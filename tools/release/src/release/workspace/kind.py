@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from release.model.component import Component, Edge, Tree
 from release.model.edit import Replacement
-from release.model.plan import Bump
+
+if TYPE_CHECKING:
+    from release.model.plan import Bump
 
 __all__ = ["Kind"]
 

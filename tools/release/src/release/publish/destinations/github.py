@@ -10,13 +10,15 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from release.errors import DestinationDiffers, DestinationRefused
 from release.model.version import Version, parse_version
 from release.publish.destination import Access, Artifact, Grant, Released, Step
-from release.web.github import GitHubApi, Release, github_api
 from release.web.http import settle
+
+if TYPE_CHECKING:
+    from release.web.github import GitHubApi, Release
 
 __all__ = ["GitHubReleases"]
 
@@ -50,6 +52,8 @@ class GitHubReleases:
             CredentialsMissing: there is no GITHUB_TOKEN.
             DestinationRefused: a file's name is not one that GitHub keeps.
         """
+        from release.web.github import github_api
+
         for artifact in release.artifacts:
             if not _NAME.fullmatch(artifact.name):
                 raise DestinationRefused(

@@ -13,19 +13,20 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from release.errors import FormatError, Place, VersionRefused
 from release.formats import chart_yaml, image_yaml, values_yaml
 from release.formats.chart_yaml import ChartYaml
-from release.formats.helm_requirement import helm_requirement_for
 from release.formats.values_yaml import ImageUse
 from release.formats.yaml import plain_or_quoted
 from release.model.component import Component, Edge, EdgeKind, Tree
 from release.model.edit import Replacement
-from release.model.plan import Bump
 from release.workspace.changelogs import changelog_path
 from release.workspace.named import named
+
+if TYPE_CHECKING:
+    from release.model.plan import Bump
 
 __all__ = ["Chart", "app_image"]
 
@@ -185,6 +186,8 @@ def _tag(tree: Tree, edge: Edge, bump: Bump) -> Iterator[tuple[str, Replacement]
 
 
 def _range(edge: Edge, bump: Bump) -> str:
+    from release.formats.helm_requirement import helm_requirement_for
+
     try:
         return helm_requirement_for(edge.requirement or "", bump.after)
     except ValueError as error:

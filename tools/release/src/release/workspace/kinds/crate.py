@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, NoReturn
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from release.errors import FormatError, Place
 from release.formats import cargo_lock, cargo_toml
-from release.formats.cargo_requirement import cargo_requirement_for
 from release.formats.cargo_toml import CargoToml, Dependency
 from release.formats.toml import quoted
 from release.model.component import Component, Edge, EdgeKind, Tree
 from release.model.edit import Replacement, Token
-from release.model.plan import Bump
 from release.model.version import Version, parse_version
 from release.workspace.changelogs import changelog_path
 from release.workspace.named import named
+
+if TYPE_CHECKING:
+    from release.model.plan import Bump
 
 __all__ = ["Crate", "dependencies", "holding_locks"]
 
@@ -155,6 +156,8 @@ def holding_locks(tree: Tree, manifest: CargoToml) -> Iterator[str]:
 
 
 def _require(path: str, token: Token, requirement: str, version: Version) -> Iterator[tuple[str, Replacement]]:
+    from release.formats.cargo_requirement import cargo_requirement_for
+
     try:
         new = cargo_requirement_for(requirement, version)
     except ValueError as error:

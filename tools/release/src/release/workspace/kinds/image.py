@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from release.errors import Place, VersionRefused, WorkspaceError
 from release.formats import image_yaml
 from release.formats.yaml import plain_or_quoted
 from release.model.component import Component, Edge, EdgeKind, Tree, by_native_name
 from release.model.edit import Replacement
-from release.model.plan import Bump
 from release.workspace.changelogs import changelog_path
 from release.workspace.named import named
+
+if TYPE_CHECKING:
+    from release.model.plan import Bump
 
 __all__ = ["Image"]
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from release.errors import FormatError, Place
 from release.formats import bundle_json, upgrade_php, version_php
 from release.model.component import Component, Edge, EdgeKind, Tree, by_native_name
 from release.model.edit import FileEdit, Replacement
-from release.model.plan import Bump
+
+if TYPE_CHECKING:
+    from release.model.plan import Bump
 
 __all__ = ["Plugin"]
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from release.errors import FormatError, Place, VersionRefused
 from release.formats import pyproject_toml
 from release.formats.pyproject_toml import PyprojectToml, from_pep440, normalised, source_version, to_pep440
-from release.formats.python_requirement import python_requirement_for
 from release.formats.toml import quoted
 from release.model.component import Component, Edge, EdgeKind, Tree, by_native_name
 from release.model.edit import Replacement, Token
-from release.model.plan import Bump
 from release.workspace.changelogs import changelog_path
 from release.workspace.named import named
+
+if TYPE_CHECKING:
+    from release.model.plan import Bump
 
 __all__ = ["Python"]
 
@@ -103,6 +104,8 @@ class Python:
         bumps: Mapping[str, Bump],
     ) -> Iterator[tuple[str, Replacement]]:
         """Widen the requirements that do not accept their part's new version."""
+        from release.formats.python_requirement import python_requirement_for
+
         for edge in edges:
             if edge.requirement is None:
                 continue
