@@ -39,6 +39,8 @@ def test_a_rollout_installs_and_upgrades_stage_by_stage(site: Site) -> None:
         (1, 1, "deployed", "site-1.2.3"),
         (2, 2, "deployed", "site-1.2.3"),
     ]
+    assert [row["stage"] for row in site.run("status", "prod", "--json").ok().json["stages"]] == ["prod"]
+    assert "deployed" in site.run("status").ok().out
 
 
 def test_a_failed_upgrade_goes_back_and_no_later_stage_is_touched(site: Site) -> None:
@@ -236,7 +238,7 @@ def test_the_process_leaves_no_helm_behind_when_it_is_killed(site: Site) -> None
     assert children
     process.kill()
     process.communicate()
-    until(lambda: not any(_runs(int(child)) for child in children))
+    until(lambda: not any(_runs(int(child)) for child in children), seconds=30)
 
 
 def _runs(pid: int) -> bool:

@@ -61,10 +61,8 @@ _STATUSES = {status.value for status in Status}
 
 
 def _seconds(text: str) -> float:
-    """Return Go's RFC 3339 time, which has up to nine digits of a second, in seconds since the epoch."""
-    if not text:
-        return 0.0
-    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)).timestamp()
+    """Return Go's RFC 3339 time in seconds since the epoch."""
+    return datetime.fromisoformat(text).timestamp() if text else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,11 @@ def pinned_values(values: str, pins: Iterable[Pin]) -> dict[str, Any]:
     Raises:
         RolloutRefused: the values name no such image.
     """
-    tree = yaml.safe_load(values) or {}
+    try:
+        tree = yaml.safe_load(values)
+    except yaml.YAMLError as error:
+        what = f"the chart's values are not YAML: {str(error).splitlines()[0]}"
+        raise RolloutRefused(what, fix="mend its values.yaml") from None
     out: dict[str, Any] = {}
     for pin in pins:
         places = list(_places(tree, pin, ()))

@@ -132,14 +132,16 @@ def recover(ctx: click.Context, name: str, recover: str, revision: int | None, a
 
 
 @command.command("status")
+@click.argument("names", metavar="[STAGE]...", nargs=-1)
 @json_option
 @click.pass_context
-def status(ctx: click.Context, as_json: bool) -> None:
-    """Show what each stage runs, and whether it passed its check."""
+def status(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
+    """Show what each STAGE runs (default: all), and whether it passed its check."""
     from release.rollout.report import status_of
+    from release.rollout.stages import selected
 
     with _site(ctx) as (site, _):
-        rows = [status_of(stage, site.target(stage)) for stage in site.rollout.stages]
+        rows = [status_of(stage, site.target(stage)) for stage in selected(site.rollout, names)]
     if as_json:
         print_json({"release": site.rollout.release, "stages": rows})
         return
