@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from release.ci.change import Change
 from release.ci.event import Event
 from release.ci.pins import OWN, Pins
 from release.ci.site import NOXFILE, Site
-from release.errors import GitStateError
+from release.errors import GitStateError, ReleaseError
 from release.planning.attribute import Layout, Rules
 from release.repository.git import Repository
 from release.repository.tree import CommitTree
@@ -35,7 +35,8 @@ class Affected:
 def affected(repository: Repository, base: str) -> tuple[Workspace, list[Affected]]:
     """Return the components whose files differ between HEAD and where it left ``base``, and all that contain them.
 
-    Files that release nothing count here: a changed test must be run. A file matched by ``everything`` affects all.
+    What contained a component there counts too, as what needs one that was removed or renamed since. Files that
+    release nothing count here: a changed test must be run. A file matched by ``everything`` affects all.
 
     Raises:
         GitStateError: ``base`` is unknown, or the histories have nothing in common.
@@ -44,13 +45,13 @@ def affected(repository: Repository, base: str) -> tuple[Workspace, list[Affecte
     tree = CommitTree(repository, head)
     config = load(tree.read_many([CONFIG]).get(CONFIG))
     workspace = discover(tree, config)
-    files = _changed(repository, repository.resolve(base), head)
-    if files is None:
+    changes = _changed(repository, repository.resolve(base), head)
+    if changes is None:
         raise GitStateError(
             f"{base} and HEAD have no common history here",
             fix="git fetch --unshallow origin" if repository.shallow else "name a base that HEAD descends from",
         )
-    return workspace, spread(workspace, config, files)
+    return workspace, _spread(repository, tree, workspace, config, changes)
 
 
 def change(repository: Repository, event: Event) -> tuple[Site, Change]:
@@ -64,19 +65,28 @@ def change(repository: Repository, event: Event) -> tuple[Site, Change]:
     config = load(found.get(CONFIG))
     workspace = discover(tree, config)
     site = Site.of(tree, config, workspace.components, Pins.load(found.get(OWN)))
-    files = _since(repository, event, head)
-    if files is None or any(_MADE_FROM(path) for path in files):
+    changes = _since(repository, event, head)
+    files = None if changes is None else changes.files
+    if changes is None or any(_MADE_FROM(path) for path in changes.files):
         names: Collection[str] = workspace.components
     else:
-        names = [one.name for one in spread(workspace, config, files)]
+        names = [one.name for one in _spread(repository, tree, workspace, config, changes)]
     components = {name: workspace.components[name] for name in names}
     roots = affected_roots(tree, config, files if files is not None else (CONFIG,))
     known = None if files is None else frozenset(files)
     return site, Change(known, components, tuple(roots), event.name, event.trusted)
 
 
-def _since(repository: Repository, event: Event, head: str) -> list[str] | None:
-    """Return the paths that changed since the event's base; ``None`` when that is unknown."""
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """The paths that differ between HEAD and ``fork``, the commit where it left its base."""
+
+    fork: str
+    files: Sequence[str]
+
+
+def _since(repository: Repository, event: Event, head: str) -> _Changes | None:
+    """Return what changed since the event's base; ``None`` when that is unknown."""
     if event.base is None:
         return None
     try:
@@ -88,17 +98,41 @@ def _since(repository: Repository, event: Event, head: str) -> list[str] | None:
     return _changed(repository, base, head)
 
 
-def _changed(repository: Repository, base: str, head: str) -> list[str] | None:
-    """Return the paths that differ between ``head`` and where it left ``base``; ``None``: no common history."""
+def _changed(repository: Repository, base: str, head: str) -> _Changes | None:
+    """Return what differs between ``head`` and where it left ``base``; ``None``: no common history."""
     fork = repository.text("merge-base", base, head, ok=(0, 1)).split()
     if not fork:
         return None
     out = repository.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", fork[0], head)
-    return [path for path in out.decode(errors="surrogateescape").split("\0") if path]
+    return _Changes(fork[0], [path for path in out.decode(errors="surrogateescape").split("\0") if path])
 
 
-def spread(workspace: Workspace, config: Config, files: Iterable[str]) -> list[Affected]:
-    """Return the components that own any of ``files``, and transitively all that contain them, parts before wholes."""
+def _spread(
+    repository: Repository, tree: CommitTree, workspace: Workspace, config: Config, changes: _Changes
+) -> list[Affected]:
+    """Return what is affected by the components and edges of now and of then; ``workspace`` was found in ``tree``.
+
+    Where those of then can't be read, everything is.
+    """
+    present = set(tree.files())
+    if not any(path in tree.read_so_far or path not in present for path in changes.files):
+        return spread(workspace, config, changes.files)
+    then = CommitTree(repository, changes.fork)
+    try:
+        config_then = load(then.read_many([CONFIG]).get(CONFIG))
+        earlier = spread(discover(then, config_then), config_then, changes.files)
+    except ReleaseError:
+        earlier = [Affected(name, changes.files[0], (name,)) for name in workspace.components]
+    return spread(workspace, config, changes.files, earlier)
+
+
+def spread(
+    workspace: Workspace, config: Config, files: Iterable[str], earlier: Iterable[Affected] = ()
+) -> list[Affected]:
+    """Return the components that own any of ``files``, and transitively all that contain them, parts before wholes.
+
+    Those of ``earlier`` that are still there count as if they owned one.
+    """
     nothing = matcher(())
     further = {name: matcher(config.of(name).paths) for name in workspace.components if config.of(name).paths}
     layout = Layout.of(workspace.components, Rules(nothing, {}, further), changelogs=False)
@@ -107,6 +141,9 @@ def spread(workspace: Workspace, config: Config, files: Iterable[str]) -> list[A
     for path in files:
         for name in workspace.components if everything(path) else sorted(layout.owners(path)):
             found.setdefault(name, Affected(name, path, (name,)))
+    for one in earlier:
+        if one.name in workspace.components:
+            found.setdefault(one.name, one)
     queue = list(found.values())
     for part in queue:
         for edge in workspace.wholes.get(part.name, ()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 
 from release.repository.git import Repository
@@ -56,6 +56,11 @@ class CommitTree:
             (path, content) for path, content in zip(missing, contents, strict=True) if content is not None
         )
         return {path: self._contents[path] for path in wanted if path in self._contents}
+
+    @property
+    def read_so_far(self) -> Collection[str]:
+        """The paths of all files whose content was asked for."""
+        return self._contents.keys()
 
     def _entries(self) -> dict[str, str]:
         if self._blobs is None:
