@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -444,6 +445,40 @@ def _outputs(job: Scratch) -> dict[str, object]:
     lines = dict(line.split("=", 1) for line in output.read_text().splitlines())
     output.unlink()
     return {name: json.loads(text) for name, text in lines.items()}
+
+
+def test_the_tags_of_two_releases_in_quick_succession_are_all_published(stage: Stage, tmp_path: Path) -> None:
+    base = stage.remote("main")
+    stage.repo.run("bump").ok()
+    first = stage.repo.git("rev-parse", "HEAD")
+    stage.repo.touch("feat(accel): still more", "crates/accel/src/lib.rs")
+    stage.repo.run("bump").ok()
+    stage.repo.git("push", "-q", "origin", "main")
+    job = stage.origin.clone(tmp_path / "job")
+    older, newer = ["accel-v0.1.1", "local_fast-v1.1.0"], ["accel-v0.1.2"]
+    made = job.run("tag", "--restore", "--push", "--github", "--json", env=_pushed(job, first)).ok().json["pushed"]
+    assert (sorted(made), _published(job)) == (sorted(older + newer), newer), "the newer release's run comes first"
+    job.git("switch", "-q", "-C", "main", first)
+    out = job.run("tag", "--restore", "--push", "--github", env=_pushed(job, base)).ok().out
+    assert "The remote lacks none of them." in out
+    assert sorted(_published(job)) == older
+    job.git("switch", "-q", "-C", "main", "origin/main")
+    job.run("tag", "--restore", "--push", "--github", env=_pushed(job, base)).ok()
+    assert sorted(_published(job)) == sorted(older + newer), "both came with one push"
+    job.run("tag", "--restore", "--push", "--github", env=_pushed(job, "1" * 40)).ok()
+    assert _published(job) == [], "the commit before the push is not here"
+
+
+def _pushed(job: Scratch, before: str) -> dict[str, str]:
+    event = job.path.parent / "event.json"
+    event.write_text(json.dumps({"ref": "refs/heads/main", "before": before}))
+    return {**_step(job), "GITHUB_EVENT_PATH": str(event)}
+
+
+def _published(job: Scratch) -> list[str]:
+    """Return the tags that the step's outputs say are to be published, by kind."""
+    outputs = cast(dict[str, list[dict[str, str]]], _outputs(job))
+    return [one["tag"] for kind, rows in outputs.items() if kind != "tags" for one in rows]
 
 
 def test_a_shallow_clone_that_does_not_reach_the_base_of_a_squashed_release_is_refused(

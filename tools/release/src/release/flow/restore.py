@@ -17,7 +17,7 @@ from release.repository.remote import push_tags, tagged, target
 from release.repository.tree import CommitTree
 from release.workspace.config import CONFIG, load
 
-__all__ = ["Lost", "Newest", "lost_tags", "newest", "push_missing", "restore"]
+__all__ = ["Lost", "Newest", "lost_tags", "newest", "push_missing", "restore", "since"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def push_missing(repository: Repository, *, progress: Progress = silent) -> tupl
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """A tag of the newest release in the history of HEAD: what it released, where, and the component's folder.
+    """A tag of a release in the history of HEAD: what it released, where, and the component's folder.
 
     ``repository`` is where an image is pushed to, where that is known.
     """
@@ -129,21 +129,34 @@ def newest(repository: Repository) -> tuple[Newest, ...]:
 
     Kinds and folders are those of then; where images go is what ``release.yaml`` says at HEAD, as for publishing.
     """
-    recorded = recorded_before(repository, repository.head())[:1]
-    if not recorded:
+    return _described(repository, recorded_before(repository, repository.head())[:1])
+
+
+def since(repository: Repository, base: str | None) -> tuple[Newest, ...]:
+    """Return the tags of the releases between ``base`` and HEAD, older ones first; none where ``base`` isn't here."""
+    try:
+        before = repository.resolve(base) if base is not None else None
+    except GitStateError:
+        before = None
+    if before is None:
         return ()
+    return _described(repository, recorded_before(repository, repository.head(), f"^{before}")[::-1])
+
+
+def _described(repository: Repository, recorded: list[Recorded]) -> tuple[Newest, ...]:
     from release.workspace.discover import discover
 
     now = CommitTree(repository, repository.head())
     publish = load(now.read_many([CONFIG]).get(CONFIG)).publish
-    tree = CommitTree(repository, recorded[0].commit)
-    components = discover(tree, load(tree.read_many([CONFIG]).get(CONFIG))).components
     found = []
-    for lost in _told(repository, recorded):
-        one = components.get(lost.component)
-        if one is not None:
-            address = image_address(publish, one) if one.kind == "image" else None
-            found.append(Newest(lost.tag, one.name, one.kind, lost.version, lost.commit, one.path or ".", address))
+    for release in recorded:
+        tree = CommitTree(repository, release.commit)
+        components = discover(tree, load(tree.read_many([CONFIG]).get(CONFIG))).components
+        for lost in _told(repository, [release]):
+            one = components.get(lost.component)
+            if one is not None:
+                address = image_address(publish, one) if one.kind == "image" else None
+                found.append(Newest(lost.tag, one.name, one.kind, lost.version, lost.commit, one.path or ".", address))
     return tuple(found)
 
 

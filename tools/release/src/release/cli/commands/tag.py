@@ -32,7 +32,7 @@ def command(
 
     They carry the message and the time that they had. After a release pull request was merged this makes its tags.
     """
-    from release.flow.restore import lost_tags, newest, push_missing, restore
+    from release.flow.restore import lost_tags, newest, push_missing, restore, since
     from release.repository.lock import locked
 
     if not restoring:
@@ -51,7 +51,9 @@ def command(
             if push:
                 pushed = push_missing(repository, progress=report)
     if github:
-        write_outputs(os.environ, _outputs(newest(repository), pushed))
+        last, just = newest(repository), since(repository, _base())
+        further = [one for one in last if one not in just and (_is_again() or one.tag in pushed)]
+        write_outputs(os.environ, _outputs(last, (*just, *further)))
     if as_json:
         rows = [
             {"tag": one.tag, "component": one.component, "version": one.version, "commit": one.commit} for one in lost
@@ -73,6 +75,18 @@ def command(
         click.echo(f"pushed {', '.join(pushed)}" if pushed else "The remote lacks none of them.")
 
 
+def _base() -> str | None:
+    """Return the commit that a push started from, where that is known."""
+    from release.cli.github import event
+
+    return event(os.environ).base if os.environ.get("GITHUB_EVENT_NAME") == "push" else None
+
+
+def _is_again() -> bool:
+    """Tell whether the run was started by hand or once more."""
+    return os.environ.get("GITHUB_EVENT_NAME", "push") != "push" or os.environ.get("GITHUB_RUN_ATTEMPT", "1") != "1"
+
+
 def _data(tags: tuple[Newest, ...]) -> list[dict[str, Any]]:
     found = []
     for one in tags:
@@ -82,19 +96,18 @@ def _data(tags: tuple[Newest, ...]) -> list[dict[str, Any]]:
     return found
 
 
-def _outputs(tags: tuple[Newest, ...], pushed: tuple[str, ...]) -> dict[str, str]:
+def _outputs(tags: tuple[Newest, ...], published: tuple[Newest, ...]) -> dict[str, str]:
     """Return the outputs ``tags`` (all of the newest release) and, for each kind, its tags that are to be published.
 
-    On a push these are the tags that this run pushed: an ordinary push publishes nothing. A run that was started by
-    hand or again has all of them, since an earlier one may have failed after pushing.
+    These are the tags of every release in the push, whichever run made them, and those of the newest one that this run
+    made: an ordinary push publishes nothing. A run that was started by hand or again has all of the newest release,
+    since an earlier one may have failed after pushing.
     """
     import json
 
     from release.workspace.kinds import KINDS
 
-    listed = _data(tags)
-    again = os.environ.get("GITHUB_EVENT_NAME", "push") != "push" or os.environ.get("GITHUB_RUN_ATTEMPT", "1") != "1"
-    outputs = {"tags": listed}
+    outputs = {"tags": _data(tags)}
     for kind in KINDS:
-        outputs[kind] = [one for one in listed if one["kind"] == kind and (again or one["tag"] in pushed)]
+        outputs[kind] = [one for one in _data(published) if one["kind"] == kind]
     return {name: json.dumps(rows, separators=(",", ":")) for name, rows in outputs.items()}
