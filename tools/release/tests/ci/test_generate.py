@@ -82,6 +82,15 @@ def test_a_stale_file_says_what_moved(campus: Scratch) -> None:
     assert campus.git("status", "--porcelain") == ""
 
 
+def test_another_action_in_the_place_of_one_is_said(campus: Scratch) -> None:
+    path = _workflow(campus, "ci")
+    path.write_text(path.read_text().replace("uses: actions/checkout@", "uses: eve/checkout@", 1))
+    check = campus.run("ci", "generate", "--check")
+    assert check.code == 1
+    assert "jobs.plan.steps[Check out].uses is 'eve/checkout@" in check.out
+    assert "only comments" not in check.out
+
+
 def test_where_only_pins_moved_the_way_to_adopt_them_is_shown(campus: Scratch) -> None:
     path = _workflow(campus, "ci")
     path.write_text(re.sub(r"(actions/checkout)@\w+  # \S+", rf"\1@{'a' * 40}  # v99.0.0", path.read_text()))

@@ -20,7 +20,7 @@ def moved(there: str, wanted: str) -> list[str]:
     before, after = _read(there), _read(wanted)
     if before is None:
         return [*sentences, "it is no YAML any more"]
-    sentences += [line for line in _differences("", before, after) if "uses: " not in line]
+    sentences += _differences("", before, after)
     return sentences or ["only comments, order or layout differ"]
 
 
@@ -65,8 +65,13 @@ def _differences(path: str, there: Any, wanted: Any) -> Iterator[str]:
         for number, (one, other) in enumerate(zip(there, wanted, strict=True)):
             name = other.get("name", number) if isinstance(other, dict) else number
             yield from _differences(f"{path}[{name}]", one, other)
-    elif there != wanted and not path.endswith(".uses"):
+    elif there != wanted and not (path.endswith(".uses") and _same_action(there, wanted)):
         yield f"{path} is {_short(there)}, should be {_short(wanted)}"
+
+
+def _same_action(there: Any, wanted: Any) -> bool:
+    """Tell whether two values of ``uses`` differ in the commit only."""
+    return str(there).partition("@")[0] == str(wanted).partition("@")[0]
 
 
 def _short(value: Any) -> str:
