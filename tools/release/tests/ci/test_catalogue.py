@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from everything import everything, surveyed
+from everything import FILES, RELEASE_YAML, everything, surveyed
 from release.ci.catalogue import PARTS
+from release.ci.change import Change
 from release.ci.compose import GATE, compose
 from release.ci.render import model
-from release.ci.workflow import Identity, Job, Secret, Workflow, run_condition
-from scratch import Scratch
+from release.ci.workflow import Identity, Job, Secret, Step, Workflow, run_condition
+from scratch import Scratch, crate, image
 
 CACHES = ("actions/cache", "Swatinem/rust-cache", "ramsey/composer-install")
 PUBLISHING = ("publish", "image", "tag", "propose", "apply", "stage", "start-rollout", "pins-update")
@@ -198,3 +202,150 @@ def test_permissions_lists_every_grant_secret_and_identity(campus: Scratch, work
     (production,) = [row for row in rows if row["job"] == "apply-production" and row["kind"] == "identity"]
     assert (production["environment"], production["may"]) == ("production", "azure as apply")
     assert "apply-production" in campus.run("ci", "permissions").ok().out
+
+
+def _steps(workflows: tuple[Workflow, ...], prefix: str) -> Iterator[tuple[Job, Step]]:
+    return (
+        (job, step) for _, job in _jobs(workflows) for step in job.steps if step.run.startswith(f"release {prefix}")
+    )
+
+
+@pytest.mark.parametrize("command", ["affected", "bump --pull-request", "tag"])
+def test_git_gets_the_job_s_token_where_it_talks_to_github_and_for_no_other_host(
+    workflows: tuple[Workflow, ...], command: str
+) -> None:
+    found = list(_steps(workflows, command))
+    assert found
+    server = "https://github.example"
+    for _, step in found:
+        given = {name: str(value) for name, value in step.env.items()}
+        given = {name: value.replace("${{ github.server_url }}", server) for name, value in given.items()}
+        given["GITHUB_TOKEN"] = given["GITHUB_TOKEN"].replace("${{ github.token }}", "the-token")
+        assert "${{" not in "".join(given[name] for name in given if name.startswith(("GIT_CONFIG", "GITHUB")))
+        for host, wanted in (("github.example", "the-token"), ("elsewhere.example", None)):
+            done = subprocess.run(
+                ["git", "credential", "fill"],
+                env={"PATH": os.environ["PATH"], "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1", **given},
+                input=f"protocol=https\nhost={host}\n\n",
+                capture_output=True,
+                check=False,
+                text=True,
+            )
+            said = dict(line.split("=", 1) for line in done.stdout.splitlines())
+            assert (said.get("password"), done.returncode == 0) == (wanted, wanted is not None)
+
+
+def test_no_action_of_a_job_that_pushes_images_restores_a_tool_from_a_cache(workflows: tuple[Workflow, ...]) -> None:
+    off = {
+        "docker/setup-qemu-action": "cache-image",
+        "docker/setup-buildx-action": "cache-binary",
+        "aquasecurity/trivy-action": "cache",
+    }
+    seen = set()
+    for _, job in _jobs(workflows):
+        for step in job.steps:
+            if step.uses is not None and step.uses.uses in off:
+                assert step.inputs[off[step.uses.uses]] is False, job.id
+                seen.add(step.uses.uses)
+    assert seen == set(off)
+
+
+def test_a_run_by_hand_on_another_branch_releases_and_pushes_nothing(workflows: tuple[Workflow, ...]) -> None:
+    by_hand = [one for one in workflows if any(trigger.event == "workflow_dispatch" for trigger in one.triggers)]
+    writing = [
+        job
+        for workflow in by_hand
+        for job in workflow.jobs
+        if any((grant.scope, grant.level) in {("contents", "write"), ("packages", "write")} for grant in job.grants)
+    ]
+    assert {job.id for job in writing} >= {"tag", "propose", "image", "publish-image-registry"}
+    for job in writing:
+        condition = str(run_condition(job))
+        if job.id.startswith("publish-"):
+            assert "needs.tag.result == 'success'" in condition
+        elif job.id == "propose":
+            assert "github.event_name == 'push'" in condition
+        else:
+            assert "github.ref == 'refs/heads/main'" in condition
+
+
+def test_an_image_is_published_from_the_commit_that_was_released(workflows: tuple[Workflow, ...]) -> None:
+    (job,) = [job for _, job in _jobs(workflows) if job.id == "publish-image-registry"]
+    assert str(job.steps[1].inputs["ref"]) == "${{ matrix.commit }}"
+
+
+def test_the_runner_s_guard_is_given_endpoints_with_spaces_between(workflows: tuple[Workflow, ...]) -> None:
+    for _, job in _jobs(workflows):
+        assert job.steps[0].inputs["allowed-endpoints"] == "github.com:443 api.github.com:443"
+
+
+def _other(tmp_path: Path, files: dict[str, str]) -> tuple[Workflow, ...]:
+    repository = Scratch(tmp_path / "other")
+    repository.commit("feat: begin", files)
+    return compose(surveyed(repository))
+
+
+@pytest.mark.parametrize(("branch", "tag"), [("main", "main"), ("trunk/next", "trunk-next"), ("+x/é", "x--")])
+def test_the_tag_of_main_is_one_that_registries_take(tmp_path: Path, branch: str, tag: str) -> None:
+    settings = RELEASE_YAML.replace("main: main", f"main: {branch}")
+    (step,) = [
+        step
+        for _, job in _jobs(_other(tmp_path, {**FILES, "release.yaml": settings}))
+        for step in job.steps
+        if step.name == "Point the tag of main at the digest"
+    ]
+    assert step.env["TAG"] == tag
+
+
+def test_images_of_another_registry_are_pushed_with_its_own_secrets_and_by_releases_only(tmp_path: Path) -> None:
+    settings = RELEASE_YAML.replace("{to: oci, ", "{to: oci, environment: directory, ").replace("ghcr.io", "quay.io")
+    found = _other(tmp_path, {**FILES, "release.yaml": settings})
+    assert "images" not in {workflow.id for workflow in found}
+    (job,) = [job for _, job in _jobs(found) if job.id == "publish-image-registry"]
+    (login,) = [step for step in job.steps if step.uses is not None and step.uses.uses == "docker/login-action"]
+    assert {name: str(value) for name, value in login.inputs.items()} == {
+        "registry": "quay.io",
+        "username": "${{ secrets.OCI_USERNAME }}",
+        "password": "${{ secrets.OCI_PASSWORD }}",
+    }
+    assert job.environment == "directory"
+    assert "packages" not in {grant.scope for grant in job.grants}
+
+
+def test_without_a_noxfile_there_still_is_the_check_that_branches_require(tmp_path: Path) -> None:
+    found = _other(tmp_path, {"Cargo.toml": crate("solo"), "src/lib.rs": ""})
+    (ci,) = [workflow for workflow in found if workflow.id == "ci"]
+    assert [job.id for job in ci.jobs] == ["plan", GATE]
+    (propose,) = [step for _, step in _steps(found, "bump --pull-request")]
+    assert propose.run.endswith("--check ci.yml")
+
+
+def test_no_rollout_is_started_where_there_is_none(tmp_path: Path) -> None:
+    settings = RELEASE_YAML.replace("ci:\n", "ci:\n  without: [helm-rollout]\n", 1)
+    found = _other(tmp_path, {**FILES, "release.yaml": settings})
+    assert "start-rollout" not in {job.id for _, job in _jobs(found)}
+    assert "helm-rollout" not in {workflow.id for workflow in found}
+
+
+@pytest.mark.parametrize("images", [100, 129, 256])
+def test_however_many_images_there_are_each_is_built_for_each_platform(tmp_path: Path, images: int) -> None:
+    files = {f"images/i{number}/image.yaml": image(f"i{number}") for number in range(images)}
+    repository = Scratch(tmp_path / "other")
+    repository.commit("feat: begin", files)
+    site = surveyed(repository)
+    (job,) = [job for _, job in _jobs(compose(site)) if job.id == "image-build"]
+    assert job.select is not None
+    cells = job.select(Change(None, site.components))
+    assert len(cells) <= 256
+    built = [(cell["components"], platform) for cell in cells for platform in cell["platform"].split(",")]
+    assert sorted(built) == sorted((name, one) for name in site.images for one in ("linux/amd64", "linux/arm64"))
+
+
+def test_more_images_than_a_matrix_takes_are_an_error_with_a_place(tmp_path: Path) -> None:
+    files = {f"images/i{number}/image.yaml": image(f"i{number}") for number in range(257)}
+    repository = Scratch(tmp_path / "other")
+    repository.commit("feat: begin", files)
+    done = repository.run("ci", "generate")
+    assert done.code == 5
+    assert "there are 257 images, but a matrix can build 256 at most" in done.err
+    assert "image.yaml:2" in done.err

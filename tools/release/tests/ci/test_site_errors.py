@@ -46,7 +46,37 @@ CASES: dict[str, tuple[Callable[[str], str], int, str, str]] = {
         lambda text: text.replace("run: sudo apt-get install --yes libvips-dev", "run: 'echo ${{ github.ref }}'"),
         4,
         "{name: Install libvips",
-        "has an expression in its script",
+        "ci.setup.0.run holds an expression",
+    ),
+    "a secret in an action's inputs": (
+        lambda text: text.replace("node-version: 24}", "token: '${{ secrets.TOKEN }}'}"),
+        4,
+        "{name: Set up Node",
+        "ci.setup.1.inputs.token holds an expression",
+    ),
+    "an expression that chooses the runner": (
+        lambda text: text.replace("  egress: block", "  egress: block\n  runner: '${{ github.head_ref }}'"),
+        4,
+        "runner:",
+        "ci.runner holds an expression",
+    ),
+    "a destination that is named twice": (
+        lambda text: text.replace("    crate: [crates]", "    crate: [crates, crates]"),
+        4,
+        "crate: [crates, crates]",
+        "'crates' is there twice",
+    ),
+    "a destination whose name can't be a job's": (
+        lambda text: text.replace("    crates: {to", "    the crates: {to").replace("[crates]", "[the crates]"),
+        4,
+        "crate: [the crates]",
+        "the destination 'the crates' can't be a part of a job's id",
+    ),
+    "an image that is published to what takes none": (
+        lambda text: text.replace("    image: [registry]", "    image: [registry, releases]"),
+        4,
+        "image: [registry, releases]",
+        "images can't be published to 'releases'",
     ),
     "a session that the noxfile lacks": (
         lambda text: text.replace("    session: moodle", "    session: noodle"),
@@ -94,7 +124,7 @@ CASES: dict[str, tuple[Callable[[str], str], int, str, str]] = {
         "there is no environment 'live'",
     ),
     "an environment that a destination names and nobody else": (
-        lambda text: text.replace("environment: directory, ", "environment: catalogue, "),
+        lambda text: text.replace("environment: directory}", "environment: catalogue}"),
         4,
         "directory: {to",
         "there is no environment 'catalogue'",

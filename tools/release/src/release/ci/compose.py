@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from release.ci.catalogue import PARTS
 from release.ci.expression import Template, always, context
 from release.ci.part import Frame, Part
 from release.ci.site import Site
-from release.ci.steps import opening, release, summary
+from release.ci.steps import CHECKOUT, opening, release, summary
 from release.ci.workflow import Job, Workflow
 
-__all__ = ["GATE", "compose"]
+__all__ = ["GATE", "GATED", "compose"]
+
+GATED = "ci"
+"""The workflow with the check that branches require and that a release pull request starts: it is always there."""
 
 GATE = "all-green"
 """The id of the last job of a gated workflow: the one check that branches require."""
+
+_WRITTEN = ("main", "maintenance", "ci", "environments", "terraform", "rollout", "publish")
+"""The keys of `release.yaml` whose texts get into workflows."""
 
 
 def compose(site: Site, parts: Sequence[Part] = PARTS) -> tuple[Workflow, ...]:
@@ -25,12 +32,34 @@ def compose(site: Site, parts: Sequence[Part] = PARTS) -> tuple[Workflow, ...]:
         ConfigError: ``release.yaml`` names what is not there, or wants a part that has nothing to check it.
         PinError: a job needs an action that is not pinned.
     """
+    _refuse_expressions(site)
     wanted = _wanted(site, parts)
     frames = {part.workflow: part.frame for part in wanted if part.frame is not None}
     jobs: dict[str, list[Job]] = {}
     for part in wanted:
         jobs.setdefault(part.workflow, []).extend(part.jobs(site))
-    return tuple(_workflow(site, id_, frames[id_](site), found) for id_, found in jobs.items() if found)
+    framed = {id_: frames[id_] for id_, found in jobs.items() if found or id_ == GATED}
+    return tuple(_workflow(site, id_, frame(site), jobs[id_]) for id_, frame in framed.items())
+
+
+def _refuse_expressions(site: Site) -> None:
+    """Refuse what GitHub would work out in a generated file: it could read any secret, in any job.
+
+    Raises:
+        ConfigError: with the place of the first one.
+    """
+    import msgspec
+
+    queue: list[tuple[tuple[str, ...], Any]] = [
+        ((name,), msgspec.to_builtins(getattr(site.config, name))) for name in _WRITTEN
+    ]
+    for keys, value in queue:
+        if isinstance(value, dict):
+            queue += [((*keys, key), one) for key, text in value.items() for one in (key, text)]
+        elif isinstance(value, list | tuple):
+            queue += [((*keys, str(number)), one) for number, one in enumerate(value)]
+        elif isinstance(value, str) and "${{" in value:
+            raise site.error(f"{'.'.join(keys)} holds an expression", "write plain text: no ${{ … }}", *keys)
 
 
 def _wanted(site: Site, parts: Iterable[Part]) -> list[Part]:
@@ -45,7 +74,7 @@ def _wanted(site: Site, parts: Iterable[Part]) -> list[Part]:
 def _workflow(site: Site, id_: str, frame: Frame, jobs: Sequence[Job]) -> Workflow:
     planned = [job for job in jobs if job.select is not None]
     found = [replace(job, after=("plan", *job.after)) if job in planned else job for job in jobs]
-    if planned:
+    if planned or frame.gated:
         found.insert(0, _plan(site, id_, planned))
     if frame.gated:
         found.append(_gate(site, found))
@@ -61,7 +90,7 @@ def _plan(site: Site, workflow: str, planned: Sequence[Job]) -> Job:
         output[job.id] = context(f"steps.plan.outputs.{job.id}")
         if job.axes:
             output[f"{job.id}-cells"] = context(f"steps.plan.outputs.{job.id}-cells")
-    decide = release(site, "Decide what the change needs", f"affected --github {workflow}", id="plan")
+    decide = release(site, "Decide what the change needs", f"affected --github {workflow}", CHECKOUT, id="plan")
     return Job(
         id="plan",
         name="plan",

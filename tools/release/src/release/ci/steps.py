@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from release.ci.expression import Expression, Template, always, call, context, literal
+from release.ci.expression import Expression, Template, always, call, context, equal, literal
 from release.ci.site import Site
-from release.ci.workflow import Identity, Need, Purpose, Step, Value
+from release.ci.workflow import Identity, Need, Purpose, Secret, Step, Value
 from release.errors import PinError
 from release.publish.destination import Grant
 from release.workspace.delivery import Egress
@@ -14,11 +14,13 @@ from release.workspace.delivery import Egress
 __all__ = [
     "BOT",
     "CHECKOUT",
+    "GIT",
     "buildx",
     "cluster",
     "helm",
     "login",
     "nox",
+    "on_main",
     "opening",
     "registry_login",
     "release",
@@ -41,22 +43,49 @@ BOT: Mapping[str, Value] = {
 """Who makes the commits and tags of a workflow: a runner's git has no identity."""
 
 
-def opening(site: Site, *, history: bool = False, caches: bool = False, tool: bool = True) -> tuple[Step, ...]:
+_CREDENTIAL = '!f() { echo username=x-access-token; echo "password=$GITHUB_TOKEN"; }; f'
+
+GIT: Mapping[str, Value] = {
+    "GITHUB_TOKEN": context("github.token"),
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": Template.of("credential.", context("github.server_url"), ".helper"),
+    "GIT_CONFIG_VALUE_0": _CREDENTIAL,
+}
+"""With what git itself reaches the repository, as who the job's token is: a checkout keeps no credentials.
+
+No other host is given the token. Source: https://git-scm.com/docs/gitcredentials#_custom_helpers
+"""
+
+
+def opening(
+    site: Site,
+    *,
+    history: bool = False,
+    blobs: bool = False,
+    caches: bool = False,
+    tool: bool = True,
+    ref: Expression | None = None,
+) -> tuple[Step, ...]:
     """Return the first steps of every job: guard the runner, check out, and make `release` and nox ready.
 
-    ``history`` fetches all commits and tags, without the files of old ones. ``caches`` restores downloads, which a
-    job that publishes must never do: whoever can write a cache would write into what is published.
+    ``history`` fetches all commits and tags, ``blobs`` with the files of old ones too: git would get these one by one.
+    ``ref`` is what is checked out instead of what started the run. ``caches`` restores downloads, which a job that
+    publishes must never do: whoever can write a cache would write into what is published.
     """
     ci = site.config.ci
     steps = []
     if ci.egress is not Egress.NONE:
         inputs: dict[str, Value] = {"egress-policy": ci.egress.value}
         if ci.egress is Egress.BLOCK:
-            inputs["allowed-endpoints"] = "\n".join(ci.endpoints) + "\n"
+            inputs["allowed-endpoints"] = " ".join(ci.endpoints)  # its agent takes several lines for one endpoint
         steps.append(Step("Guard the runner", uses=site.pins.of("step-security/harden-runner"), inputs=inputs))
     checkout: dict[str, Value] = {"persist-credentials": False}
+    if ref is not None:
+        checkout["ref"] = ref
     if history:
-        checkout |= {"fetch-depth": 0, "filter": "blob:none"}
+        checkout["fetch-depth"] = 0
+        if not blobs:
+            checkout["filter"] = "blob:none"
     steps.append(Step("Check out", uses=site.pins.of("actions/checkout"), inputs=checkout, needs=(CHECKOUT,)))
     if not tool:
         return tuple(steps)
@@ -67,6 +96,11 @@ def opening(site: Site, *, history: bool = False, caches: bool = False, tool: bo
     if ci.install:
         steps.append(Step("Install release and nox", run=ci.install))
     return tuple(steps)
+
+
+def on_main(site: Site) -> Expression:
+    """Return the condition that the run is about the main branch: one that is started by hand can be about any."""
+    return equal(context("github.ref"), f"refs/heads/{site.config.main}")
 
 
 def toolchain(site: Site, *kinds: str, caches: bool = True, php: Expression | str = "8.3") -> tuple[Step, ...]:
@@ -96,8 +130,6 @@ def _own(site: Site, number: int) -> Step:
     setup, keys = site.config.ci.setup[number], ("ci", "setup", str(number))
     if bool(setup.run) == bool(setup.uses):
         raise site.error(f"the step {setup.name!r} needs either run or uses", "write one of them", *keys)
-    if "${{" in setup.run:
-        raise site.error(f"the step {setup.name!r} has an expression in its script", "write a plain command", *keys)
     if setup.run:
         return Step(setup.name, run=setup.run)
     try:
@@ -115,21 +147,22 @@ def helm(site: Site) -> Step:
 
 
 def buildx(site: Site) -> tuple[Step, ...]:
-    """Return the steps that make docker build for every platform."""
+    """Return the steps that make docker build for every platform; what they run comes from no cache."""
     return (
-        Step("Set up QEMU", uses=site.pins.of("docker/setup-qemu-action")),
-        Step("Set up buildx", uses=site.pins.of("docker/setup-buildx-action")),
+        Step("Set up QEMU", uses=site.pins.of("docker/setup-qemu-action"), inputs={"cache-image": False}),
+        Step("Set up buildx", uses=site.pins.of("docker/setup-buildx-action"), inputs={"cache-binary": False}),
     )
 
 
-def registry_login(site: Site) -> Step:
-    """Return the step that logs docker in to GitHub's registry with the job's own token."""
-    inputs: dict[str, Value] = {
-        "registry": "ghcr.io",
-        "username": context("github.actor"),
-        "password": context("github.token"),
-    }
-    return Step("Log in to the registry", uses=site.pins.of("docker/login-action"), inputs=inputs)
+def registry_login(site: Site, registry: str, *secrets: Secret) -> Step:
+    """Return the step that logs docker in: to GitHub's registry with the job's own token, to others with ``secrets``.
+
+    These are the user and the password, in this order.
+    """
+    needs: tuple[Need, ...] = secrets or (Grant("packages", "write", "push the image"),)
+    who = [context(f"secrets.{one.name}") for one in secrets] or [context("github.actor"), context("github.token")]
+    inputs: dict[str, Value] = {"registry": registry, "username": who[0], "password": who[1]}
+    return Step("Log in to the registry", uses=site.pins.of("docker/login-action"), inputs=inputs, needs=needs)
 
 
 def terraform(site: Site) -> Step:
@@ -151,11 +184,14 @@ def release(
 ) -> Step:
     """Return the step that runs ``release COMMAND``; the job's token goes with it where ``needs`` has a grant.
 
-    ``signals``: it must learn of a cancellation. GitHub signals the step's shell, which hands nothing on.
+    Where that is one for the repository's contents, git itself gets the token too. ``signals``: it must learn
+    of a cancellation. GitHub signals the step's shell, which hands nothing on.
     """
     variables = dict(env or {})
     if any(isinstance(need, Grant) for need in needs):
         variables.setdefault("GITHUB_TOKEN", context("github.token"))
+    if any(isinstance(need, Grant) and need.scope == "contents" for need in needs):
+        variables |= GIT
     run = f"{'exec ' if signals else ''}{site.tool(f'release {command}')}"
     return Step(name, run=run, env=variables, needs=needs, id=id, condition=condition)
 

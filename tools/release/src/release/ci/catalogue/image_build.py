@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 
 from release.ci.change import Change
 from release.ci.expression import Template, context
-from release.ci.matrix import Group, shards
+from release.ci.matrix import MOST_CELLS, Group, shards
 from release.ci.part import Part
 from release.ci.site import Site
 from release.ci.steps import buildx, opening
 from release.ci.workflow import Cell, Job, Step
+from release.errors import WorkspaceError
+from release.workspace.config import CONFIG
 
 __all__ = ["IMAGE_BUILD"]
 
@@ -18,6 +20,12 @@ __all__ = ["IMAGE_BUILD"]
 def _jobs(site: Site) -> Sequence[Job]:
     if not site.images:
         return ()
+    if len(site.images) > MOST_CELLS:
+        raise WorkspaceError(
+            f"there are {len(site.images)} images, but a matrix can build {MOST_CELLS} at most",
+            where=[site.components[name].declared for name in list(site.images)[MOST_CELLS:]][:3],
+            fix=f"leave `image-build` and `images` out (`ci.without` in {CONFIG}) for a workflow of your own",
+        )
     build = Step(
         "Build",
         uses=site.pins.of("docker/build-push-action"),
@@ -45,11 +53,14 @@ def _jobs(site: Site) -> Sequence[Job]:
 
 def _select(site: Site) -> Callable[[Change], Sequence[Cell]]:
     def select(change: Change) -> Sequence[Cell]:
+        names, platforms = change.names("image"), site.config.ci.platforms
+        if len(names) * len(platforms) > MOST_CELLS:
+            platforms = (",".join(platforms),)
         return shards(
             [
                 Group({"path": site.images[name].path or ".", "platform": platform}, (name,), platform)
-                for name in change.names("image")
-                for platform in site.config.ci.platforms
+                for name in names
+                for platform in platforms
             ]
         )
 

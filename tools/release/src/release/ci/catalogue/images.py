@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from release.ci.change import Change
 from release.ci.expression import Expression, Template, context
 from release.ci.matrix import Group, shards
 from release.ci.part import Frame, Part
-from release.ci.site import Site
-from release.ci.steps import buildx, opening, registry_login
+from release.ci.site import Image, Site
+from release.ci.steps import buildx, on_main, opening, registry_login
 from release.ci.workflow import Cell, Concurrency, Job, Step, Trigger
 from release.publish.destination import Grant
 
-__all__ = ["IMAGES", "proven"]
+__all__ = ["GHCR", "IMAGES", "proven"]
+
+GHCR = "ghcr.io"
+"""GitHub's registry, which takes the job's own token."""
 
 _BY_DIGEST = "type=image,push-by-digest=true,name-canonical=true,push=true"
 
 
 def _jobs(site: Site) -> Sequence[Job]:
-    if not site.pushed:
+    if not _pushed(site):
         return ()
+    login = registry_login(site, GHCR)
     tag = Step(
         "Point the tag of main at the digest",
         run='docker buildx imagetools create --tag "$REPOSITORY:$TAG" "$REPOSITORY@$DIGEST"',
         env={
             "REPOSITORY": context("matrix.repository"),
-            "TAG": site.config.main,
+            "TAG": _tag(site.config.main),
             "DIGEST": context("steps.build.outputs.digest"),
         },
     )
@@ -37,15 +42,31 @@ def _jobs(site: Site) -> Sequence[Job]:
             why="Builds, scans, signs and tries each image that this push changed, then moves the tag of main to it.",
             runner=site.config.ci.runner,
             minutes=120,
-            steps=(*opening(site), *proven(site, context("matrix.path"), context("matrix.repository")), tag),
+            steps=(*opening(site), *proven(site, context("matrix.path"), context("matrix.repository"), login), tag),
             axes=("name", "components", "path", "repository"),
+            condition=on_main(site),
             select=_select(site),
         ),
     )
 
 
-def proven(site: Site, path: Expression, repository: Expression) -> tuple[Step, ...]:
+def _pushed(site: Site) -> tuple[Image, ...]:
+    """Return the images of GitHub's own registry; any other wants a secret, which is for releases alone."""
+    return tuple(image for image in site.pushed if (image.repository or "").startswith(f"{GHCR}/"))
+
+
+def _tag(branch: str) -> str:
+    """Return the tag of what ``branch`` leads to: its name where that can be one, as ``trunk-next`` for ``trunk/next``.
+
+    Source: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
+    """
+    return re.sub(r"^[^A-Za-z0-9_]|[^A-Za-z0-9_.-]", "-", branch).lstrip("-")[:128] or "main"
+
+
+def proven(site: Site, path: Expression, repository: Expression, login: Step) -> tuple[Step, ...]:
     """Return the steps from a Dockerfile to a digest that was pushed, signed, attested, scanned and tried.
+
+    ``login`` lets docker push there.
 
     Nothing has a tag before all of that is done. The step ``build`` has the output ``digest``.
     """
@@ -54,7 +75,7 @@ def proven(site: Site, path: Expression, repository: Expression) -> tuple[Step, 
     scan = site.config.ci.scan
     return (
         *buildx(site),
-        registry_login(site),
+        login,
         Step(
             "Build and push by digest",
             id="build",
@@ -63,13 +84,10 @@ def proven(site: Site, path: Expression, repository: Expression) -> tuple[Step, 
                 "context": ".",
                 "file": Template.of(path, "/Dockerfile"),
                 "platforms": ",".join(site.config.ci.platforms),
-                "outputs": Template.of(
-                    "type=image,push-by-digest=true,name-canonical=true,push=true,name=", repository
-                ),
+                "outputs": Template.of(f"{_BY_DIGEST},name=", repository),
                 "provenance": "mode=max",
                 "sbom": True,
             },
-            needs=(Grant("packages", "write", "push the image"),),
         ),
         Step(
             "Scan for vulnerabilities",
@@ -79,6 +97,7 @@ def proven(site: Site, path: Expression, repository: Expression) -> tuple[Step, 
                 "severity": ",".join(one.value for one in scan.severity),
                 "ignore-unfixed": scan.ignore_unfixed,
                 "exit-code": "1",
+                "cache": False,  # Trivy itself and its database would come from it
                 "version": scan.trivy,
             },
         ),
@@ -142,7 +161,7 @@ def _smoke(site: Site, image: Template) -> Step:
 
 def _select(site: Site) -> Callable[[Change], Sequence[Cell]]:
     def select(change: Change) -> Sequence[Cell]:
-        affected = [image for image in site.pushed if image.name in change.components]
+        affected = [image for image in _pushed(site) if image.name in change.components]
         return shards(
             [Group({"path": one.path or ".", "repository": one.repository or ""}, (one.name,)) for one in affected]
         )

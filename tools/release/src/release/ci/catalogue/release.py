@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from release.ci.catalogue.images import proven
 from release.ci.expression import Template, both, cancelled, context, either, equal, negated, unequal
 from release.ci.part import Frame, Part
 from release.ci.site import Site
-from release.ci.steps import BOT, opening, release, toolchain
+from release.ci.steps import BOT, on_main, opening, registry_login, release, toolchain
 from release.ci.workflow import Concurrency, Job, Secret, Step, Trigger, Value
 from release.errors import ConfigError
 from release.publish.destination import Grant
@@ -19,6 +20,7 @@ from release.workspace.kinds import KINDS
 
 __all__ = ["RELEASE"]
 
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _PARTS_FIRST = ("crate", "python", "plugin")
 _ORDER = (*_PARTS_FIRST, *(kind for kind in KINDS if kind not in _PARTS_FIRST))
 
@@ -48,7 +50,7 @@ def _propose(site: Site) -> Job:
         minutes=site.config.ci.timeout,
         condition=equal(context("github.event_name"), "push"),
         concurrency=Concurrency("release-propose"),
-        steps=(*opening(site, history=True), propose),
+        steps=(*opening(site, history=True, blobs=True), propose),
         again=site.tool("release bump --dry-run"),
     )
 
@@ -69,8 +71,9 @@ def _tag(site: Site) -> Job:
         why="Makes the tags of a release that was merged; says what is to be published.",
         runner=site.config.ci.runner,
         minutes=site.config.ci.timeout,
+        condition=on_main(site),
         concurrency=Concurrency("release-tag", queued=True),
-        steps=(*opening(site, history=True), tag),
+        steps=(*opening(site, history=True, blobs=True), tag),
         outputs={"tags": context("steps.tag.outputs.tags")}
         | {kind: context(f"steps.tag.outputs.{kind}") for kind in kinds},
         again=site.tool("release tag --restore --dry-run"),
@@ -83,6 +86,13 @@ def _published(site: Site) -> Sequence[Job]:
     for kind in filter(site.has, _ORDER):
         before = tuple(job.id for job in jobs)
         names = site.config.publish.kinds.get(kind, ())
+        for number, name in enumerate(names):
+            place = ("publish", "kinds", kind, str(number))
+            if name in names[:number]:
+                raise site.error(f"{name!r} is there twice", "remove one of them", *place)
+            if not _NAME.fullmatch(name):
+                fix = "call it by letters, digits, - and _: it becomes a part of a job's id"
+                raise site.error(f"the destination {name!r} can't be a part of a job's id", fix, *place)
         jobs += [_publish(site, kind, name, site.config.publish.destinations[name], before) for name in names]
     return jobs
 
@@ -96,14 +106,24 @@ def _publish(site: Site, kind: str, name: str, destination: Destination, before:
     secrets = [Secret(secret, reason) for secret, reason in access.secrets.items()]
     if secrets and destination.environment is None:
         raise _needs_environment(site, name, secrets)
+    if kind == "image" and destination.to != "oci":
+        place = str(site.config.publish.kinds[kind].index(name))
+        fix = "name a destination `to: oci`; what an image holds can be published as a component of its own"
+        raise site.error(f"images can't be published to {name!r}", fix, "publish", "kinds", kind, place)
     files = kind != "image"
     env: dict[str, Value] = {"TAG": context("matrix.tag"), "DESTINATION": name}
     command = 'publish "$TAG" --to "$DESTINATION"'
-    steps: list[Step] = [*opening(site, history=True), *toolchain(site, kind, caches=False)]
+    steps: list[Step] = [
+        # An image is made from the work tree: what was released, not what was pushed after it.
+        *opening(site, history=True, blobs=True, ref=None if files else context("matrix.commit")),
+        *toolchain(site, kind, caches=False),
+    ]
     if files and site.config.publish.kinds[kind][0] == name:
         steps += _attested(site)
     if not files:
-        steps += proven(site, context("matrix.path"), context("matrix.repository"))
+        registry = destination.options["repository"].removeprefix("oci://").partition("/")[0]
+        login = registry_login(site, registry, *secrets)
+        steps += proven(site, context("matrix.path"), context("matrix.repository"), login)
         env["DIGEST"] = Template.of(context("matrix.component"), "=", context("steps.build.outputs.digest"))
         command += ' --digest "$DIGEST"'
     if trusted is not None:
@@ -166,7 +186,7 @@ def _attested(site: Site) -> tuple[Step, ...]:
 def _started(site: Site, before: tuple[str, ...]) -> Job | None:
     """Return the job that starts the rollout of a released chart: a tag that GITHUB_TOKEN pushed starts nothing."""
     rollout = site.config.rollout
-    if rollout is None or not before:
+    if rollout is None or not before or "helm-rollout" in site.config.ci.without:
         return None
     names = site.config.publish.kinds["chart"]
     found = [site.config.publish.destinations[name] for name in names]
