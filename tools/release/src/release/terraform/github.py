@@ -17,10 +17,12 @@ def github(environment: Mapping[str, str], *, sleep: Callable[[float], None] = t
     Raises:
         CredentialsMissing: one of these is not in ``environment``.
     """
-    if not environment.get("GITHUB_REPOSITORY"):
-        raise CredentialsMissing(
-            "GITHUB_REPOSITORY is not in the environment", fix="give it the repository, OWNER/NAME"
-        )
+    for name, what in (("GITHUB_TOKEN", "a token"), ("GITHUB_REPOSITORY", "the repository, OWNER/NAME")):
+        if not environment.get(name):
+            raise CredentialsMissing(
+                f"{name} is not in the environment",
+                fix=f"give it {what}; in a workflow step: env: {{GITHUB_TOKEN: ${{{{ github.token }}}}}}",
+            )
     return github_api(environment, None, sleep=sleep)
 
 
