@@ -57,7 +57,12 @@ def _stage(site: Site, rollout: Rollout, stage: Stage, before: tuple[str, ...], 
                 site,
                 "Roll out",
                 'rollout run "$STAGE" --chart "$CHART" --version "$VERSION"',
-                env={**chart, "CHART": context("inputs.chart"), "VERSION": context("inputs.version")},
+                env={
+                    **chart,
+                    "CHART": context("inputs.chart"),
+                    "VERSION": context("inputs.version"),
+                    "RELEASE_IMAGES": context("inputs.images"),
+                },
                 signals=True,
             ),
             release(
@@ -84,6 +89,7 @@ def _frame(site: Site) -> Frame:
                 inputs={
                     "chart": "The chart, such as oci://ghcr.io/acme/charts/site",
                     "version": "Its version",
+                    "images": "Images that its values don't pin, with spaces between: NAME=REPOSITORY@sha256:…",
                 },
             ),
         ),
