@@ -218,7 +218,7 @@ class FakeServer:
             for asset in release["assets"]:
                 if asset["name"] == name:
                     asset.update(state="starter", digest=None, size=0)
-                    self.contents.pop(asset["id"], None)
+                    self.contents[asset["id"]] = b""
 
     def _download(self, asked: _Request) -> _Answer:
         if int(asked.groups[0]) not in self.contents:

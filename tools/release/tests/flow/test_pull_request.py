@@ -484,6 +484,7 @@ def _published(job: Scratch) -> list[str]:
 def test_a_shallow_clone_that_does_not_reach_the_base_of_a_squashed_release_is_refused(
     stage: Stage, tmp_path: Path
 ) -> None:
+    stage.change("fix(web): more", "images/web/Dockerfile")
     stage.propose().ok()
     stage.change("feat(accel)!: other than before", "crates/accel/src/lib.rs")
     stage.repo.git("fetch", "-q", "origin", f"+refs/heads/{BRANCH}:refs/remotes/origin/{BRANCH}")

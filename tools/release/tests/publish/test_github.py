@@ -109,6 +109,7 @@ def test_broken_at_any_request_and_run_again_it_ends_the_same(tmp_path: Path, ho
             with pytest.raises(NoAnswer, match="gives no answer") if outage else nullcontext():
                 run(server, wanted)
             assert len(server.seen) > at, "the fault was never met"
+            assert not [one for one in server.seen if one.startswith("DELETE")], "something was made twice"
             server.fault = None
             run(server, wanted)
             assert server.state()["releases"] == [expected(wanted)], (at, how)

@@ -264,13 +264,7 @@ class Reader:
         if commits not in self.unreleased:
             self._find_bases([sha for sha in dict.fromkeys(commits) if sha is not None])
             reached = [self.bases.get(sha, sha) if sha is not None else None for sha in commits]
-            found = unreleased(self.graph.order, self.graph.parents, reached)
-            for bit, sha in enumerate(commits):
-                if sha is not None and self.bases.get(sha) is not None and sha in found:
-                    found[sha] &= ~(1 << bit)
-                    if not found[sha]:
-                        del found[sha]
-            self.unreleased[commits] = found
+            self.unreleased[commits] = unreleased(self.graph.order, self.graph.parents, reached)
         return self.unreleased[commits]
 
     def _find_bases(self, points: Sequence[str]) -> None:
