@@ -97,19 +97,19 @@ CASES: dict[str, tuple[Callable[[str], str], int, str, str]] = {
         ),
         4,
         "{name: canary",
-        "the stage 'canary' has no check",
+        "the stage canary has no check",
     ),
     "two stages of one name": (
         lambda text: text.replace("name: world", "name: canary"),
         4,
         "{name: canary, environment: production",
-        "two stages are called 'canary'",
+        "two stages are called canary",
     ),
     "an environment that a stage names and nobody else": (
         lambda text: text.replace("name: campus, environment: staging", "name: campus, environment: stage"),
         4,
         "{name: campus",
-        "there is no environment 'stage'",
+        "is in the environment stage, which is named nowhere",
     ),
     "a cluster of an environment without a cloud": (
         lambda text: text.replace("name: canary, environment: dev", "name: canary, environment: directory"),
@@ -163,7 +163,7 @@ CASES: dict[str, tuple[Callable[[str], str], int, str, str]] = {
         lambda text: text.replace("  chart: campus-chart", "  chart: campus"),
         4,
         "chart: campus",
-        "'campus' is no chart",
+        "rollout.chart is campus, which is of the kind image",
     ),
 }
 
