@@ -12,6 +12,8 @@ from release.ci.part import Frame, Part
 from release.ci.site import Site
 from release.ci.steps import CHECKOUT, opening, release, summary
 from release.ci.workflow import Job, Workflow
+from release.workspace.delivery import Egress
+from release.workspace.kinds import KINDS
 
 __all__ = ["GATE", "GATED", "compose"]
 
@@ -33,6 +35,7 @@ def compose(site: Site, parts: Sequence[Part] = PARTS) -> tuple[Workflow, ...]:
         PinError: a job needs an action that is not pinned.
     """
     _refuse_expressions(site)
+    _check(site)
     wanted = _wanted(site, parts)
     frames = {part.workflow: part.frame for part in wanted if part.frame is not None}
     jobs: dict[str, list[Job]] = {}
@@ -60,6 +63,22 @@ def _refuse_expressions(site: Site) -> None:
             queue += [((*keys, str(number)), one) for number, one in enumerate(value)]
         elif isinstance(value, str) and "${{" in value:
             raise site.error(f"{'.'.join(keys)} holds an expression", "write plain text: no ${{ … }}", *keys)
+
+
+def _check(site: Site) -> None:
+    """Refuse what no part would notice, because it would do nothing."""
+    for number, setup in enumerate(site.config.ci.setup):
+        for place, kind in enumerate(setup.kinds):
+            if kind not in KINDS:
+                keys = ("ci", "setup", str(number), "kinds", str(place))
+                raise site.error(f"{kind!r} is no kind of component", f"name some of {', '.join(KINDS)}", *keys)
+    for kind in site.config.ci.test:
+        if kind not in KINDS:
+            fix = f"name one of {', '.join(KINDS)}"
+            raise site.error(f"{kind!r} is no kind of component", fix, "ci", "test", kind)
+    if site.config.ci.egress is Egress.BLOCK and not site.config.ci.endpoints:
+        fix = "list what jobs connect to below `endpoints`; `egress: audit` finds it out"
+        raise site.error("`egress: block` lets nothing through", fix, "ci", "egress")
 
 
 def _wanted(site: Site, parts: Iterable[Part]) -> list[Part]:

@@ -8,11 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from release.ci.moodle import branches
+from release.ci.oidc import claims
 from release.ci.pins import Pins
 from release.errors import ConfigError, Place, WorkspaceError
 from release.formats import image_yaml, version_php
 from release.model.component import Component, Tree
 from release.publish.settings import image_address
+from release.rollout.config_rules import refuse
+from release.terraform.roots import check_roots
 from release.workspace.config import CONFIG, Config, locate
 from release.workspace.delivery import Environment
 
@@ -50,11 +53,15 @@ class Site:
     @classmethod
     def of(cls, tree: Tree, config: Config, components: Mapping[str, Component], pins: Pins) -> Site:
         """Return what ``tree`` says."""
-        found = tree.read_many(["release.yaml", NOXFILE])
+        found = tree.read_many([CONFIG, NOXFILE])
+        content = found.get(CONFIG)
+        refuse(config, content, components)
+        check_roots(tree, config, content)
+        claims(config, content)
         plugins = [one for one in components.values() if one.kind == "plugin"]
         return cls(
             config,
-            found.get(CONFIG),
+            content,
             components,
             {one.name: _branches(tree, one) for one in plugins},
             {one.name: _image(tree, one, config) for one in components.values() if one.kind == "image"},

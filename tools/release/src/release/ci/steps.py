@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from release.ci.expression import Expression, Template, always, call, context, equal, literal
 from release.ci.site import Site
@@ -16,6 +17,7 @@ __all__ = [
     "CHECKOUT",
     "GIT",
     "buildx",
+    "chart_login",
     "cluster",
     "helm",
     "login",
@@ -163,6 +165,16 @@ def registry_login(site: Site, registry: str, *secrets: Secret) -> Step:
     who = [context(f"secrets.{one.name}") for one in secrets] or [context("github.actor"), context("github.token")]
     inputs: dict[str, Value] = {"registry": registry, "username": who[0], "password": who[1]}
     return Step("Log in to the registry", uses=site.pins.of("docker/login-action"), inputs=inputs, needs=needs)
+
+
+def chart_login(site: Site) -> tuple[Step, ...]:
+    """Return the step that lets Helm pull charts from GitHub's registry, where they are published there."""
+    names = site.config.publish.kinds.get("chart", ())
+    places = [site.config.publish.destinations[name].options.get("repository", "") for name in names]
+    if not any(place.removeprefix("oci://").startswith("ghcr.io/") for place in places):
+        return ()
+    login = registry_login(site, "ghcr.io")
+    return (replace(login, needs=(Grant("packages", "read", "pull the chart"),)),)
 
 
 def terraform(site: Site) -> Step:

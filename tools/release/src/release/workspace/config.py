@@ -16,7 +16,18 @@ from release.errors import ConfigError, Place
 from release.formats.yaml import fast_loader
 from release.model.component import EdgeKind
 from release.model.version import Level, Version, ZeroPolicy, parse_version
-from release.workspace.delivery import Ci, Egress, Environment, GitHub, Publish, Rollout, Severity, Terraform
+from release.workspace.delivery import (
+    Ci,
+    Database,
+    Egress,
+    Environment,
+    EnvironmentName,
+    GitHub,
+    Publish,
+    Rollout,
+    Severity,
+    Terraform,
+)
 from release.workspace.strict import Strict, says
 
 if TYPE_CHECKING:
@@ -137,7 +148,9 @@ class Config(Strict, frozen=True, kw_only=True):
     baseline: Annotated[Baseline | None, says("Versions that count as released, for what has no tag.")] = None
 
     github: Annotated[GitHub | None, says("The repository on GitHub.")] = None
-    environments: Annotated[dict[str, Environment], says("GitHub environments, in the order of promotion.")] = {}
+    environments: Annotated[
+        dict[EnvironmentName, Environment], says("GitHub environments, in the order of promotion.")
+    ] = {}
     ci: Annotated[Ci, says("How the workflows are made.")] = Ci()
     terraform: Annotated[Terraform | None, says("Root modules and their plans.")] = None
     rollout: Annotated[Rollout | None, says("A chart rolled out stage by stage.")] = None
@@ -174,6 +187,7 @@ _CHOICES: dict[str, type[enum.Enum]] = {
     "types": LevelName,
     "egress": Egress,
     "severity": Severity,
+    "databases": Database,
 }
 _USUAL = ComponentConfig()
 _TYPES = {
@@ -254,17 +268,19 @@ def schema() -> dict[str, Any]:
 
 def _explained(message: str, data: Any, node: yaml.Node | None) -> ConfigError:
     what, _, path = message.partition(" - at `")
+    if path.startswith("key` in `"):
+        path = f"{path.removeprefix('key` in `').rstrip('`')}[...]"
     steps: list[str] = re.findall(r"[^.\[\]$]+", path.rstrip("`").replace("[...]", "[*]"))
     while "*" in steps:
         at = steps.index("*")
         steps[at] = _culprit(data, steps[:at])
     unknown = re.search(r"unknown field `(.+?)`", what)
     allowed = _CHOICES.get(steps[-1] if len(steps) < 2 or steps[-2] not in _CHOICES else steps[-2]) if steps else None
-    choices = f"; it can be {', '.join(str(choice.value) for choice in allowed)}" if allowed else ""
+    choices = f"; it can be {', '.join(str(choice.value) for choice in allowed)}" if allowed and "enum" in what else ""
     return ConfigError(
         f"{CONFIG}: {what[:1].lower()}{what[1:]}" + (f" at {'.'.join(steps)}" if steps else "") + choices,
         where=[_place(node, [*steps, unknown[1]] if unknown else steps)],
-        fix="see docs/release/configuration.md, or `release config schema`",
+        fix="`release config schema` has every key; docs/release/configuration.md and delivery.md describe them",
     )
 
 

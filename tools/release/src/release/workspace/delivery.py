@@ -13,9 +13,11 @@ __all__ = [
     "AwsIdentity",
     "AzureIdentity",
     "Ci",
+    "Database",
     "Destination",
     "Egress",
     "Environment",
+    "EnvironmentName",
     "GcpIdentity",
     "GitHub",
     "Moodle",
@@ -31,6 +33,12 @@ __all__ = [
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 _Word = Annotated[str, msgspec.Meta(min_length=1)]
+EnvironmentName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+_Line = Annotated[str, msgspec.Meta(pattern=r"^[^\s]([^\r\n]*[^\s])?$")]
+_Digest = Annotated[str, msgspec.Meta(pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$")]
+_Endpoint = Annotated[str, msgspec.Meta(pattern=r"^[^\s:]+:[0-9]+$")]
+_Namespace = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+_Store = Annotated[str, msgspec.Meta(pattern=r"^(s3|gs|azblob|file)://\S+$")]
 _Minutes = Annotated[int, msgspec.Meta(ge=1, le=360)]
 _Version = Annotated[str, msgspec.Meta(pattern=r"^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$")]
 
@@ -94,11 +102,19 @@ class Severity(enum.Enum):
     UNKNOWN = "UNKNOWN"
 
 
+class Database(enum.Enum):
+    """A database as Moodle's ``$CFG->dbtype`` calls it."""
+
+    PGSQL = "pgsql"
+    MARIADB = "mariadb"
+    MYSQLI = "mysqli"
+
+
 class Moodle(Strict, frozen=True, kw_only=True):
     """Tests of plugins inside a Moodle: plugin, PHP, database and branch crossed, from ``$plugin->supported``."""
 
     session: Annotated[_Name, says("The nox session that runs moodle-plugin-ci.")] = "moodle"
-    databases: Annotated[dict[str, _Word], says("Container image by digest of each: pgsql, mariadb, mysqli.")]
+    databases: Annotated[dict[Database, _Digest], says("Container image by digest of each: pgsql, mariadb, mysqli.")]
 
 
 class Setup(Strict, frozen=True, kw_only=True):
@@ -122,14 +138,14 @@ class Scan(Strict, frozen=True, kw_only=True):
 class Ci(Strict, frozen=True, kw_only=True):
     """How the GitHub Actions workflows are made (``release ci generate``)."""
 
-    runner: Annotated[_Word, says("The label of the runners.")] = "ubuntu-24.04"
+    runner: Annotated[_Line, says("The label of the runners.")] = "ubuntu-24.04"
     python: Annotated[_Word, says("The Python that runs `release` and nox.")] = "3.13"
     launcher: Annotated[str, says("What comes before `release` and `nox` in a step, such as ./dev.")] = ""
     install: Annotated[str, says("The command that installs `release` and `nox`; empty where the launcher does.")] = ""
     timeout: Annotated[_Minutes, says("Minutes after which a job is stopped.")] = 30
     egress: Annotated[Egress, says("What harden-runner does about connections.")] = Egress.AUDIT
     endpoints: Annotated[
-        tuple[_Word, ...], says("HOST:PORT of each connection that `egress: block` lets through.")
+        tuple[_Endpoint, ...], says("HOST:PORT of each connection that `egress: block` lets through.")
     ] = ()
     lint: Annotated[tuple[_Name, ...] | None, says("nox sessions that look at the whole repository.")] = None
     test: Annotated[dict[str, _Name], says("The nox session that tests components of a kind.")] = {}
@@ -155,7 +171,7 @@ class Terraform(Strict, frozen=True, kw_only=True):
 
     version: Annotated[_Version, says("The Terraform version; a plan is applied by the one that made it.")]
     store: Annotated[
-        _Word, says("Where plan files are kept: s3://BUCKET/PREFIX, gs://…, azblob://ACCOUNT/CONTAINER/….")
+        _Store, says("Where plan files are kept: s3://BUCKET/PREFIX, gs://…, azblob://ACCOUNT/CONTAINER/….")
     ]
     roots: Annotated[tuple[TerraformRoot, ...], msgspec.Meta(min_length=1)]
 
@@ -166,7 +182,7 @@ class Stage(Strict, frozen=True, kw_only=True):
     name: _Name
     environment: _Name
     check: Annotated[str, says("The command that must succeed before the next stage.")] = ""
-    namespace: _Word = "moodle"
+    namespace: _Namespace = "moodle"
     cluster: Annotated[str, says("The cluster's name in its cloud; empty: the current context.")] = ""
     location: Annotated[str, says("The cluster's location (GCP) or resource group (Azure).")] = ""
     values: Annotated[tuple[_Word, ...], says("Values files, later ones win.")] = ()

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from release.ci.expression import cancelled, context, either, failure
 from release.ci.part import Frame, Part
 from release.ci.site import Site
-from release.ci.steps import cluster, helm, login, opening, release
+from release.ci.steps import chart_login, cluster, helm, login, opening, release
 from release.ci.workflow import Concurrency, Job, Purpose, Trigger, Value
-from release.rollout.config_rules import refuse
 from release.workspace.delivery import Rollout, Stage
 
 __all__ = ["HELM_ROLLOUT"]
@@ -19,7 +18,6 @@ def _jobs(site: Site) -> Sequence[Job]:
     rollout = site.config.rollout
     if rollout is None:
         return ()
-    refuse(site.config, site.content, site.components)
     jobs: list[Job] = []
     for number, stage in enumerate(rollout.stages):
         keys = ("rollout", "stages", str(number))
@@ -53,6 +51,7 @@ def _stage(site: Site, rollout: Rollout, stage: Stage, before: tuple[str, ...], 
             helm(site),
             *login(site, stage.environment, Purpose.APPLY, f"roll out to {stage.environment}", *keys, "environment"),
             *reach,
+            *chart_login(site),
             release(
                 site,
                 "Roll out",

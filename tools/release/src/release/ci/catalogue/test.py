@@ -77,6 +77,7 @@ def _moodle(site: Site, session: str) -> Job:
 def _crossed(site: Site) -> Callable[[Change], Sequence[Cell]]:
     moodle = site.config.ci.moodle
     assert moodle is not None
+    databases = {database.value: image for database, image in moodle.databases.items()}
 
     def select(change: Change) -> Sequence[Cell]:
         plugins = change.names("plugin")
@@ -89,7 +90,7 @@ def _crossed(site: Site) -> Callable[[Change], Sequence[Cell]]:
                 )
                 for branch, versions in PHP.items()
                 for php in versions
-                for database, image in moodle.databases.items()
+                for database, image in databases.items()
             ]
         )
 

@@ -61,7 +61,14 @@ def generate(ctx: click.Context, check: bool, dialect: str, out: Path | None, fo
     if dialect != "github" and out is None:
         raise click.UsageError(f"--dialect {dialect} is for another folder: name it with --out")
     repository = open_repository(ctx)
-    files = ci.wanted(compose(ci.survey_site(repository)), dialect)
+    site = ci.survey_site(repository)
+    files = ci.wanted(compose(site), dialect)
+    if not (site.config.ci.launcher or site.config.ci.install):
+        click.echo(
+            "warning: nothing installs release and nox on a runner: write `ci: {install: COMMAND}` or `ci: {launcher: "
+            "COMMAND}` into release.yaml (docs/release/delivery.md)",
+            err=True,
+        )
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for path, content in files.items():
