@@ -18,6 +18,7 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock, Thread
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -132,9 +133,12 @@ class Guard:
     late: bool = False
     lock: Lock = field(default_factory=Lock)
 
-    def allows(self, authorization: str | None) -> bool:
-        """Tell whether a request with this header is let through."""
-        return self.open or authorization == (f"Bearer {_TOKEN}" if self.scheme == "Bearer" else _basic())
+    def allows(self, method: str, authorization: str | None) -> bool:
+        """Tell whether a request with this header is let through; writing needs a token with push."""
+        if self.open or self.scheme == "Basic":
+            return self.open or authorization == _basic()
+        tokens = [f"Bearer {_TOKEN}-push"] + ([f"Bearer {_TOKEN}-pull"] if method in ("GET", "HEAD") else [])
+        return authorization in tokens
 
 
 def _basic() -> str:
@@ -160,8 +164,10 @@ def guarded(registry: OciRegistry) -> Iterator[Guard]:
             if self.path.startswith("/token"):
                 if self.headers.get("Authorization") != _basic():
                     return self.answer(401, {}, b"{}")
-                return self.answer(200, {}, json.dumps({"token": _TOKEN}).encode())
-            if not guard.allows(self.headers.get("Authorization")):
+                asked = parse_qs(urlsplit(self.path).query).get("scope", [""])[0]
+                right = "push" if asked.startswith("repository:acme/") and asked.endswith(":pull,push") else "pull"
+                return self.answer(200, {}, json.dumps({"token": f"{_TOKEN}-{right}"}).encode())
+            if not guard.allows(self.command, self.headers.get("Authorization")):
                 challenge = 'Basic realm="test"'
                 if guard.scheme == "Bearer":
                     scope = "repository:some:pull"
