@@ -148,6 +148,7 @@ CASES = [
     Case("no mapping", files(config="- 1\n"), 4, ("expected `object`, got `array`", "release.yaml:1:1")),
     Case("unknown choice", files(config="zero: never\n"), 4, ("never", "cargo, minor, semver", "release.yaml:1:1")),
     Case("key twice", files(config="zero: cargo\nzero: minor\n"), 4, ("'zero' twice", "release.yaml:2:1", "keep one")),
+    Case("a value that holds itself", files(config="commits: &a [*a]\n"), 4, ("holds itself", "release.yaml:1:1")),
     Case("not UTF-8", files(config=b"zero: \xff\n"), 4, ("release.yaml is not UTF-8",)),
     Case(
         "unknown component in the configuration",

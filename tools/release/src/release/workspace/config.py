@@ -227,7 +227,14 @@ def load(content: bytes | None) -> Config:
     except yaml.YAMLError as error:
         raise ConfigError(f"{CONFIG} is not YAML: {error}", where=[Place(CONFIG)], fix="mend the syntax") from None
     if node is not None:
-        _refuse_duplicates(node)
+        try:
+            _refuse_duplicates(node)
+        except RecursionError:
+            raise ConfigError(
+                f"{CONFIG}: a value holds itself, or values are nested too deeply",
+                where=[_place(node, [])],
+                fix="write the values out, without anchors",
+            ) from None
     try:
         config = msgspec.convert(data, Config, strict=True)
     except msgspec.ValidationError as error:
