@@ -33,15 +33,19 @@ _FILES = (*(f"{folder}/file" for folder in _FOLDERS), "a/deep/down/file", "READM
 
 @st.composite
 def workspaces(draw: st.DrawFn) -> tuple[Workspace, Config]:
-    """Return up to six components, some in others' folders, with edges that form no cycle, and a configuration."""
-    size = draw(st.integers(1, len(_FOLDERS)))
+    """Return up to six components, some in others' folders, with edges that form no cycle, and a configuration.
+
+    Edges come from a random number for each: lists that hypothesis draws are so short that chains hardly ever occur.
+    """
+    size = draw(st.sampled_from([6, 5, 4, 3, 2, 1]))
     names = [f"c{number}" for number in range(size)]
     components = {
         name: Component(name, "image", path, f"{path}/image.yaml", f"{path}/CHANGELOG.md", Place(path), None)
         for name, path in zip(names, _FOLDERS, strict=False)
     }
     pairs = [(part, whole) for place, part in enumerate(names) for whole in names[place + 1 :]]
-    chosen = draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []
+    chance = random.Random(draw(st.integers(0, 2**32)))
+    chosen = [pair for pair in pairs if chance.random() < 0.4]
     edges = tuple(Edge(part, whole, EdgeKind.IMAGE, "x", _TOKEN) for part, whole in chosen)
     text = "everything: [/tools.lock]\n" if draw(st.booleans()) else ""
     if draw(st.booleans()):
@@ -64,7 +68,8 @@ def _closure(workspace: Workspace, names: set[str]) -> set[str]:
     return names
 
 
-@given(workspaces(), st.lists(st.sampled_from(_FILES), unique=True))
+@settings(max_examples=200)
+@given(workspaces(), st.lists(st.sampled_from(_FILES), unique=True, max_size=3))
 def test_affected_is_the_transitive_closure_of_the_owners(found: tuple[Workspace, Config], files: list[str]) -> None:
     workspace, config = found
     owners = set().union(*(_owners(workspace, config, path) for path in files))
