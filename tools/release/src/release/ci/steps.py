@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from release.ci.expression import Expression, Template, always, call, context, equal, literal
+from release.ci.expression import Expression, Template, always, call, context, either, equal, literal
 from release.ci.site import Site
 from release.ci.workflow import Identity, Need, Purpose, Secret, Step, Value
 from release.errors import PinError
@@ -21,6 +21,7 @@ __all__ = [
     "cluster",
     "helm",
     "login",
+    "none_failed",
     "nox",
     "on_main",
     "opening",
@@ -103,6 +104,15 @@ def opening(
 def on_main(site: Site) -> Expression:
     """Return the condition that the run is about the main branch: one that is started by hand can be about any."""
     return equal(context("github.ref"), f"refs/heads/{site.config.main}")
+
+
+def none_failed(before: tuple[str, ...]) -> tuple[Expression, ...]:
+    """Return the conditions that each of the jobs ``before`` succeeded or had nothing to do.
+
+    They go with ``!cancelled()`` and not with ``always()``, which is true after a person has cancelled the run too.
+    """
+    ended = (context(f"needs.{id_}.result") for id_ in before)
+    return tuple(either(equal(result, "success"), equal(result, "skipped")) for result in ended)
 
 
 def toolchain(site: Site, *kinds: str, caches: bool = True, php: Expression | str = "8.3") -> tuple[Step, ...]:

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 
 from release.ci.catalogue.images import proven
-from release.ci.expression import Template, both, cancelled, context, either, equal, negated, unequal
+from release.ci.expression import Template, both, cancelled, context, equal, negated, unequal
 from release.ci.part import Frame, Part
 from release.ci.site import Site
-from release.ci.steps import BOT, on_main, opening, registry_login, release, toolchain
+from release.ci.steps import BOT, none_failed, on_main, opening, registry_login, release, toolchain
 from release.ci.workflow import Concurrency, Job, Secret, Step, Trigger, Value
 from release.errors import ConfigError
 from release.publish.destination import Grant
@@ -137,7 +137,6 @@ def _publish(site: Site, kind: str, name: str, destination: Destination, before:
         )
         env[trusted.variable] = context(f"steps.trusted.outputs.{trusted.output}")
     steps.append(release(site, f"Publish to {name}", command, *access.grants, *secrets, env=env))
-    ended = (context(f"needs.{id_}.result") for id_ in before)
     return Job(
         id=f"publish-{kind}-{name}",
         name=Template.of(f"publish to {name}: ", context("matrix.tag")),
@@ -149,7 +148,7 @@ def _publish(site: Site, kind: str, name: str, destination: Destination, before:
             negated(cancelled()),
             equal(context("needs.tag.result"), "success"),
             unequal(context(f"needs.tag.outputs.{kind}"), "[]"),
-            *(either(equal(result, "success"), equal(result, "skipped")) for result in ended),
+            *none_failed(before),
         ),
         environment=destination.environment,
         concurrency=Concurrency(Template.of(f"publish-{name}-", context("matrix.tag")), queued=True),

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from release.ci.catalogue.terraform_plan import environments, roots
-from release.ci.expression import Expression, Template, both, cancelled, context, either, equal, negated
+from release.ci.expression import Template, both, cancelled, context, negated
 from release.ci.part import Frame, Part
 from release.ci.site import Site
-from release.ci.steps import login, opening, release, terraform
+from release.ci.steps import login, none_failed, opening, release, terraform
 from release.ci.workflow import Concurrency, Job, Purpose, Trigger
 from release.publish.destination import Grant
 
@@ -44,7 +44,7 @@ def _apply(site: Site, environment: str, before: tuple[str, ...]) -> Job:
         runner=site.config.ci.runner,
         minutes=120,
         after=before,
-        condition=_none_failed(before),
+        condition=both(negated(cancelled()), *none_failed(before)) if before else None,
         environment=environment,
         concurrency=Concurrency(Template.of(f"terraform-{environment}-", context("matrix.root")), queued=True),
         most_parallel=1,
@@ -58,17 +58,6 @@ def _apply(site: Site, environment: str, before: tuple[str, ...]) -> Job:
         axes=("root",),
         select=partial(roots, environment),
     )
-
-
-def _none_failed(before: tuple[str, ...]) -> Expression | None:
-    """Return the condition that each earlier environment was applied or had nothing to apply.
-
-    Not ``always()``: that is true after a person has cancelled the run, and would go on to the next environment.
-    """
-    if not before:
-        return None
-    ended = (context(f"needs.{id_}.result") for id_ in before)
-    return both(negated(cancelled()), *(either(equal(result, "success"), equal(result, "skipped")) for result in ended))
 
 
 def _frame(site: Site) -> Frame:
