@@ -1,0 +1,335 @@
+#!/usr/bin/env python3
+"""A throwaway Moodle site with this repository's plugins, for tests that need one: installed once, then reused.
+
+    MOODLE_DIR=/path/to/moodle build-support/moodle_site.py run --database mariadb -- php admin/cli/cfg.php
+
+MOODLE_DIR is a Moodle tree with ``public/`` (5.1 or later); it is only read. The site has a tree of hard links to it, a
+configuration, a data folder and a database server of its own on a free port of the loopback interface, all in
+``~/.cache/moodle-platform/moodle/<version>-<database>/``. ``run`` starts the server, installs or upgrades, runs the
+command in the tree and stops the server. The command sees MOODLE_SITE, the tree. The exit code is the command's; 2 when
+there is no site to run it in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import os
+import pwd
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moodle-platform" / "moodle"
+NAME = "moodle"
+PATIENCE_SECONDS = 60
+INI = "max_input_vars = 5000\nmemory_limit = 1G\n"
+
+
+class SiteError(Exception):
+    """There can be no site; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The folders of a site."""
+
+    root: Path
+    database: str
+
+    @property
+    def tree(self) -> Path:
+        """Moodle's folder, in which commands run."""
+        return self.root / "tree"
+
+    @property
+    def data(self) -> Path:
+        """Moodle's ``dataroot``."""
+        return self.root / "moodledata"
+
+    @property
+    def server(self) -> Path:
+        """The database server's folder."""
+        return self.root / "server"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    actions = parser.add_subparsers(dest="action", required=True)
+    run = actions.add_parser("run", help="run a command in the site's tree")
+    run.add_argument("--database", choices=sorted(SERVERS), default="mariadb")
+    run.add_argument("--name", default="", help="a site of its own for this name")
+    run.add_argument("--fresh", action="store_true", help="remove the site first")
+    run.add_argument("command", nargs="+")
+    options = parser.parse_args(arguments)
+    try:
+        moodle = moodle_folder()
+        label = "-".join(filter(None, [moodle_version(moodle), options.database, options.name]))
+        site = Site(CACHE / label, options.database)
+        if options.fresh:
+            shutil.rmtree(site.root, ignore_errors=True)
+        site.root.mkdir(parents=True, exist_ok=True)
+        with locked(site), SERVERS[options.database](site) as port:
+            prepare(site, moodle, port)
+            return subprocess.run(options.command, cwd=site.tree, env=environment(site), check=False).returncode
+    except SiteError as error:
+        print(f"moodle_site: {error}", file=sys.stderr)
+        return 2
+
+
+def moodle_folder() -> Path:
+    """Return the tree that MOODLE_DIR names."""
+    named = os.environ.get("MOODLE_DIR")
+    if not named:
+        raise SiteError("MOODLE_DIR isn't set: name the folder of a Moodle 5.1 or later in it")
+    if not (Path(named) / "public" / "version.php").is_file():
+        raise SiteError(f"MOODLE_DIR: {named} has no public/version.php: name the folder of a Moodle 5.1 or later")
+    return Path(named).resolve()
+
+
+def moodle_version(moodle: Path) -> str:
+    """Return the number that Moodle's version.php gives, as 2025100600.02."""
+    found = re.search(r"\$version\s*=\s*([0-9.]+)", (moodle / "public" / "version.php").read_text(encoding="utf-8"))
+    if found is None:
+        raise SiteError(f"{moodle}/public/version.php sets no $version")
+    return found[1]
+
+
+@contextlib.contextmanager
+def locked(site: Site) -> Iterator[None]:
+    """Hold the site for this process; wait for another that has it."""
+    with (site.root / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"moodle_site: waiting for the process that uses {site.root}", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def environment(site: Site) -> dict[str, str]:
+    """Return the environment of the site's commands."""
+    return {**os.environ, "MOODLE_SITE": str(site.tree), "PHP_INI_SCAN_DIR": f":{site.root / 'php'}"}
+
+
+def prepare(site: Site, moodle: Path, port: int) -> None:
+    """Make the tree, with the plugins as they are now, and install or upgrade the site."""
+    (site.root / "php").mkdir(exist_ok=True)
+    (site.root / "php" / "moodle.ini").write_text(INI, encoding="utf-8")
+    if not site.tree.exists():
+        copying = site.root / "tree.copying"
+        shutil.rmtree(copying, ignore_errors=True)
+        shutil.copytree(moodle, copying, copy_function=link, ignore=shutil.ignore_patterns(".git", "config.php.bak"))
+        (copying / "config.php").unlink(missing_ok=True)
+        copying.rename(site.tree)
+    for plugin in sorted(ROOT.glob("plugins/*/version.php")):
+        kind, _, name = plugin.parent.name.partition("_")
+        if kind != "local":
+            raise SiteError(f"{plugin.parent} is no local plugin: where it belongs in the tree isn't known here")
+        target = site.tree / "public" / kind / name
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(plugin.parent, target)
+    installed = site.root / "installed"
+    write_configuration(site, port)
+    if not installed.exists():
+        say(f"installing Moodle on {site.database}, which takes some minutes")
+        configuration = site.tree / "config.php"
+        configuration.rename(site.root / "config.php")
+        shutil.rmtree(site.data, ignore_errors=True)
+        site.data.mkdir()
+        password = "Throwaway-1"
+        php(
+            site, "admin/cli/install.php", "--non-interactive", "--agree-license", "--wwwroot=http://127.0.0.1:8000",
+            f"--dataroot={site.data}", f"--dbtype={DRIVERS[site.database]}", "--dbhost=127.0.0.1", f"--dbport={port}",
+            f"--dbname={NAME}", f"--dbuser={NAME}", f"--dbpass={NAME}", "--fullname=Throwaway", "--shortname=t",
+            f"--adminpass={password}", "--adminemail=admin@example.com",
+        )  # fmt: skip
+        write_configuration(site, port)
+        installed.touch()
+    php(site, "admin/cli/upgrade.php", "--non-interactive", "--allow-unstable")
+
+
+def link(source: str, target: str) -> str:
+    """Link a file to where it is copied, or copy it where that can't be."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+    return target
+
+
+def write_configuration(site: Site, port: int) -> None:
+    """Write config.php for the port that the server has this time."""
+    driver = DRIVERS[site.database]
+    collation = "'dbcollation' => 'utf8mb4_unicode_ci'" if site.database == "mariadb" else ""
+    (site.tree / "config.php").write_text(
+        f"""<?php
+unset($CFG);
+global $CFG;
+$CFG = new stdClass();
+$CFG->dbtype = '{driver}';
+$CFG->dblibrary = 'native';
+$CFG->dbhost = '127.0.0.1';
+$CFG->dbname = '{NAME}';
+$CFG->dbuser = '{NAME}';
+$CFG->dbpass = '{NAME}';
+$CFG->prefix = 'mdl_';
+$CFG->dboptions = ['dbport' => {port}, {collation}];
+$CFG->wwwroot = 'http://127.0.0.1:8000';
+$CFG->dataroot = '{site.data}';
+$CFG->admin = 'admin';
+$CFG->directorypermissions = 02777;
+$CFG->noemailever = true;
+$CFG->disableupdatenotifications = true;
+$CFG->phpunit_prefix = 'phpu_';
+$CFG->phpunit_dataroot = '{site.root}/phpunitdata';
+require_once(__DIR__ . '/public/lib/setup.php');
+""",
+        encoding="utf-8",
+    )
+
+
+def php(site: Site, script: str, *arguments: str) -> None:
+    """Run one of Moodle's own scripts quietly."""
+    done = subprocess.run(
+        ["php", script, *arguments], cwd=site.tree, env=environment(site), check=False, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        raise SiteError(f"php {script} failed:\n{(done.stdout + done.stderr)[-3000:]}")
+
+
+def say(message: str) -> None:
+    """Tell what takes long."""
+    print(f"moodle_site: {message}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def mariadb(site: Site) -> Iterator[int]:
+    """Run MariaDB on a free port with the site's database in it; yield the port."""
+    mariadbd = program("mariadbd", "/usr/sbin", "mariadb-server")
+    data, sock = site.server / "data", site.server / "socket"
+    user = server_user("mysql", site.server)
+    if not (data / "mysql").is_dir():
+        shutil.rmtree(data, ignore_errors=True)
+        install = program("mariadb-install-db", "/usr/bin", "mariadb-server")
+        quietly([install, "--no-defaults", f"--datadir={data}", f"--user={user}",
+                 "--auth-root-authentication-method=normal", "--skip-test-db"])  # fmt: skip
+    port = free_port()
+    server = [
+        mariadbd, "--no-defaults", f"--datadir={data}", f"--socket={sock}", f"--port={port}", f"--user={user}",
+        "--bind-address=127.0.0.1", "--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci",
+        "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=1G", f"--log-error={site.server / 'log'}",
+    ]  # fmt: skip
+    client = [program("mariadb", "/usr/bin", "mariadb-client"), "--no-defaults", f"--socket={sock}", "--user=root"]
+    with running(server, [*client, "--execute=SELECT 1"], site.server / "log"):
+        rights = f"GRANT ALL ON *.* TO '{NAME}'@'127.0.0.1' IDENTIFIED BY '{NAME}'"
+        quietly([*client, f"--execute=CREATE DATABASE IF NOT EXISTS {NAME}; {rights};"])
+        yield port
+
+
+@contextlib.contextmanager
+def pgsql(site: Site) -> Iterator[int]:
+    """Run PostgreSQL on a free port with the site's database in it; yield the port."""
+    newest = max((str(path) for path in Path("/usr/lib/postgresql").glob("*/bin")), default="/usr/lib/postgresql")
+    user = server_user("postgres", site.server)
+    as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if os.getuid() == 0 else []
+    data = site.server / "data"
+    if not (data / "PG_VERSION").is_file():
+        shutil.rmtree(data, ignore_errors=True)
+        quietly([*as_user, program("initdb", newest, "postgresql"), f"--pgdata={data}", "--encoding=UTF8",
+                 "--locale=C.UTF-8", f"--username={NAME}", "--auth=trust"])  # fmt: skip
+    port = free_port()
+    server = [
+        *as_user, program("postgres", newest, "postgresql"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1",
+        "-k", str(site.server), "-c", "synchronous_commit=off", "-c", "shared_buffers=512MB",
+    ]  # fmt: skip
+    client = [program("psql", newest, "postgresql-client"), "-h", "127.0.0.1", "-p", str(port), "-U", NAME, "-d"]
+    with running(server, [*client, "postgres", "-c", "SELECT 1"], site.server / "log"):
+        known = subprocess.run([*client, NAME, "-c", "SELECT 1"], check=False, capture_output=True).returncode == 0
+        if not known:
+            quietly([*client, "postgres", "-c", f"CREATE DATABASE {NAME}"])
+        yield port
+
+
+SERVERS = {"mariadb": mariadb, "pgsql": pgsql}
+DRIVERS = {"mariadb": "mariadb", "pgsql": "pgsql"}
+
+
+@contextlib.contextmanager
+def running(server: Sequence[str], probe: Sequence[str], log: Path) -> Iterator[None]:
+    """Run a server from when the probe succeeds until the block ends."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(server, stdout=output, stderr=output, start_new_session=True)
+    try:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while subprocess.run(probe, check=False, capture_output=True).returncode != 0:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise SiteError(f"{server[0]} didn't start: see {log}")
+            time.sleep(0.3)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def server_user(name: str, folder: Path) -> str:
+    """Return the user that the server runs as: root may not run one; give it the folder."""
+    folder.mkdir(exist_ok=True)
+    if os.getuid() != 0:
+        return pwd.getpwuid(os.getuid()).pw_name
+    try:
+        shutil.chown(folder, name)
+    except LookupError:
+        raise SiteError(f"there is no user {name}: install the server's package, or don't run this as root") from None
+    for parent in folder.parents:
+        if parent.stat().st_mode & 0o001 == 0:
+            parent.chmod(parent.stat().st_mode | 0o001) if parent.is_relative_to(CACHE) else grant(parent, name)
+    return name
+
+
+def grant(folder: Path, user: str) -> None:
+    """Let the user pass through a folder of root's home."""
+    if shutil.which("setfacl"):
+        quietly(["setfacl", "-m", f"u:{user}:x", str(folder)])
+        return
+    raise SiteError(f"{user} can't pass {folder}: set XDG_CACHE_HOME to a folder that every user may enter")
+
+
+def program(name: str, folder: str, package: str) -> str:
+    """Return the path of a program on PATH or in the folder."""
+    found = shutil.which(name) or shutil.which(name, path=folder)
+    if found is None:
+        raise SiteError(f"`{name}` isn't here: install it (Debian: {package})")
+    return found
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def quietly(command: Sequence[str]) -> None:
+    """Run a command; its output is shown when it fails."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SiteError(f"{command[0]} failed:\n{(done.stdout + done.stderr)[-3000:]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
