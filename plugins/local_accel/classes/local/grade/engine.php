@@ -1,0 +1,54 @@
+<?php
+// This file is part of Moodle - https://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <https://www.gnu.org/licenses/>.
+
+namespace local_accel\local\grade;
+
+/**
+ * Computes totals and formulas as Moodle does, to the last bit, for many users at once.
+ *
+ * @package    local_accel
+ * @copyright  2026 The local_accel contributors
+ * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+interface engine {
+    /**
+     * Return the engine's name: rust or php.
+     *
+     * @return string
+     */
+    public function name(): string;
+
+    /**
+     * Aggregate the grades of each user in a category.
+     *
+     * @param category $category
+     * @param list<item> $items the immediate children of the category, ascending by id
+     * @param batch $batch
+     * @param carry $carry the bounds of the category's grade item before the first user
+     * @return totals
+     */
+    public function aggregate(category $category, array $items, batch $batch, carry $carry): totals;
+
+    /**
+     * Evaluate a formula for each user.
+     *
+     * @param formula $formula
+     * @param list<list<float|null>> $columns by variable of the formula and user
+     * @param int $users the number of users
+     * @return list<float|null|false> by user, what calc_formula::evaluate() gives; false for an error
+     */
+    public function evaluate(formula $formula, array $columns, int $users): array;
+}
