@@ -48,7 +48,9 @@ interface engine {
      * @param formula $formula
      * @param list<list<float|null>> $columns by variable of the formula and user
      * @param int $users the number of users
-     * @return list<float|null|false> by user, what calc_formula::evaluate() gives; false for an error
+     * @param string|null $active a byte per user: "\0" for one who is passed over, with a result of false; null for none such
+     * @return list<float|false> by user, what calc_formula::evaluate() gives; false for an error
+     * @throws formula_error where Moodle would stop with an exception, such as a division modulo zero
      */
-    public function evaluate(formula $formula, array $columns, int $users): array;
+    public function evaluate(formula $formula, array $columns, int $users, ?string $active = null): array;
 }

@@ -125,7 +125,7 @@ final class php_engine implements engine {
     }
 
     #[\Override]
-    public function evaluate(formula $formula, array $columns, int $users): array {
-        return [];
+    public function evaluate(formula $formula, array $columns, int $users, ?string $active = null): array {
+        return $users ? (new interpreter($formula, $columns, $users, $active))->run() : [];
     }
 }
