@@ -1,22 +1,25 @@
-//! Aggregation of the grades of one user in one grade category.
+//! Aggregation of grades in one grade category, for one user or for many.
 //!
 //! The rules are Moodle's: those of `grade_category::aggregate_grades`, `aggregate_values_and_adjust_bounds`,
 //! `apply_limit_rules` and `can_apply_limit_rules`, `grade_item::bounded_grade` and `grade_grade::standardise_score`
-//! in Moodle 5.1 (build 20251017). [`total`] does all of it; [`aggregate`] is its inner step, from grades normalised
-//! to 0..1 to one such grade.
+//! in Moodle 5.1 (build 20251017). [`total`] does all of it for one user, [`aggregate_batch`] for many; [`aggregate`] is
+//! their inner step, from grades normalised to 0..1 to one such grade.
 //!
 //! Results equal Moodle's bit for bit only because additions happen in Moodle's order: grades ascending, ties in the
-//! order in which the rows came from the database. So users may be computed in parallel, the grades of one user not.
-//! Moodle stores every total as a decimal with five places before the parent category reads it: apply
-//! [`number::round_stored`] between levels. Grades and bounds must be finite.
+//! order in which the rows came from the database. Users follow one another, as bounds are carried between them.
+//! Moodle stores every total as a decimal with five places before the parent category reads it: round so between levels,
+//! from the fourteen digits of [`number::through_string`]. Grades and bounds must be finite.
 
 mod aggregate;
+mod batch;
 mod limit;
 pub mod number;
 mod total;
 
 pub use aggregate::{Aggregate, Value, aggregate};
+pub use batch::{Batch, ColumnLengthError, Totals, aggregate_batch};
 pub use limit::{Limit, limits_allowed};
+pub use number::Rounding;
 pub use total::{Contribution, Entry, Grade, Status, Total, total};
 
 /// How the grades of a category become one.
@@ -142,6 +145,8 @@ pub struct Category {
     /// Whether natural weights follow the rules from before MDL-49257, as in courses whose
     /// `gradebook_calculations_freeze` is 20150619 or earlier.
     pub legacy_extra_credit: bool,
+    /// How the PHP rounds that is to be equalled, which matters for scales.
+    pub rounding: Rounding,
 }
 
 impl Category {
@@ -153,7 +158,7 @@ impl Category {
     fn bound(&self, grade: f64, bounds: Bounds) -> f64 {
         match self.kind {
             Kind::Value => number::clamp(grade, Bounds { min: bounds.min, max: bounds.max * self.headroom }),
-            Kind::Scale => number::clamp(number::round_whole(grade + 0.00001), bounds).trunc(),
+            Kind::Scale => number::clamp(self.rounding.whole(grade + 0.00001), bounds).trunc() + 0.0,
         }
     }
 }

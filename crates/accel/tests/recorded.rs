@@ -4,8 +4,11 @@
 use std::fs::File;
 use std::io::BufReader;
 
-use accel::grade::{Bounds, Category, Entry, Grade, Item, Kind, Limit, Method, Status, limits_allowed, number, total};
+use accel::grade::{
+    Bounds, Category, Entry, Grade, Item, Kind, Limit, Method, Rounding, Status, limits_allowed, number, total,
+};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 #[derive(Deserialize)]
 struct Vectors {
@@ -54,10 +57,26 @@ struct ExpectedContribution {
     weight: Option<f64>,
 }
 
-fn vectors() -> Vectors {
-    let path = std::env::var_os("ACCEL_VECTORS")
-        .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/aggregation.json").into());
+#[derive(Deserialize)]
+struct RecordedRounding {
+    php: String,
+    cases: Vec<(f64, i64, f64)>,
+}
+
+/// Read a file of vectors, or the one that an environment variable names.
+fn read<T: DeserializeOwned>(name: &str, variable: &str) -> T {
+    let path = std::env::var_os(variable)
+        .unwrap_or_else(|| format!("{}/tests/vectors/{name}", env!("CARGO_MANIFEST_DIR")).into());
     serde_json::from_reader(BufReader::new(File::open(path).unwrap())).unwrap()
+}
+
+fn vectors() -> Vectors {
+    read("aggregation.json", "ACCEL_VECTORS")
+}
+
+fn rounding_of(php: &str) -> Rounding {
+    let mut parts = php.split('.').map(|part| part.parse::<u32>().unwrap());
+    Rounding::of_php(parts.next().unwrap() * 10_000 + parts.next().unwrap() * 100)
 }
 
 const fn bounds((min, max): (f64, f64)) -> Bounds {
@@ -109,6 +128,7 @@ fn totals_bounds_weights_and_statuses_equal_moodles_to_the_last_bit() {
             bounds: bounds(case.bounds),
             headroom: case.headroom.unwrap_or(1.0),
             legacy_extra_credit: case.legacy,
+            rounding: Rounding::PreRounded,
         };
 
         let total = total(&category, &entries);
@@ -128,8 +148,24 @@ fn totals_bounds_weights_and_statuses_equal_moodles_to_the_last_bit() {
 #[expect(clippy::float_cmp, reason = "the law is identity")]
 fn rounding_and_string_casts_equal_those_of_php() {
     for (value, stored, whole, written) in vectors().rounding {
-        assert_eq!(number::round_stored(value), stored, "round({value:?}, 5)");
-        assert_eq!(number::round_whole(value), whole, "round({value:?})");
+        assert_eq!(Rounding::PreRounded.stored(value), stored, "round({value:?}, 5)");
+        assert_eq!(Rounding::PreRounded.whole(value), whole, "round({value:?})");
         assert_eq!(number::through_string(value), written.parse::<f64>().unwrap(), "(string){value:?}");
     }
+}
+
+#[test]
+fn rounding_to_any_places_equals_that_of_each_php() {
+    for (name, expected) in [("8.2", Rounding::PreRounded), ("8.4", Rounding::NearestEdge)] {
+        let recorded: RecordedRounding =
+            read(&format!("rounding-{name}.json"), &format!("ACCEL_ROUNDING_VECTORS_{}", name.replace('.', "_")));
+        let rounding = rounding_of(&recorded.php);
+        assert_eq!(rounding, expected, "PHP {}", recorded.php);
+        assert!(recorded.cases.len() >= 300);
+        for (value, places, rounded) in recorded.cases {
+            let found = rounding.places(value, places).map(f64::to_bits);
+            assert_eq!(found, Some(rounded.to_bits()), "round({value:?}, {places}) in PHP {}", recorded.php);
+        }
+    }
+    assert_eq!(Rounding::PreRounded.places(1.5, 23), None);
 }

@@ -1,7 +1,7 @@
 #![expect(clippy::float_cmp, reason = "Moodle compares grades, weights and sums exactly")]
 #![expect(clippy::cast_precision_loss, reason = "a category has far fewer than 2^53 items")]
 
-use super::number::{standardise, through_string};
+use super::number::{alike, standardise, through_string};
 use super::{Bounds, Category, Item, Method};
 
 /// The scale of normalised grades.
@@ -34,74 +34,91 @@ pub struct Aggregate {
 /// No values give no grade.
 #[must_use]
 pub fn aggregate(category: &Category, values: &[Value]) -> Aggregate {
-    let fixed = |(grade, weights)| Aggregate { grade, bounds: category.bounds, weights };
+    let mut weights = vec![None; values.len()];
+    let (grade, bounds) = aggregate_into(category, values, &mut weights);
+    Aggregate { grade, bounds, weights }
+}
+
+/// Like [`aggregate`], but write the weights into `weights`, which holds one none for each value.
+pub(super) fn aggregate_into(
+    category: &Category,
+    values: &[Value],
+    weights: &mut [Option<f64>],
+) -> (Option<f64>, Bounds) {
     if values.is_empty() {
-        return fixed((None, Vec::new()));
+        return (None, category.bounds);
     }
-    match category.method {
-        Method::Mean => fixed(mean(values)),
-        Method::Median => fixed(median(values)),
-        Method::Lowest => fixed(single(values, 0)),
-        Method::Highest => fixed(single(values, values.len() - 1)),
-        Method::Mode => fixed(mode(values)),
-        Method::WeightedMean => fixed(weighted_mean(values)),
-        Method::SimpleWeightedMean => fixed(simple_weighted_mean(category, values)),
-        Method::MeanWithExtraCredit => fixed(mean_with_extra_credit(category, values)),
-        Method::Natural => natural(category, values),
-    }
+    let grade = match category.method {
+        Method::Mean => Some(mean(values, weights)),
+        Method::Median => Some(median(values, weights)),
+        Method::Lowest => Some(single(values, weights, 0)),
+        Method::Highest => Some(single(values, weights, values.len() - 1)),
+        Method::Mode => Some(mode(values, weights)),
+        Method::WeightedMean => weighted_mean(values, weights),
+        Method::SimpleWeightedMean => simple_weighted_mean(category, values, weights),
+        Method::MeanWithExtraCredit => mean_with_extra_credit(category, values, weights),
+        Method::Natural => {
+            let (grade, bounds) = natural(category, values, weights);
+            return (Some(grade), bounds);
+        }
+    };
+    (grade, category.bounds)
 }
 
-type GradeAndWeights = (Option<f64>, Vec<Option<f64>>);
-
-fn mean(values: &[Value]) -> GradeAndWeights {
+fn mean(values: &[Value], weights: &mut [Option<f64>]) -> f64 {
     let count = values.len() as f64;
-    let sum = values.iter().fold(0.0, |sum, value| sum + value.grade);
-    (Some(sum / count), vec![Some(1.0 / count); values.len()])
+    weights.fill(Some(1.0 / count));
+    values.iter().fold(0.0, |sum, value| sum + value.grade) / count
 }
 
-fn median(values: &[Value]) -> GradeAndWeights {
+fn median(values: &[Value], weights: &mut [Option<f64>]) -> f64 {
     let middle = values.len() / 2;
     if values.len() % 2 == 1 {
-        return single(values, middle);
+        return single(values, weights, middle);
     }
-    let mut weights = vec![Some(0.0); values.len()];
+    weights.fill(Some(0.0));
     weights[middle - 1..=middle].fill(Some(0.5));
-    (Some(f64::midpoint(values[middle - 1].grade, values[middle].grade)), weights)
+    f64::midpoint(values[middle - 1].grade, values[middle].grade)
 }
 
-fn single(values: &[Value], index: usize) -> GradeAndWeights {
-    let mut weights = vec![Some(0.0); values.len()];
+fn single(values: &[Value], weights: &mut [Option<f64>], index: usize) -> f64 {
+    weights.fill(Some(0.0));
     weights[index] = Some(1.0);
-    (Some(values[index].grade), weights)
+    values[index].grade
 }
 
 /// Grades count as equal when PHP writes them alike, and the mode is the number that was written: a grade with more
 /// digits than that shares in no weight.
-fn mode(values: &[Value]) -> GradeAndWeights {
-    let written: Vec<f64> = values.iter().map(|value| through_string(value.grade)).collect();
-    let runs = || written.chunk_by(|left, right| left == right);
-    let top = runs().map(<[f64]>::len).max().unwrap_or_default();
-    let mode = runs().rfind(|run| run.len() == top).map(|run| run[0]);
-    let weight = |value: &Value| if Some(value.grade) == mode { 1.0 / top as f64 } else { 0.0 };
-    (mode, values.iter().map(|value| Some(weight(value))).collect())
+fn mode(values: &[Value], weights: &mut [Option<f64>]) -> f64 {
+    let (mut top, mut mode) = (0, 0.0);
+    for run in values.chunk_by(|left, right| alike(left.grade, right.grade)) {
+        if run.len() >= top {
+            (top, mode) = (run.len(), run[0].grade);
+        }
+    }
+    let mode = through_string(mode);
+    for (weight, value) in weights.iter_mut().zip(values) {
+        *weight = Some(if value.grade == mode { 1.0 / top as f64 } else { 0.0 });
+    }
+    mode
 }
 
-fn weighted_mean(values: &[Value]) -> GradeAndWeights {
+fn weighted_mean(values: &[Value], weights: &mut [Option<f64>]) -> Option<f64> {
     let (mut total, mut sum) = (0.0, 0.0);
     for Value { grade, item, .. } in values.iter().filter(|value| value.item.coefficient > 0.0) {
         total += item.coefficient;
         sum += item.coefficient * grade;
     }
-    let coefficients = values.iter().map(|value| value.item.coefficient);
-    if total == 0.0 {
-        return (None, coefficients.map(Some).collect());
+    let divisor = if total == 0.0 { 1.0 } else { total };
+    for (weight, value) in weights.iter_mut().zip(values) {
+        *weight = Some(value.item.coefficient / divisor);
     }
-    (Some(sum / total), coefficients.map(|coefficient| Some(coefficient / total)).collect())
+    (total != 0.0).then(|| sum / total)
 }
 
-fn simple_weighted_mean(category: &Category, values: &[Value]) -> GradeAndWeights {
+fn simple_weighted_mean(category: &Category, values: &[Value], weights: &mut [Option<f64>]) -> Option<f64> {
     let range = |item: &Item| item.bounds.max - item.bounds.min;
-    let mut weights = vec![Some(0.0); values.len()];
+    weights.fill(Some(0.0));
     let mut sum = None;
     let mut total = 0.0;
     for Value { grade, item, .. } in values.iter().filter(|value| value.item.coefficient <= 0.0) {
@@ -126,11 +143,10 @@ fn simple_weighted_mean(category: &Category, values: &[Value]) -> GradeAndWeight
             *weight = Some(range / total);
         }
     }
-    (sum.map(|sum| if total == 0.0 { sum } else { sum / total }), weights)
+    sum.map(|sum| if total == 0.0 { sum } else { sum / total })
 }
 
-fn mean_with_extra_credit(category: &Category, values: &[Value]) -> GradeAndWeights {
-    let mut weights = vec![None; values.len()];
+fn mean_with_extra_credit(category: &Category, values: &[Value], weights: &mut [Option<f64>]) -> Option<f64> {
     let mut sum = None;
     let mut count = 0.0;
     for value in values.iter().filter(|value| value.item.coefficient == 0.0) {
@@ -149,7 +165,7 @@ fn mean_with_extra_credit(category: &Category, values: &[Value]) -> GradeAndWeig
             *weight = Some(1.0 / count);
         }
     }
-    (sum.map(|sum| if count == 0.0 { sum } else { sum / count }), weights)
+    sum.map(|sum| if count == 0.0 { sum } else { sum / count })
 }
 
 /// The weight of an extra credit `grade` that moves the category from `before` to `after` (both normalised): nothing
@@ -168,19 +184,18 @@ fn extra_weight(category: &Category, before: f64, after: f64, grade: f64, defaul
     }
 }
 
-fn natural(category: &Category, values: &[Value]) -> Aggregate {
-    let (mut bounds, shares) = natural_shares(values, category.legacy_extra_credit);
-    let mut weights: Vec<_> = shares.iter().copied().map(Some).collect();
+fn natural(category: &Category, values: &[Value], weights: &mut [Option<f64>]) -> (f64, Bounds) {
+    let mut bounds = natural_shares(values, category.legacy_extra_credit, weights);
     let mut sum = 0.0;
-    for (value, share) in values.iter().zip(&shares).filter(|(value, _)| value.item.coefficient <= 0.0) {
-        sum += value.grade * share * bounds.max;
+    for (value, share) in values.iter().zip(&*weights).filter(|(value, _)| value.item.coefficient <= 0.0) {
+        sum += value.grade * share.unwrap_or_default() * bounds.max;
     }
-    for ((value, share), weight) in values.iter().zip(&shares).zip(&mut weights) {
+    for (value, weight) in values.iter().zip(weights) {
         if value.item.coefficient <= 0.0 {
             continue;
         }
         let before = sum;
-        let points = value.grade * share * bounds.max;
+        let points = value.grade * weight.unwrap_or_default() * bounds.max;
         sum += points;
         if bounds.max > 0.0 {
             let gain = category.bound(sum, category.bounds) - category.bound(before, category.bounds);
@@ -197,17 +212,17 @@ fn natural(category: &Category, values: &[Value]) -> Aggregate {
         bounds.max = sum;
         sum
     };
-    Aggregate { grade: Some(grade), bounds, weights }
+    (grade, bounds)
 }
 
-/// Return the category's bounds and each value's share in natural aggregation.
+/// Return the category's bounds in natural aggregation, and write each value's share.
 ///
 /// The weights that people set are scaled up to what is left in the category, the other items divide the rest by
 /// their maxima, and extra credit is measured against the maximum that results.
-fn natural_shares(values: &[Value], legacy_extra_credit: bool) -> (Bounds, Vec<f64>) {
+fn natural_shares(values: &[Value], legacy_extra_credit: bool, shares: &mut [Option<f64>]) -> Bounds {
     let is_extra = |value: &Value| value.item.coefficient > 0.0;
     let counts = |value: &Value| legacy_extra_credit || !is_extra(value);
-    let mut shares = vec![0.0; values.len()];
+    shares.fill(Some(0.0));
     let mut bounds = Bounds { min: 0.0, max: 0.0 };
     let mut total_weight = 0.0;
     for value in values.iter().filter(|value| !is_extra(value) && value.item.weight > 0.0) {
@@ -219,9 +234,10 @@ fn natural_shares(values: &[Value], legacy_extra_credit: bool) -> (Bounds, Vec<f
     let (mut set_share, mut set_points) = (0.0, 0.0);
     for (share, value) in shares.iter_mut().zip(values) {
         if value.item.weight_overridden && value.item.weight > 0.0 {
-            *share = if total_weight == 0.0 { 0.0 } else { value.item.weight / total_weight };
+            let scaled = if total_weight == 0.0 { 0.0 } else { value.item.weight / total_weight };
+            *share = Some(scaled);
             if counts(value) {
-                set_share += *share;
+                set_share += scaled;
                 set_points += value.bounds.max;
             }
         }
@@ -231,7 +247,7 @@ fn natural_shares(values: &[Value], legacy_extra_credit: bool) -> (Bounds, Vec<f
     for (share, value) in shares.iter_mut().zip(values) {
         if !value.item.weight_overridden && counts(value) {
             if free_points > 0.0 {
-                *share = (value.bounds.max / free_points) * (1.0 - set_share);
+                *share = Some((value.bounds.max / free_points) * (1.0 - set_share));
             } else if value.item.weight > 0.0 {
                 bounds.max -= value.bounds.max;
             }
@@ -240,8 +256,8 @@ fn natural_shares(values: &[Value], legacy_extra_credit: bool) -> (Bounds, Vec<f
 
     for (share, value) in shares.iter_mut().zip(values) {
         if !value.item.weight_overridden && !counts(value) {
-            *share = if bounds.max == 0.0 { 0.0 } else { value.bounds.max / bounds.max };
+            *share = Some(if bounds.max == 0.0 { 0.0 } else { value.bounds.max / bounds.max });
         }
     }
-    (bounds, shares)
+    bounds
 }

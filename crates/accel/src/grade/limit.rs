@@ -1,6 +1,6 @@
 use std::cmp::Ordering;
 
-use super::{Category, Item, Method, Value};
+use super::{Category, Item, Method};
 
 /// Which grades of a category are left out before it is aggregated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,47 +38,59 @@ pub fn limits_allowed(method: Method, items: &[Item], has_subcategories: bool) -
             && items.windows(2).all(|pair| pair[0].weight == pair[1].weight && pair[0].bounds.max == pair[1].bounds.max)
 }
 
-/// Order by grade as PHP's numeric sort does: equal grades keep their places.
-pub(super) fn sort_ascending<T>(entries: &mut [(T, Value)]) {
-    entries.sort_by(|(_, left), (_, right)| ascending(left, right));
+/// A grade on its way through sorting and limiting.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate {
+    /// The normalised grade.
+    pub grade: f64,
+    /// The place in the order in which Moodle holds the grades, which decides between equal ones.
+    pub place: usize,
+    /// The index of its item.
+    pub item: usize,
 }
 
-fn ascending(left: &Value, right: &Value) -> Ordering {
+/// Order by grade as PHP's numeric sort does: equal grades keep their places.
+pub(super) fn sort_ascending(candidates: &mut [Candidate]) {
+    candidates.sort_unstable_by(|left, right| by_grade(left, right).then(left.place.cmp(&right.place)));
+}
+
+fn by_grade(left: &Candidate, right: &Candidate) -> Ordering {
     left.grade.partial_cmp(&right.grade).unwrap_or(Ordering::Equal)
 }
 
-/// Remove what the category's limit leaves out. The rest stays in an order that differs from the one before only
-/// between unequal grades.
-pub(super) fn apply<T>(category: &Category, entries: &mut Vec<(T, Value)>) {
+/// Remove what the category's limit leaves out. The rest is sorted ascending.
+pub(super) fn apply(category: &Category, items: &[Item], candidates: &mut Vec<Candidate>) {
     match category.limit {
-        Limit::None => {}
+        Limit::None => sort_ascending(candidates),
         Limit::DropLowest(count) => {
-            sort_ascending(entries);
+            sort_ascending(candidates);
             for _ in 0..count {
-                let Some(index) = lowest_droppable(category, entries) else { break };
-                entries.remove(index);
+                let Some(index) = lowest_droppable(category, items, candidates) else { break };
+                candidates.remove(index);
             }
         }
         Limit::KeepHighest(count) => {
-            entries.sort_by(|(_, left), (_, right)| ascending(right, left));
+            candidates.sort_unstable_by(|left, right| by_grade(right, left).then(left.place.cmp(&right.place)));
             let mut kept = 0;
-            entries.retain(|(_, value)| {
-                let extra = category.is_extra_credit(&value.item);
+            candidates.retain(|candidate| {
+                let extra = category.is_extra_credit(&items[candidate.item]);
                 kept += usize::from(!extra);
                 extra || kept <= count
             });
+            sort_ascending(candidates);
         }
     }
 }
 
-/// Of the lowest grades that are not extra credit, the first with the highest maximum. `entries` are sorted.
+/// Of the lowest grades that are not extra credit, the first with the highest maximum. `candidates` are sorted.
 #[expect(clippy::float_cmp, reason = "Moodle compares grades exactly")]
-fn lowest_droppable<T>(category: &Category, entries: &[(T, Value)]) -> Option<usize> {
-    let droppable = |value: &Value| !category.is_extra_credit(&value.item);
-    let first = entries.iter().position(|(_, value)| droppable(value))?;
-    let lowest = entries[first].1.grade;
-    let ties = entries.iter().enumerate().skip(first).take_while(|(_, (_, value))| value.grade == lowest);
-    ties.filter(|(_, (_, value))| droppable(value))
-        .reduce(|best, next| if best.1.1.item.bounds.max < next.1.1.item.bounds.max { next } else { best })
+fn lowest_droppable(category: &Category, items: &[Item], candidates: &[Candidate]) -> Option<usize> {
+    let droppable = |candidate: &Candidate| !category.is_extra_credit(&items[candidate.item]);
+    let first = candidates.iter().position(droppable)?;
+    let lowest = candidates[first].grade;
+    let ties = candidates.iter().enumerate().skip(first).take_while(|(_, candidate)| candidate.grade == lowest);
+    ties.filter(|(_, candidate)| droppable(candidate))
+        .map(|(index, candidate)| (index, items[candidate.item].bounds.max))
+        .reduce(|best, next| if best.1 < next.1 { next } else { best })
         .map(|(index, _)| index)
 }

@@ -1,5 +1,6 @@
-use super::aggregate::{UNIT, Value, aggregate};
-use super::number::{standardise, through_string};
+use super::aggregate::{UNIT, Value, aggregate_into};
+use super::limit::{Candidate, Limit};
+use super::number::{alike, standardise};
 use super::{Bounds, Category, Item, Method, limit};
 
 /// What is recorded of a user in an item.
@@ -41,6 +42,20 @@ pub enum Status {
     Unknown,
 }
 
+impl Status {
+    /// The number that stands for the status in a column.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Unknown => 0,
+            Self::Used => 1,
+            Self::NoValue => 2,
+            Self::Dropped => 3,
+            Self::Extra => 4,
+        }
+    }
+}
+
 /// A child's part in the total.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Contribution {
@@ -70,90 +85,167 @@ pub struct Total {
 /// and its grade item must be a value or a scale: Moodle aggregates no others.
 #[must_use]
 pub fn total(category: &Category, entries: &[Entry]) -> Total {
-    let mut contributions = vec![Contribution { status: Status::Unknown, weight: Some(0.0) }; entries.len()];
-    if entries.iter().all(|entry| entry.grade == Grade::NoRow) {
-        return without_grade(category, contributions);
-    }
-
-    let mut values = Vec::with_capacity(entries.len());
-    let mut all_empty = true;
-    for (index, (entry, contribution)) in entries.iter().zip(&mut contributions).enumerate() {
-        match admit(category, entry) {
-            Ok(grade) => {
-                all_empty &= grade.is_none();
-                let grade = grade.unwrap_or_default();
-                let bounds = if entry.grade == Grade::NoRow { entry.item.bounds } else { entry.bounds };
-                values.push((index, Value { grade, item: entry.item, bounds }));
-            }
-            Err(status) => contribution.status = status,
-        }
-    }
-
-    let before = values.clone();
-    limit::apply(category, &mut values);
-    mark_dropped(&before, &values, &mut contributions);
-    limit::sort_ascending(&mut values);
-    for (index, value) in &values {
-        if category.is_extra_credit(&value.item) {
-            contributions[*index] = Contribution { status: Status::Extra, weight: None };
-        }
-    }
-    if values.is_empty() {
-        return without_grade(category, contributions);
-    }
-
-    let (indices, values): (Vec<_>, Vec<_>) = values.into_iter().unzip();
-    let result = aggregate(category, &values);
-    for (index, weight) in indices.into_iter().zip(result.weights) {
-        let contribution = &mut contributions[index];
-        if weight.is_some() {
-            contribution.weight = weight;
-            if contribution.status == Status::Unknown {
-                contribution.status = Status::Used;
-            }
-        }
-    }
-
-    let carried = result.bounds;
-    let bounds = match category.method {
-        Method::Natural => Bounds { min: 0.0, max: carried.max },
-        _ => carried,
-    };
-    let grade = result.grade.filter(|_| !all_empty);
-    let grade = grade.map(|grade| category.bound(standardise(grade, UNIT, bounds), carried));
-    Total { grade, bounds: Some(bounds), carried, contributions }
+    let items: Vec<Item> = entries.iter().map(|entry| entry.item).collect();
+    let mut contributions = vec![Contribution { status: Status::Unknown, weight: None }; entries.len()];
+    let result = Aggregation::new(&items).user(
+        category,
+        |item| (entries[item].grade, entries[item].excluded, entries[item].bounds),
+        |item, contribution| contributions[item] = contribution,
+    );
+    Total { grade: result.grade, bounds: result.bounds, carried: result.carried, contributions }
 }
 
-fn without_grade(category: &Category, contributions: Vec<Contribution>) -> Total {
-    Total { grade: None, bounds: None, carried: category.bounds, contributions }
+/// What an aggregation finds for one user, beside the contributions.
+pub(super) struct Outcome {
+    /// As [`Total::grade`].
+    pub grade: Option<f64>,
+    /// As [`Total::bounds`].
+    pub bounds: Option<Bounds>,
+    /// As [`Total::carried`].
+    pub carried: Bounds,
 }
 
-/// Return the normalised grade with which an entry takes part, none for an empty one that counts as zero, or the
+/// The aggregation of one user after the other over the same items, in memory that is kept between users.
+pub(super) struct Aggregation<'a> {
+    items: &'a [Item],
+    candidates: Vec<Candidate>,
+    before: Vec<Candidate>,
+    bounds: Vec<Bounds>,
+    values: Vec<Value>,
+    weights: Vec<Option<f64>>,
+    statuses: Vec<Status>,
+}
+
+impl<'a> Aggregation<'a> {
+    pub(super) fn new(items: &'a [Item]) -> Self {
+        let count = items.len();
+        Self {
+            items,
+            candidates: Vec::with_capacity(count),
+            before: Vec::with_capacity(count),
+            bounds: vec![UNIT; count],
+            values: Vec::with_capacity(count),
+            weights: Vec::with_capacity(count),
+            statuses: vec![Status::Unknown; count],
+        }
+    }
+
+    /// Aggregate one user. `read` gives the grade in an item, whether it is excluded and its bounds; `write` takes the
+    /// contribution of each item, once.
+    pub(super) fn user(
+        &mut self,
+        category: &Category,
+        read: impl Fn(usize) -> (Grade, bool, Bounds),
+        mut write: impl FnMut(usize, Contribution),
+    ) -> Outcome {
+        let none = Outcome { grade: None, bounds: None, carried: category.bounds };
+        let Some(all_empty) = self.admit_all(category, read) else {
+            (0..self.items.len())
+                .for_each(|item| write(item, Contribution { status: Status::Unknown, weight: Some(0.0) }));
+            return none;
+        };
+        if category.limit == Limit::None {
+            limit::sort_ascending(&mut self.candidates);
+        } else {
+            self.before.clone_from(&self.candidates);
+            limit::apply(category, self.items, &mut self.candidates);
+            self.mark_dropped();
+        }
+
+        self.values.clear();
+        self.values.extend(self.candidates.iter().map(|candidate| Value {
+            grade: candidate.grade,
+            item: self.items[candidate.item],
+            bounds: self.bounds[candidate.item],
+        }));
+        self.weights.clear();
+        self.weights.resize(self.values.len(), None);
+        let (grade, carried) = aggregate_into(category, &self.values, &mut self.weights);
+
+        self.write_contributions(category, write);
+        if self.values.is_empty() {
+            return none;
+        }
+        let bounds = match category.method {
+            Method::Natural => Bounds { min: 0.0, max: carried.max },
+            _ => carried,
+        };
+        let grade = grade.filter(|_| !all_empty);
+        let grade = grade.map(|grade| category.bound(standardise(grade, UNIT, bounds), carried));
+        Outcome { grade, bounds: Some(bounds), carried }
+    }
+
+    /// Collect the grades that take part, and mark the others. Return whether all are empty; none if there is no row.
+    fn admit_all(&mut self, category: &Category, read: impl Fn(usize) -> (Grade, bool, Bounds)) -> Option<bool> {
+        let count = self.items.len();
+        let mut all_empty = true;
+        let mut rows = 0;
+        self.candidates.clear();
+        for (index, item) in self.items.iter().enumerate() {
+            let (points, excluded, bounds) = read(index);
+            let has_row = points != Grade::NoRow;
+            rows += usize::from(has_row);
+            self.bounds[index] = if has_row { bounds } else { item.bounds };
+            self.statuses[index] = Status::Unknown;
+            match admit(category, points, excluded, bounds) {
+                Ok(grade) => {
+                    all_empty &= grade.is_none();
+                    let place = if has_row { index } else { count + index };
+                    self.candidates.push(Candidate { grade: grade.unwrap_or_default(), place, item: index });
+                }
+                Err(status) => self.statuses[index] = status,
+            }
+        }
+        (rows > 0).then_some(all_empty)
+    }
+
+    /// Moodle finds what a limit left out by comparing grades, written as strings, and not items: one that equals a
+    /// grade still counted keeps the status unknown.
+    fn mark_dropped(&mut self) {
+        if self.before.len() == self.candidates.len() {
+            return;
+        }
+        for candidate in &self.before {
+            let after = self.candidates.partition_point(|kept| kept.grade < candidate.grade);
+            let neighbours = &self.candidates[after.saturating_sub(1)..self.candidates.len().min(after + 1)];
+            if !neighbours.iter().any(|kept| alike(kept.grade, candidate.grade)) {
+                self.statuses[candidate.item] = Status::Dropped;
+            }
+        }
+    }
+
+    /// Write the contribution of each item: first of those that took no part.
+    fn write_contributions(&mut self, category: &Category, mut write: impl FnMut(usize, Contribution)) {
+        for (candidate, weight) in self.candidates.iter().zip(&self.weights) {
+            let status = &mut self.statuses[candidate.item];
+            let (found, weight) = if category.is_extra_credit(&self.items[candidate.item]) {
+                (Status::Extra, *weight)
+            } else if weight.is_some() && *status == Status::Unknown {
+                (Status::Used, *weight)
+            } else {
+                (*status, Some(weight.unwrap_or_default()))
+            };
+            *status = Status::Used;
+            write(candidate.item, Contribution { status: found, weight });
+        }
+        for (item, status) in self.statuses.iter().enumerate() {
+            if *status != Status::Used {
+                write(item, Contribution { status: *status, weight: Some(0.0) });
+            }
+        }
+    }
+}
+
+/// Return the normalised grade with which an item takes part, none for an empty one that counts as zero, or the
 /// status of one that takes no part.
-fn admit(category: &Category, entry: &Entry) -> Result<Option<f64>, Status> {
-    match entry.grade {
+fn admit(category: &Category, points: Grade, excluded: bool, bounds: Bounds) -> Result<Option<f64>, Status> {
+    match points {
         Grade::NoRow | Grade::Empty if category.only_graded => Err(Status::NoValue),
-        Grade::Empty | Grade::Points(_) if entry.excluded => Err(Status::Dropped),
+        Grade::Empty | Grade::Points(_) if excluded => Err(Status::Dropped),
         Grade::NoRow | Grade::Empty => Ok(None),
         Grade::Points(points) => {
-            let min = if category.method == Method::Natural { 0.0 } else { entry.bounds.min };
-            Ok(Some(standardise(points, Bounds { min, max: entry.bounds.max }, UNIT)))
-        }
-    }
-}
-
-/// Moodle finds what a limit left out by comparing grades, written as strings, and not items: one that equals a grade
-/// still counted keeps the status unknown.
-#[expect(clippy::float_cmp, reason = "both sides stand for strings")]
-fn mark_dropped(before: &[(usize, Value)], kept: &[(usize, Value)], contributions: &mut [Contribution]) {
-    if before.len() == kept.len() {
-        return;
-    }
-    let kept: Vec<f64> = kept.iter().map(|(_, value)| through_string(value.grade)).collect();
-    for (index, value) in before {
-        let written = through_string(value.grade);
-        if kept.iter().all(|grade| *grade != written) {
-            contributions[*index].status = Status::Dropped;
+            let min = if category.method == Method::Natural { 0.0 } else { bounds.min };
+            Ok(Some(standardise(points, Bounds { min, max: bounds.max }, UNIT)))
         }
     }
 }

@@ -112,7 +112,7 @@ final class parser {
             return false;
         }
         if ($this->take('\)')) {
-            $open = $this->close();
+            $open = array_pop($this->stack);
             if (($open[1] ?? null) === null || $open[2] !== 1) {
                 throw $this->error('there is an unexpected closing bracket');
             }
