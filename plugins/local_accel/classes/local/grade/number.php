@@ -34,7 +34,7 @@ final class number {
      * @return float
      */
     public static function decimal(float $value): float {
-        return round((float) (string) $value, 5);
+        return round((float) (string) $value, 5) + 0.0;
     }
 
     /**
