@@ -9,7 +9,7 @@ use std::str::FromStr;
 use sha1::Digest as _;
 
 /// How much of a file is read at a time, in bytes.
-const BUFFER_BYTES: usize = 128 * 1024;
+pub(crate) const BUFFER_BYTES: usize = 128 * 1024;
 
 /// A digest of `N` bytes, shown and parsed as lower-case hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

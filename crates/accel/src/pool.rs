@@ -5,17 +5,22 @@
 //! odd corners are those of Moodle 5.1's `lib/filestorage/file_system_filedir.php`: `warning.txt` in the root is
 //! Moodle's own note, `<hash>.tmp` beside an object is an upload in progress or one that died, and `jackpot/` in the
 //! root keeps both contents of a SHA-1 collision.
+//!
+//! A pool is verified in units: its 256 top folders and what else lies in its root. [`Scan`] works on them in the
+//! given order and hands them out one by one, so that a run can stop after any of them and go on another day.
 
-use std::ffi::OsStr;
-use std::fs::{self, Metadata};
+mod scan;
+mod walk;
+
+use std::fmt;
+use std::fs;
 use std::io;
-use std::num::NonZeroUsize;
-use std::panic::resume_unwind;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
-use crate::hash::{Sha1, StreamHasher};
+use crate::hash::Sha1;
+
+pub use scan::{Progress, Scan};
 
 /// What the root of a pool may hold beside its objects.
 const WARNING_FILE: &str = "warning.txt";
@@ -57,17 +62,95 @@ pub enum Problem {
     },
 }
 
-/// The result of one walk over a pool.
+/// A part of a pool that is verified as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unit {
+    /// The top folder of this number, `00` to `ff`, with all that is in it.
+    Folder(u8),
+    /// All that lies in the root itself and is not a top folder.
+    Root,
+}
+
+impl Unit {
+    /// Return all units of a pool: its folders, then the root.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..=u8::MAX).map(Self::Folder).chain([Self::Root])
+    }
+
+    /// Return the unit's number: that of the folder, or 256 for the root.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        match self {
+            Self::Folder(number) => number.into(),
+            Self::Root => 256,
+        }
+    }
+
+    /// Return the unit of a number, if there is one.
+    #[must_use]
+    pub fn from_number(number: u16) -> Option<Self> {
+        match u8::try_from(number) {
+            Ok(folder) => Some(Self::Folder(folder)),
+            Err(_) => (number == Self::Root.number()).then_some(Self::Root),
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(number) => write!(formatter, "{number:02x}"),
+            Self::Root => formatter.write_str("root"),
+        }
+    }
+}
+
+/// An object that lies where Moodle looks for it, intact or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Object {
+    /// The hash that its name promises.
+    pub hash: Sha1,
+    /// How many bytes it has.
+    pub size: u64,
+}
+
+/// What was seen in a part of a pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// How many objects were read to their end, intact or not.
-    pub objects: u64,
-    /// How many bytes these objects have.
+    /// The objects in their places, ordered by hash.
+    pub objects: Vec<Object>,
+    /// How many files were read to their end and hashed: the objects, and those that lie in a wrong place.
+    pub files: u64,
+    /// How many bytes these files have.
     pub bytes: u64,
     /// How many names were listed but gone when they were to be read, as happens on a live site.
     pub vanished: u64,
     /// All findings, ordered by path and then by problem.
     pub findings: Vec<Finding>,
+}
+
+impl Report {
+    fn add(&mut self, other: Self) {
+        self.objects.extend(other.objects);
+        self.files += other.files;
+        self.bytes += other.bytes;
+        self.vanished += other.vanished;
+        self.findings.extend(other.findings);
+    }
+
+    fn sort(&mut self) {
+        self.objects.sort_unstable();
+        self.findings.sort_unstable();
+    }
+}
+
+/// How hard a scan may work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    /// On how many threads.
+    pub threads: NonZeroUsize,
+    /// How many bytes it may read in a second, on all threads together; as many as it can if none.
+    pub bytes_per_second: Option<NonZeroU64>,
 }
 
 /// A pool that cannot be verified at all.
@@ -90,23 +173,17 @@ pub struct PoolError {
 /// # Panics
 /// If a worker thread panics, with that panic.
 pub fn verify(root: &Path, threads: NonZeroUsize) -> Result<Report, PoolError> {
-    let names = list(root).map_err(|source| PoolError { root: root.into(), source })?;
-    let next = AtomicUsize::new(0);
-    let workers = threads.get().min(names.len()).max(1);
-    let mut report = thread::scope(|scope| {
-        let handles: Vec<_> =
-            (0..workers).map(|_| scope.spawn(|| Walker::new(root).take_turns(&names, &next))).collect();
-        handles.into_iter().fold(Report::default(), |mut whole, handle| {
-            let part = handle.join().unwrap_or_else(|panic| resume_unwind(panic));
-            whole.objects += part.objects;
-            whole.bytes += part.bytes;
-            whole.vanished += part.vanished;
-            whole.findings.extend(part.findings);
-            whole
-        })
-    });
-    report.findings.sort_unstable();
-    Ok(report)
+    let mut scan = Scan::new(root, Unit::all(), Effort { threads, bytes_per_second: None })?;
+    let mut whole = Report::default();
+    loop {
+        match scan.advance(None)? {
+            Progress::Unit(_, report) => whole.add(report),
+            Progress::Working => {}
+            Progress::Done => break,
+        }
+    }
+    whole.sort();
+    Ok(whole)
 }
 
 /// Return the path, relative to the root of a pool, at which Moodle keeps the object `hash`.
@@ -116,112 +193,6 @@ pub fn object_path(hash: Sha1) -> PathBuf {
     [&name[..2], &name[2..4], &name].iter().collect()
 }
 
-fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name().into())).collect()
-}
-
-/// One thread's share of a walk: paths go in relative to the root, findings come out.
-struct Walker<'a> {
-    root: &'a Path,
-    hasher: StreamHasher,
-    report: Report,
-}
-
-impl<'a> Walker<'a> {
-    fn new(root: &'a Path) -> Self {
-        Self { root, hasher: StreamHasher::new(), report: Report::default() }
-    }
-
-    fn take_turns(mut self, names: &[PathBuf], next: &AtomicUsize) -> Report {
-        while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
-            self.root_entry(name);
-        }
-        self.report
-    }
-
-    fn root_entry(&mut self, path: &Path) {
-        let Some(metadata) = self.read(path, |full| fs::metadata(full)) else { return };
-        if metadata.is_dir() && path == Path::new(COLLISION_FOLDER) {
-            self.each_child(path, |walker, child| walker.find(child, Problem::Collision));
-        } else if metadata.is_dir() && is_pool_folder(path) {
-            self.each_child(path, Self::first_level_entry);
-        } else if !(metadata.is_file() && path == Path::new(WARNING_FILE)) {
-            self.file(path, &metadata);
-        }
-    }
-
-    fn first_level_entry(&mut self, path: &Path) {
-        let Some(metadata) = self.read(path, |full| fs::metadata(full)) else { return };
-        if metadata.is_dir() && is_pool_folder(path) {
-            self.each_child(path, Self::second_level_entry);
-        } else {
-            self.file(path, &metadata);
-        }
-    }
-
-    fn second_level_entry(&mut self, path: &Path) {
-        if let Some(metadata) = self.read(path, |full| fs::metadata(full)) {
-            self.file(path, &metadata);
-        }
-    }
-
-    fn file(&mut self, path: &Path, metadata: &Metadata) {
-        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        if !metadata.is_file() {
-            self.find(path, Problem::Foreign);
-        } else if let Ok(hash) = name.parse::<Sha1>() {
-            self.object(path, hash);
-        } else if name.strip_suffix(".tmp").is_some_and(|stem| stem.parse::<Sha1>().is_ok()) {
-            self.find(path, Problem::Leftover);
-        } else {
-            self.find(path, Problem::Foreign);
-        }
-    }
-
-    fn object(&mut self, path: &Path, promised: Sha1) {
-        let expected = object_path(promised);
-        if path != expected {
-            self.find(path, Problem::Misplaced { expected });
-        }
-        let full = self.root.join(path);
-        match self.hasher.sha1_file(&full) {
-            Ok((actual, length)) => {
-                self.report.objects += 1;
-                self.report.bytes += length;
-                if actual != promised {
-                    self.find(path, Problem::Corrupt { actual });
-                }
-            }
-            Err(error) => self.refused(path, &error),
-        }
-    }
-
-    fn each_child(&mut self, folder: &Path, mut visit: impl FnMut(&mut Self, &Path)) {
-        for name in self.read(folder, list).unwrap_or_default() {
-            visit(self, &folder.join(name));
-        }
-    }
-
-    fn read<T>(&mut self, path: &Path, read: impl FnOnce(&Path) -> io::Result<T>) -> Option<T> {
-        read(&self.root.join(path)).map_err(|error| self.refused(path, &error)).ok()
-    }
-
-    fn refused(&mut self, path: &Path, error: &io::Error) {
-        let dangling = || self.root.join(path).symlink_metadata().is_ok();
-        if error.kind() == io::ErrorKind::NotFound && !dangling() {
-            self.report.vanished += 1;
-        } else {
-            self.find(path, Problem::Unreadable { reason: error.to_string() });
-        }
-    }
-
-    fn find(&mut self, path: &Path, problem: Problem) {
-        self.report.findings.push(Finding { path: path.into(), problem });
-    }
-}
-
-/// Tell whether the last part of `path` is two lower-case hexadecimal digits.
-fn is_pool_folder(path: &Path) -> bool {
-    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    name.parse::<crate::hash::Digest<1>>().is_ok()
+fn list(root: &Path) -> Result<fs::ReadDir, PoolError> {
+    fs::read_dir(root).map_err(|source| PoolError { root: root.into(), source })
 }
