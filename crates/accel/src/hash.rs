@@ -1,5 +1,7 @@
 //! SHA-1 and SHA-256 of bytes and of files.
 
+pub(crate) mod lanes;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,7 +11,7 @@ use std::str::FromStr;
 use sha1::Digest as _;
 
 /// How much of a file is read at a time, in bytes.
-pub(crate) const BUFFER_BYTES: usize = 128 * 1024;
+const BUFFER_BYTES: usize = 128 * 1024;
 
 /// A digest of `N` bytes, shown and parsed as lower-case hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,12 +9,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::walk::{Folder, Worker};
+use super::walk::Worker;
 use super::{Effort, PoolError, Report, Unit, list};
 
-/// How many units may be in work at once. More than one, so that no thread is idle while another reads the last large
-/// file of a unit; not all, because what was seen is held in memory until it is handed out.
-const UNITS_AHEAD: usize = 32;
+/// How many objects may be held for units that are not handed out. Units are begun ahead of their turn so that no
+/// thread is idle while another reads the last large file of a unit, but what was seen in them takes memory.
+const OBJECTS_AHEAD: usize = 500_000;
 
 /// How long a thread sleeps before it looks again whether it is to stop.
 const NAP: Duration = Duration::from_millis(20);
@@ -49,10 +49,12 @@ struct State {
     /// Units that no thread has begun with.
     waiting: VecDeque<Unit>,
     /// Folders of begun units that no thread has begun with, each with the number of its unit's turn.
-    folders: VecDeque<(u64, Folder)>,
+    folders: VecDeque<(u64, PathBuf)>,
     /// Begun units in order; the first of them has the number `turn`.
     begun: VecDeque<Begun>,
     turn: u64,
+    /// How many objects are in the reports of begun units.
+    held: usize,
     /// How many threads are at work in this call.
     running: usize,
 }
@@ -61,7 +63,7 @@ struct State {
 struct Begun {
     unit: Unit,
     report: Report,
-    /// How many of its folders are not done.
+    /// How many of its folders and files are not done.
     open: usize,
 }
 
@@ -81,6 +83,7 @@ impl Scan {
                 folders: VecDeque::new(),
                 begun: VecDeque::new(),
                 turn: 0,
+                held: 0,
                 running: 0,
             }),
             progress: Condvar::new(),
@@ -156,30 +159,32 @@ impl Scan {
 
     fn work(&self, worker: &mut Worker, stop: &AtomicBool) {
         loop {
-            while worker.is_busy() {
-                if !self.may_read(stop) {
-                    return;
-                }
-                let count = worker.step();
-                self.bytes.fetch_add(count, Ordering::Relaxed);
-                if let Some(pace) = &self.pace {
-                    pace.spend(count);
+            while worker.has_room() && !stop.load(Ordering::Relaxed) {
+                match self.claim() {
+                    Claim::Folder(turn, folder) => {
+                        let (report, files) = worker.list_folder(turn, &folder);
+                        self.settle(turn, report, Vec::new(), files);
+                    }
+                    Claim::Unit(turn, unit) => {
+                        let (report, folders, files) = worker.list_unit(turn, unit);
+                        self.settle(turn, report, folders, files);
+                    }
+                    Claim::Later if worker.is_idle() => thread::sleep(Duration::from_millis(1)),
+                    Claim::Nothing if worker.is_idle() => return,
+                    Claim::Later | Claim::Nothing => break,
                 }
             }
-            if let Some((turn, report)) = worker.take_report() {
-                self.settle(turn, report, Vec::new());
-            }
-            if stop.load(Ordering::Relaxed) {
+            if !self.may_read(stop) {
                 return;
             }
-            match self.claim() {
-                Claim::Folder(turn, folder) => worker.begin(turn, folder),
-                Claim::Unit(turn, unit) => {
-                    let (report, folders) = worker.open(unit);
-                    self.settle(turn, report, folders);
-                }
-                Claim::Later => thread::sleep(Duration::from_millis(1)),
-                Claim::Nothing => return,
+            let count = worker.read();
+            self.bytes.fetch_add(count, Ordering::Relaxed);
+            if let Some(pace) = &self.pace {
+                pace.spend(count);
+            }
+            worker.hash();
+            for (turn, report) in worker.take_done() {
+                self.settle(turn, report, Vec::new(), 0);
             }
         }
     }
@@ -201,7 +206,7 @@ impl Scan {
         if let Some((turn, folder)) = state.folders.pop_front() {
             return Claim::Folder(turn, folder);
         }
-        if state.begun.len() < UNITS_AHEAD
+        if state.held < OBJECTS_AHEAD
             && let Some(unit) = state.waiting.pop_front()
         {
             state.begun.push_back(Begun { unit, report: Report::default(), open: 1 });
@@ -214,12 +219,14 @@ impl Scan {
         }
     }
 
-    /// Take over what a worker has seen in one folder, and the folders in it.
-    fn settle(&self, turn: u64, report: Report, folders: Vec<Folder>) {
+    /// Take over what a worker has seen of one unit, folder or file, and what there is to do in it: `folders` for any
+    /// worker, and a number of files that it does itself.
+    fn settle(&self, turn: u64, report: Report, folders: Vec<PathBuf>, files: usize) {
         let mut state = self.lock();
+        state.held += report.objects.len();
         let index = usize::try_from(turn - state.turn).unwrap_or(usize::MAX);
         if let Some(begun) = state.begun.get_mut(index) {
-            begun.open = begun.open + folders.len() - 1;
+            begun.open = begun.open + folders.len() + files - 1;
             begun.report.add(report);
         }
         state.folders.extend(folders.into_iter().map(|folder| (turn, folder)));
@@ -241,12 +248,13 @@ impl State {
     fn take_ready(&mut self) -> Option<(Unit, Report)> {
         let begun = self.begun.pop_front_if(|begun| begun.open == 0)?;
         self.turn += 1;
+        self.held -= begun.report.objects.len();
         Some((begun.unit, begun.report))
     }
 }
 
 enum Claim {
-    Folder(u64, Folder),
+    Folder(u64, PathBuf),
     Unit(u64, Unit),
     /// Others are still at work, and there may be more to do when they are done.
     Later,

@@ -6,77 +6,123 @@ use std::fs::{self, DirEntry, File, FileType};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use sha1::Digest as _;
-
 use super::{COLLISION_FOLDER, Finding, Object, Problem, Report, Unit, WARNING_FILE, object_path};
-use crate::hash::{BUFFER_BYTES, Digest, Sha1};
+use crate::hash::lanes::{self, BLOCK, INITIAL, LANES, State};
+use crate::hash::{Digest, Sha1};
 
-/// Files of one folder that are to be verified, by paths relative to the root.
-#[derive(Debug)]
-pub(super) enum Folder {
-    /// A folder that is still to be listed.
-    Unlisted(PathBuf),
-    /// Files that were met in a folder in which Moodle keeps none.
-    Strays(Vec<PathBuf>),
-}
+/// How much of each file is read at a time, in bytes: when many are hashed side by side their buffers stay in the
+/// processor's cache together, and one alone may take more at once.
+const SHARED_BYTES: usize = 32 * 1024;
+const ALONE_BYTES: usize = 128 * 1024;
+
+/// What SHA-1 puts behind the last byte: a bit, zeros, the length.
+const PADDING_BYTES: usize = 2 * BLOCK;
 
 /// A file that is being read.
 struct Reading {
+    turn: u64,
     path: PathBuf,
     promised: Sha1,
-    file: File,
-    hasher: sha1::Sha1,
+    file: Option<File>,
     length: u64,
+    state: State,
+    buffer: Vec<u8>,
+    /// Whole blocks in the buffer that are not hashed are those from here on.
+    start: usize,
+    end: usize,
 }
 
-/// One thread's hands: paths go in relative to the root, a report comes out.
+impl Reading {
+    fn blocks(&self) -> &[[u8; BLOCK]] {
+        self.buffer[self.start..self.end].as_chunks().0
+    }
+
+    /// Read until the buffer is full or the file at its end, and return how many bytes that was.
+    fn fill(&mut self, capacity: usize) -> io::Result<u64> {
+        let Some(mut file) = self.file.take() else { return Ok(0) };
+        let rest = self.start + self.blocks().len() * BLOCK;
+        self.buffer.copy_within(rest..self.end, 0);
+        self.end -= rest;
+        self.start = 0;
+        let before = self.length;
+        while self.end < capacity {
+            match file.read(&mut self.buffer[self.end..capacity]) {
+                Ok(0) => {
+                    self.pad();
+                    return Ok(self.length - before);
+                }
+                Ok(count) => {
+                    self.end += count;
+                    self.length += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.file = Some(file);
+        Ok(self.length - before)
+    }
+
+    fn pad(&mut self) {
+        let content = self.end;
+        self.end = (content + 1 + 8).next_multiple_of(BLOCK);
+        self.buffer[content] = 0x80;
+        self.buffer[content + 1..self.end - 8].fill(0);
+        self.buffer[self.end - 8..self.end].copy_from_slice(&(self.length * 8).to_be_bytes());
+    }
+}
+
+/// One thread's hands: paths go in relative to the root, reports come out.
 pub(super) struct Worker {
     root: PathBuf,
-    buffer: Box<[u8]>,
-    turn: Option<u64>,
-    files: Vec<PathBuf>,
-    reading: Option<Reading>,
+    width: usize,
+    capacity: usize,
+    waiting: Vec<(u64, PathBuf)>,
+    readings: Vec<Reading>,
+    buffers: Vec<Vec<u8>>,
+    done: Vec<(u64, Report)>,
     report: Report,
 }
 
 impl fmt::Debug for Worker {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Worker")
-            .field("turn", &self.turn)
-            .field("reading", &self.reading.as_ref().map(|reading| &reading.path))
-            .finish_non_exhaustive()
+        let reading: Vec<_> = self.readings.iter().map(|reading| &reading.path).collect();
+        formatter.debug_struct("Worker").field("reading", &reading).finish_non_exhaustive()
     }
 }
 
 impl Worker {
     pub(super) fn new(root: &Path) -> Self {
+        let (width, capacity) = if lanes::pay_off() { (LANES, SHARED_BYTES) } else { (1, ALONE_BYTES) };
         Self {
             root: root.into(),
-            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
-            turn: None,
-            files: Vec::new(),
-            reading: None,
+            width,
+            capacity,
+            waiting: Vec::new(),
+            readings: Vec::new(),
+            buffers: Vec::new(),
+            done: Vec::new(),
             report: Report::default(),
         }
     }
 
-    /// List a unit: return what is wrong with its own entries, and the folders in it that are to be verified.
-    pub(super) fn open(&mut self, unit: Unit) -> (Report, Vec<Folder>) {
+    /// List a unit: return what is wrong with its own entries, the folders in it that are to be listed, and how many
+    /// files of it this worker has taken on.
+    pub(super) fn list_unit(&mut self, turn: u64, unit: Unit) -> (Report, Vec<PathBuf>, usize) {
+        let before = self.waiting.len();
         let mut folders = Vec::new();
-        let mut strays = Vec::new();
         match unit {
             Unit::Folder(number) => {
                 let top = PathBuf::from(format!("{number:02x}"));
                 // A pool has no folder for what it holds nothing of, and a file of that name belongs to the root.
                 if fs::metadata(self.root.join(&top)).is_ok_and(|metadata| !metadata.is_dir()) {
-                    return (Report::default(), folders);
+                    return (Report::default(), folders, 0);
                 }
                 for (path, kind) in self.list(&top) {
                     if kind.is_dir() && is_pool_folder(&path) {
-                        folders.push(Folder::Unlisted(path));
+                        folders.push(path);
                     } else {
-                        self.sort_out(path, kind, &mut strays);
+                        self.sort_out(turn, path, kind);
                     }
                 }
             }
@@ -92,84 +138,112 @@ impl Worker {
                     } else if !(kind.is_dir() && is_pool_folder(&path)
                         || kind.is_file() && path == Path::new(WARNING_FILE))
                     {
-                        self.sort_out(path, kind, &mut strays);
+                        self.sort_out(turn, path, kind);
                     }
                 }
             }
         }
-        if !strays.is_empty() {
-            folders.push(Folder::Strays(strays));
-        }
-        (std::mem::take(&mut self.report), folders)
+        (std::mem::take(&mut self.report), folders, self.waiting.len() - before)
     }
 
-    /// Begin with a folder of the unit whose turn is `turn`.
-    pub(super) fn begin(&mut self, turn: u64, folder: Folder) {
-        self.turn = Some(turn);
-        let mut files = Vec::new();
-        match folder {
-            Folder::Unlisted(path) => {
-                for (path, kind) in self.list(&path) {
-                    self.sort_out(path, kind, &mut files);
+    /// List a second folder: return what is wrong with its entries, and how many files this worker has taken on.
+    pub(super) fn list_folder(&mut self, turn: u64, folder: &Path) -> (Report, usize) {
+        let before = self.waiting.len();
+        for (path, kind) in self.list(folder) {
+            self.sort_out(turn, path, kind);
+        }
+        (std::mem::take(&mut self.report), self.waiting.len() - before)
+    }
+
+    /// Tell whether there is nothing to read.
+    pub(super) fn is_idle(&self) -> bool {
+        self.readings.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Tell whether more files could be read side by side than there are.
+    pub(super) fn has_room(&self) -> bool {
+        self.readings.len() + self.waiting.len() < self.width
+    }
+
+    /// Open files as long as there is room, read a bufferful of each that needs one, and return how many bytes it was.
+    pub(super) fn read(&mut self) -> u64 {
+        while self.readings.len() < self.width
+            && let Some((turn, path)) = self.waiting.pop()
+        {
+            self.open(turn, path);
+        }
+        let mut total = 0;
+        for mut reading in std::mem::take(&mut self.readings) {
+            match if reading.blocks().is_empty() { reading.fill(self.capacity) } else { Ok(0) } {
+                Ok(count) => {
+                    total += count;
+                    self.readings.push(reading);
+                }
+                Err(error) => {
+                    self.buffers.push(reading.buffer);
+                    self.refused(reading.path, &error);
+                    self.done(reading.turn);
                 }
             }
-            Folder::Strays(paths) => files = paths,
         }
-        self.files = files;
+        total
     }
 
-    /// Tell whether files of the folder are left.
-    pub(super) fn is_busy(&self) -> bool {
-        self.reading.is_some() || !self.files.is_empty()
-    }
-
-    /// Return what was seen in the folder, and of which turn its unit is.
-    pub(super) fn take_report(&mut self) -> Option<(u64, Report)> {
-        self.turn.take().map(|turn| (turn, std::mem::take(&mut self.report)))
-    }
-
-    /// Read one bufferful and return how many bytes that was.
-    pub(super) fn step(&mut self) -> u64 {
-        let Some(mut reading) = self.reading.take().or_else(|| self.next_file()) else { return 0 };
-        match reading.file.read(&mut self.buffer) {
-            Ok(0) => {
+    /// Hash as many blocks as all files have in their buffers, and report on the files that are at their end.
+    pub(super) fn hash(&mut self) {
+        let Some(count) = self.readings.iter().map(|reading| reading.blocks().len()).min() else { return };
+        let mut streams: Vec<_> =
+            self.readings.iter().map(|reading| (reading.state, &reading.blocks()[..count])).collect();
+        lanes::compress(&mut streams);
+        let states: Vec<_> = streams.into_iter().map(|(state, _)| state).collect();
+        for (mut reading, state) in std::mem::take(&mut self.readings).into_iter().zip(states) {
+            reading.state = state;
+            reading.start += count * BLOCK;
+            if reading.file.is_none() && reading.start == reading.end {
                 self.finish(reading);
-                0
-            }
-            Ok(count) => {
-                reading.hasher.update(&self.buffer[..count]);
-                reading.length += count as u64;
-                self.reading = Some(reading);
-                count as u64
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                self.reading = Some(reading);
-                0
-            }
-            Err(error) => {
-                self.refused(reading.path, &error);
-                0
+            } else {
+                self.readings.push(reading);
             }
         }
     }
 
-    fn next_file(&mut self) -> Option<Reading> {
-        let path = self.files.pop()?;
-        let promised = path.file_name().and_then(promised_hash)?;
-        match File::open(self.root.join(&path)) {
-            Ok(file) => Some(Reading { path, promised, file, hasher: sha1::Sha1::new(), length: 0 }),
-            Err(error) => {
+    /// Return what was seen in files since the last call, each with the turn of its unit.
+    pub(super) fn take_done(&mut self) -> Vec<(u64, Report)> {
+        std::mem::take(&mut self.done)
+    }
+
+    fn open(&mut self, turn: u64, path: PathBuf) {
+        let promised = path.file_name().and_then(promised_hash);
+        match (File::open(self.root.join(&path)), promised) {
+            (Ok(file), Some(promised)) => {
+                let buffer = self.buffers.pop().unwrap_or_else(|| vec![0; self.capacity + PADDING_BYTES]);
+                let (length, state, start, end) = (0, INITIAL, 0, 0);
+                self.readings.push(Reading {
+                    turn,
+                    path,
+                    promised,
+                    file: Some(file),
+                    length,
+                    state,
+                    buffer,
+                    start,
+                    end,
+                });
+            }
+            (Ok(_), None) => self.done(turn),
+            (Err(error), _) => {
                 self.refused(path, &error);
-                None
+                self.done(turn);
             }
         }
     }
 
     fn finish(&mut self, reading: Reading) {
-        let Reading { path, promised, hasher, length, .. } = reading;
+        let Reading { turn, path, promised, length, state, buffer, .. } = reading;
+        self.buffers.push(buffer);
         self.report.files += 1;
         self.report.bytes += length;
-        let actual = Digest::from(<[u8; 20]>::from(hasher.finalize()));
+        let actual = lanes::digest(state);
         let expected = object_path(promised);
         if path == expected {
             self.report.objects.push(Object { hash: promised, size: length });
@@ -179,13 +253,19 @@ impl Worker {
         if actual != promised {
             self.find(path, Problem::Corrupt { actual });
         }
+        self.done(turn);
     }
 
-    /// Put an entry that is no pool folder among the `files` to be read, or report it.
-    fn sort_out(&mut self, path: PathBuf, kind: FileType, files: &mut Vec<PathBuf>) {
+    fn done(&mut self, turn: u64) {
+        let report = std::mem::take(&mut self.report);
+        self.done.push((turn, report));
+    }
+
+    /// Put an entry that is no pool folder among the files to be read, or report it.
+    fn sort_out(&mut self, turn: u64, path: PathBuf, kind: FileType) {
         let name = path.file_name().unwrap_or_default();
         if kind.is_file() && promised_hash(name).is_some() {
-            files.push(path);
+            self.waiting.push((turn, path));
         } else if kind.is_file() && is_leftover(name) {
             self.find(path, Problem::Leftover);
         } else {
