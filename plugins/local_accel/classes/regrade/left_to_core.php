@@ -24,6 +24,9 @@ namespace local_accel\regrade;
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 final class left_to_core extends \Exception {
+    /** @var int How often the regrade had begun: after that, weights and maxima have been updated. */
+    public int $attempts = 0;
+
     /**
      * Leave a course.
      *

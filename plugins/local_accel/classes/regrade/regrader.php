@@ -86,7 +86,7 @@ final class regrader {
             return $this->in_bulk($courseid, $progress);
         } catch (left_to_core $left) {
             $result = grade_regrade_final_grades($courseid, progress: $progress);
-            return new outcome('core', left: $left, errors: is_array($result) ? $result : []);
+            return new outcome('core', attempts: $left->attempts, left: $left, errors: is_array($result) ? $result : []);
         } finally {
             $lock->release();
         }
@@ -120,6 +120,9 @@ final class regrader {
                 }
             } catch (\Throwable $error) {
                 $this->database->force_transaction_rollback();
+                if ($error instanceof left_to_core) {
+                    $error->attempts = $attempt;
+                }
                 throw $error;
             }
             usleep(random_int(10000, 100000) * $attempt);
