@@ -1,10 +1,12 @@
-//! SHA-1 and SHA-256 of bytes and of files.
+//! SHA-1 and SHA-256 of bytes, of files and of what comes piece by piece.
 
 pub(crate) mod lanes;
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::mem;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -125,6 +127,188 @@ pub fn sha256_file(path: &Path) -> Result<Sha256, HashFileError> {
     Ok(digest)
 }
 
+/// A digest function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// SHA-1: 40 hexadecimal digits.
+    Sha1,
+    /// SHA-256: 64 hexadecimal digits.
+    Sha256,
+}
+
+/// A digest of content that comes piece by piece.
+#[derive(Clone, Debug)]
+pub struct Hasher(State);
+
+#[derive(Clone, Debug)]
+enum State {
+    Sha1(sha1::Sha1),
+    Sha256(sha2::Sha256),
+}
+
+/// The digest of an [`Algorithm`] that is chosen while the program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Checksum {
+    /// A SHA-1.
+    Sha1(Sha1),
+    /// A SHA-256.
+    Sha256(Sha256),
+}
+
+impl Checksum {
+    /// The digest's bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Sha1(digest) => digest.as_bytes(),
+            Self::Sha256(digest) => digest.as_bytes(),
+        }
+    }
+}
+
+impl Algorithm {
+    /// How many bytes a digest has.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+        }
+    }
+
+    /// Return the digest of `bytes`.
+    #[must_use]
+    pub fn digest(self, bytes: &[u8]) -> Checksum {
+        match self {
+            Self::Sha1 => Checksum::Sha1(sha1(bytes)),
+            Self::Sha256 => Checksum::Sha256(sha256(bytes)),
+        }
+    }
+
+    /// Return the digest of the file at `path`, which is streamed and never held in memory.
+    ///
+    /// # Errors
+    /// [`HashFileError`] if the file cannot be opened or read.
+    pub fn digest_file(self, path: &Path) -> Result<Checksum, HashFileError> {
+        match self {
+            Self::Sha1 => sha1_file(path).map(Checksum::Sha1),
+            Self::Sha256 => sha256_file(path).map(Checksum::Sha256),
+        }
+    }
+}
+
+impl Hasher {
+    /// Begin with empty content.
+    #[must_use]
+    pub fn new(algorithm: Algorithm) -> Self {
+        Self(match algorithm {
+            Algorithm::Sha1 => State::Sha1(sha1::Sha1::new()),
+            Algorithm::Sha256 => State::Sha256(sha2::Sha256::new()),
+        })
+    }
+
+    /// Append `bytes` to the content.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match &mut self.0 {
+            State::Sha1(state) => state.update(bytes),
+            State::Sha256(state) => state.update(bytes),
+        }
+    }
+
+    /// Return the digest of the content, and begin anew with empty content.
+    pub fn finish(&mut self) -> Checksum {
+        match &mut self.0 {
+            State::Sha1(state) => Checksum::Sha1(Digest(mem::take(state).finalize().into())),
+            State::Sha256(state) => Checksum::Sha256(Digest(mem::take(state).finalize().into())),
+        }
+    }
+}
+
+/// What copying a file came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// The SHA-1 of the content.
+    pub sha1: Sha1,
+    /// The length of the content in bytes.
+    pub length: u64,
+}
+
+/// A file could not be copied. There is no new file then, unless removing it failed too.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The source cannot be opened or read.
+    #[error("cannot read {}", path.display())]
+    Source {
+        /// The source as the caller named it.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// There is something at the target already. It was left alone.
+    #[error("{} exists already", path.display())]
+    Exists {
+        /// The target as the caller named it.
+        path: PathBuf,
+    },
+    /// The target cannot be made or written.
+    #[error("cannot write {}", path.display())]
+    Target {
+        /// The target as the caller named it.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+/// Copy the file `source` to a new file `target` and hash it on the way: its content is read once.
+///
+/// The target is created exclusively and gets exactly the permissions `mode`, whatever the umask. It is not synced.
+///
+/// # Errors
+/// [`CopyError`] if the source cannot be read, or the target exists or cannot be written.
+pub fn copy_hashed(source: &Path, target: &Path, mode: u32) -> Result<Copied, CopyError> {
+    let mut reader = File::open(source).map_err(|error| CopyError::Source { path: source.into(), source: error })?;
+    let writer = OpenOptions::new().write(true).create_new(true).mode(mode & 0o700).open(target);
+    let mut writer = writer.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => CopyError::Exists { path: target.into() },
+        _ => CopyError::Target { path: target.into(), source: error },
+    })?;
+    let unwritable = |error| CopyError::Target { path: target.into(), source: error };
+    let copied = pump(&mut reader, &mut writer, source, target)
+        .and_then(|copied| writer.set_permissions(Permissions::from_mode(mode)).map_err(unwritable).and(Ok(copied)));
+    if copied.is_err() {
+        // What failed is already known, and says more than this could.
+        let _ = fs::remove_file(target);
+    }
+    copied
+}
+
+fn pump(reader: &mut File, writer: &mut File, source: &Path, target: &Path) -> Result<Copied, CopyError> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut hasher = sha1::Sha1::new();
+    let mut length = 0;
+    loop {
+        let count =
+            read(reader, &mut buffer).map_err(|error| CopyError::Source { path: source.into(), source: error })?;
+        if count == 0 {
+            return Ok(Copied { sha1: Digest(hasher.finalize().into()), length });
+        }
+        hasher.update(&buffer[..count]);
+        length += count as u64;
+        writer.write_all(&buffer[..count]).map_err(|error| CopyError::Target { path: target.into(), source: error })?;
+    }
+}
+
+/// Read once, as often as a signal interrupts it.
+fn read(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}
+
 /// Hashes files one after the other through the same buffer.
 pub(crate) struct StreamHasher {
     buffer: Box<[u8]>,
@@ -149,15 +333,12 @@ impl StreamHasher {
         let mut hasher = H::new();
         let mut length = 0;
         loop {
-            match file.read(&mut self.buffer) {
-                Ok(0) => return Ok((Digest(hasher.finalize().into()), length)),
-                Ok(count) => {
-                    hasher.update(&self.buffer[..count]);
-                    length += count as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            let count = read(&mut file, &mut self.buffer)?;
+            if count == 0 {
+                return Ok((Digest(hasher.finalize().into()), length));
             }
+            hasher.update(&self.buffer[..count]);
+            length += count as u64;
         }
     }
 }
