@@ -39,6 +39,12 @@ if ($hassiteconfig) {
                 'php' => new lang_string('engine_php', 'local_accel'),
             ],
         ));
+        $settings->add(new admin_setting_configcheckbox(
+            'local_accel/regrade',
+            new lang_string('regrade', 'local_accel'),
+            new lang_string('regrade_desc', 'local_accel'),
+            1,
+        ));
         $settings->add(new admin_setting_configfile(
             'local_accel/librarypath',
             new lang_string('librarypath', 'local_accel'),

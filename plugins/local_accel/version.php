@@ -25,7 +25,7 @@
 defined('MOODLE_INTERNAL') || die();
 
 $plugin->component = 'local_accel';
-$plugin->version = 2026112300;
+$plugin->version = 2026112600;
 $plugin->release = '0.1.0';
 $plugin->maturity = MATURITY_ALPHA;
 $plugin->requires = 2025100600;

@@ -23,7 +23,7 @@ namespace local_accel\regrade;
  * @copyright  2026 The local_accel contributors
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
-final readonly class outcome {
+final readonly class outcome implements \JsonSerializable {
     /**
      * Describe a regrade.
      *
@@ -51,5 +51,34 @@ final readonly class outcome {
         /** @var array What Moodle's own code reported, by the id of a grade item. */
         public array $errors = [],
     ) {
+    }
+
+    /**
+     * Return what a person reads.
+     *
+     * @return string
+     */
+    public function text(): string {
+        return match ($this->engine) {
+            '' => get_string('regradenothing', 'local_accel'),
+            'core' => get_string('regradeleft', 'local_accel', (object) [
+                'reason' => $this->left->reason->text(),
+                'detail' => $this->left->getMessage(),
+            ]),
+            default => get_string('regradedone', 'local_accel', $this),
+        };
+    }
+
+    #[\Override]
+    public function jsonSerialize(): array {
+        return [
+            'engine' => $this->engine,
+            'users' => $this->users,
+            'inserted' => $this->inserted,
+            'updated' => $this->updated,
+            'attempts' => $this->attempts,
+            'left' => $this->left?->getMessage(),
+            'errors' => $this->errors,
+        ];
     }
 }
