@@ -29,10 +29,13 @@ final class aftermath {
     /** @var int How many grades are looked up at a time. */
     private const ROWS = 1000;
 
-    /** @var string The ids of grade, item and user of each grade that got another value, packed. */
+    /** @var string What is packed for a grade: the ids of grade, item and user, the actor, and the grade itself. */
+    private const PACKED = 'qqqqe';
+
+    /** @var string Each grade that got another value. */
     private string $graded = '';
 
-    /** @var string The same of each grade that was inserted for an activity. */
+    /** @var string Each grade that was inserted for an activity. */
     private string $inserted = '';
 
     /** @var int[] The users of whom anything was written, by id. */
@@ -47,11 +50,11 @@ final class aftermath {
     /**
      * Begin.
      *
-     * @param plan $plan
+     * @param array<int, \grade_item> $items the course's items by id
      */
     public function __construct(
-        /** @var plan What is regraded. */
-        private readonly plan $plan,
+        /** @var array<int, \grade_item> The course's items by id. */
+        private readonly array $items,
     ) {
     }
 
@@ -62,9 +65,10 @@ final class aftermath {
      * @param int $item
      * @param int $user
      * @param float|null $grade
+     * @param int|null $actor the user that the event names, null for the current one
      */
-    public function graded(int $id, int $item, int $user, ?float $grade): void {
-        $this->graded .= pack('JJJe', $id, $item, $user, $grade ?? NAN);
+    public function graded(int $id, int $item, int $user, ?float $grade, ?int $actor): void {
+        $this->graded .= pack(self::PACKED, $id, $item, $user, $actor ?? PHP_INT_MIN, $grade ?? NAN);
         $this->users[$user] = $user;
         $this->updates++;
     }
@@ -77,8 +81,8 @@ final class aftermath {
      * @param int $user
      */
     public function inserted(int $id, int $item, int $user): void {
-        if ($this->plan->items[$item]->itemtype === 'mod') {
-            $this->inserted .= pack('JJJe', $id, $item, $user, NAN);
+        if ($this->items[$item]->itemtype === 'mod') {
+            $this->inserted .= pack(self::PACKED, $id, $item, $user, PHP_INT_MIN, NAN);
         }
         $this->users[$user] = $user;
         $this->insertions++;
@@ -93,8 +97,8 @@ final class aftermath {
             array_walk($this->users, static fn(int $user) => \availability_grade\callbacks::grade_changed($user));
         }
         $this->complete();
-        foreach ($this->grades($this->graded) as $grade) {
-            $actor = $this->plan->steps[$grade->itemid]->actor();
+        foreach ($this->grades($this->graded) as $actor => $grade) {
+            $actor = $actor === PHP_INT_MIN ? null : $actor;
             user_graded::create_from_grade($grade, $actor)->trigger();
         }
     }
@@ -108,7 +112,7 @@ final class aftermath {
         if ($this->inserted === '' || !\completion_info::is_enabled_for_site()) {
             return;
         }
-        $course = get_course($this->plan->courseid, false);
+        $course = get_course($this->items[array_key_first($this->items)]->courseid, false);
         $completion = new \completion_info($course);
         if (!$completion->is_enabled()) {
             return;
@@ -126,16 +130,16 @@ final class aftermath {
      * Read grades back.
      *
      * @param string $packed
-     * @return \Generator<\grade_grade> with their items; a grade that somebody has deleted is left out
+     * @return \Generator<int, \grade_grade> by the actor, with their items; a grade that somebody has deleted is left out
      */
     private function grades(string $packed): \Generator {
         global $DB;
         $fields = implode(',', (new \grade_grade())->required_fields);
-        $size = strlen(pack('JJJe', 0, 0, 0, 0.0));
+        $size = strlen(pack(self::PACKED, 0, 0, 0, 0, 0.0));
         foreach (str_split($packed, $size * self::ROWS) as $chunk) {
             $entries = [];
             foreach ($chunk === '' ? [] : str_split($chunk, $size) as $entry) {
-                $entries[] = unpack('Jid/Jitem/Juser/egrade', $entry);
+                $entries[] = unpack('qid/qitem/quser/qactor/egrade', $entry);
             }
             if (!$entries) {
                 return;
@@ -146,8 +150,8 @@ final class aftermath {
                 if (isset($rows[$entry['id']])) {
                     $grade = new \grade_grade($rows[$entry['id']], false);
                     $grade->finalgrade = is_nan($entry['grade']) ? null : $entry['grade'];
-                    $grade->grade_item = $this->plan->items[$entry['item']];
-                    yield $grade;
+                    $grade->grade_item = $this->items[$entry['item']];
+                    yield $entry['actor'] => $grade;
                 }
             }
         }

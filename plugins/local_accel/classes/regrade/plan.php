@@ -53,15 +53,6 @@ final readonly class plan {
     }
 
     /**
-     * Return the ids of the items that are regraded from raw grades.
-     *
-     * @return list<int>
-     */
-    public function raws(): array {
-        return array_keys(array_filter($this->steps, static fn(step $step): bool => $step instanceof raw_step));
-    }
-
-    /**
      * Return the steps, each after those on which it depends.
      *
      * @return array<int, step>
@@ -101,7 +92,7 @@ final readonly class plan {
     }
 
     /**
-     * Return what becomes of an item, or null if its grades stay. The cases are those of grade_item::regrade_final_grades().
+     * Return how an item is computed from others, or null if it isn't. The cases are those of grade_item::regrade_final_grades().
      *
      * @param \grade_item $item
      * @param list<int> $depends the ids of the items on which it depends
@@ -114,13 +105,7 @@ final readonly class plan {
         if ($item->is_calculated()) {
             return new formula_step($item, $depends, array_keys($this->items), $this->frozen(self::FROZEN_BOUNDS));
         }
-        if ($item->is_outcome_item()) {
-            return null;
-        }
-        if ($item->is_aggregate_item()) {
-            return $this->category_step($item, $depends);
-        }
-        return $item->is_manual_item() || !$item->is_raw_used() ? null : new raw_step($item);
+        return !$item->is_outcome_item() && $item->is_aggregate_item() ? $this->category_step($item, $depends) : null;
     }
 
     /**

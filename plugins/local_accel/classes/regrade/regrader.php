@@ -24,9 +24,9 @@ use local_accel\local\grade\engine;
 /**
  * Regrades whole courses: as grade_regrade_final_grades() does, with the same rows, but many at a time.
  *
- * All grades of a course are written in one transaction under a lock of the course. Rows are read without a lock. Whoever
+ * All totals of a course are written in one transaction under a lock of the course. Rows are read without a lock. Whoever
  * changes a grade meanwhile marks the course for another regrade, as always in Moodle, and that mark is kept: the regrade
- * clears only marks that it has made its own before it read. Rows that it overwrites are locked and compared first.
+ * clears only the mark that it has made its own before it read. Rows that it overwrites are locked and compared first.
  *
  * @package    local_accel
  * @copyright  2026 The local_accel contributors
@@ -152,7 +152,7 @@ final class regrader {
         $this->prepare($courseid);
         $transaction = $this->database->start_delegated_transaction();
         $plan = new plan($courseid);
-        $aftermath = new aftermath($plan);
+        $aftermath = new aftermath($plan->items);
         $store = new store($this->database, $plan, time(), $aftermath);
         $users = $store->users();
         $chunks = array_chunk($users, max(1, intdiv(self::ROWS, count($plan->items))));
@@ -165,7 +165,8 @@ final class regrader {
             }
             $store->write($sheet);
         }
-        $this->database->set_field('grade_items', 'needsupdate', 0, ['courseid' => $courseid, 'needsupdate' => self::MARK]);
+        $mark = ['courseid' => $courseid, 'itemtype' => 'course', 'needsupdate' => self::MARK];
+        $this->database->set_field('grade_items', 'needsupdate', 0, $mark);
         $transaction->allow_commit();
         $progress->end_progress();
         $aftermath->settle();
@@ -174,24 +175,27 @@ final class regrader {
     }
 
     /**
-     * Update automatic weights and maxima, by Moodle's own code, and mark what needs an update as seen.
+     * Bring up to date what totals are computed from: automatic weights and maxima, and final grades that follow from raw ones.
+     *
+     * Items then need no update any more, only the course does, until its totals are written. So whoever changes a grade from now
+     * on marks item and course: Moodle leaves a mark out where the item has one.
      *
      * @param int $courseid
      */
     private function prepare(int $courseid): void {
         $transaction = $this->database->start_delegated_transaction();
+        $this->database->get_records_sql('SELECT id FROM {grade_items} WHERE courseid = ? FOR UPDATE', [$courseid]);
         $categories = \grade_category::fetch_all(['courseid' => $courseid]) ?: [];
         usort($categories, static fn(\grade_category $one, \grade_category $other): int => $other->depth <=> $one->depth);
         foreach ($categories as $category) {
             $category->pre_regrade_final_grades();
         }
-        $this->database->set_field_select(
-            'grade_items',
-            'needsupdate',
-            self::MARK,
-            'courseid = ? AND needsupdate <> 0',
-            [$courseid],
-        );
+        $items = \grade_item::fetch_all(['courseid' => $courseid]) ?: [];
+        $aftermath = new aftermath($items);
+        (new raw_grades($this->database, $items, $aftermath))->adjust();
+        $this->database->set_field_select('grade_items', 'needsupdate', 0, "courseid = ? AND itemtype <> 'course'", [$courseid]);
+        $this->database->set_field('grade_items', 'needsupdate', self::MARK, ['courseid' => $courseid, 'itemtype' => 'course']);
         $transaction->allow_commit();
+        $aftermath->settle();
     }
 }

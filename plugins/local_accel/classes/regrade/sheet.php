@@ -44,12 +44,6 @@ final class sheet {
     /** @var array<int, list<float>> The rows' maxima. */
     public array $maxima = [];
 
-    /** @var array<int, array<int, float|null>> Raw grades by place, of the items that are regraded from them. */
-    public array $raws = [];
-
-    /** @var array<int, array<int, float|null>> New final grades by place, of those items. */
-    public array $readjusted = [];
-
     /** @var array<int, string> A byte per user, of the bits of {@see \local_accel\local\grade\batch}. */
     public array $flags = [];
 
@@ -79,17 +73,14 @@ final class sheet {
      *
      * @param list<int> $users the ids of users, ascending
      * @param list<int> $items the ids of the course's items
-     * @param list<int> $raws the ids of those that are regraded from raw grades
      */
     public function __construct(
         /** @var list<int> The ids of users, ascending. */
         public readonly array $users,
         array $items,
-        array $raws,
     ) {
         $this->count = count($users);
         $this->places = array_flip($users);
-        $this->raws = array_fill_keys($raws, []);
         foreach ($items as $item) {
             $this->ids[$item] = array_fill(0, $this->count, 0);
             $this->grades[$item] = $this->weights[$item] = array_fill(0, $this->count, null);
@@ -110,9 +101,6 @@ final class sheet {
         $this->ids[$item][$place] = (int) $row->id;
         if ($row->finalgrade !== null) {
             $this->grades[$item][$place] = (float) $row->finalgrade;
-        }
-        if (isset($this->raws[$item])) {
-            $this->raws[$item][$place] = $row->rawgrade === null ? null : (float) $row->rawgrade;
         }
         $this->minima[$item][$place] = (float) $row->rawgrademin;
         $this->maxima[$item][$place] = (float) $row->rawgrademax;

@@ -25,7 +25,7 @@ namespace local_accel\regrade;
  */
 final class store {
     /** @var string What a sheet takes in of a row. */
-    public const COLUMNS = 'id, itemid, userid, rawgrade, rawgrademin, rawgrademax, finalgrade, locked, overridden, excluded,'
+    public const COLUMNS = 'id, itemid, userid, rawgrademin, rawgrademax, finalgrade, locked, overridden, excluded,'
         . ' aggregationstatus, aggregationweight';
 
     /** @var int How many rows a statement writes. */
@@ -92,7 +92,7 @@ final class store {
      */
     public function read(array $users, bool $all): sheet {
         $items = array_keys($this->plan->items);
-        $sheet = new sheet($users, $items, $this->plan->raws());
+        $sheet = new sheet($users, $items);
         [$where, $parameters] = $this->database->get_in_or_equal($items);
         $where = "itemid {$where}";
         if (!$all) {
@@ -115,35 +115,9 @@ final class store {
      * @throws left_to_core if a grade is too large for its column
      */
     public function write(sheet $sheet): void {
-        $this->readjust($sheet);
         $this->insert($sheet);
         $this->regrade($sheet);
         $this->restate($sheet);
-    }
-
-    /**
-     * Write grades that follow from raw ones, by Moodle's own code.
-     *
-     * @param sheet $sheet
-     */
-    private function readjust(sheet $sheet): void {
-        foreach ($sheet->readjusted as $item => $grades) {
-            $ids = array_intersect_key($sheet->ids[$item], $grades);
-            $fields = implode(',', (new \grade_grade())->required_fields);
-            foreach (array_chunk($ids, self::ROWS, true) as $chunk) {
-                [$in, $parameters] = $this->database->get_in_or_equal(array_values($chunk));
-                $rows = $this->database->get_records_select('grade_grades', "id {$in}", $parameters, '', $fields);
-                foreach ($chunk as $place => $id) {
-                    if (!isset($rows[$id])) {
-                        throw new conflict();
-                    }
-                    $grade = new \grade_grade($rows[$id], false);
-                    $grade->finalgrade = $grades[$place];
-                    $grade->update('system');
-                    $this->aftermath->graded($id, $item, $sheet->users[$place], $grade->finalgrade);
-                }
-            }
-        }
     }
 
     /**
@@ -238,7 +212,8 @@ final class store {
     private function regrade(sheet $sheet): void {
         $updates = $recorded = [];
         foreach ($sheet->regraded as $item => $regraded) {
-            $source = $this->plan->steps[$item]->source();
+            $step = $this->plan->steps[$item];
+            $source = $step->source();
             foreach ($regraded as $place => $old) {
                 $id = $sheet->ids[$item][$place];
                 $grade = $sheet->grades[$item][$place];
@@ -252,7 +227,7 @@ final class store {
                     ];
                 }
                 $recorded[$source][] = [$id];
-                $this->aftermath->graded($id, $item, $sheet->users[$place], $grade);
+                $this->aftermath->graded($id, $item, $sheet->users[$place], $grade, $step->actor());
             }
         }
         foreach (array_chunk($updates, self::ROWS, true) as $chunk) {

@@ -28,15 +28,18 @@ require_once($CFG->libdir . '/clilib.php');
 require_once($CFG->libdir . '/gradelib.php');
 require_once($CFG->libdir . '/mathslib.php');
 require_once(__DIR__ . '/large_course.php');
+require_once(__DIR__ . '/ordered_database.php');
 
 use local_accel\engines;
 use local_accel\fuzz\large_course;
+use local_accel\fuzz\ordered_database;
 use local_accel\regrade\regrader;
 
 [$options] = cli_get_params(['users' => 400, 'items' => 24, 'kills' => 12, 'many' => 50000, 'engine' => 'auto', 'seed' => 0, 'only' => '']);
 $seed = (int) $options['seed'] ?: random_int(1, 1 << 30);
 mt_srand($seed);
 cli_writeln("seed {$seed}, {$DB->get_dbfamily()} {$DB->get_server_info()['version']}, engine " . engines::grade($options['engine'])->name());
+ordered_database::connect();
 \core\session\manager::set_user(get_admin());
 raise_memory_limit(MEMORY_HUGE);
 
@@ -83,21 +86,18 @@ function expect(bool $holds, string $otherwise): void {
  * Returns all grades of a course, without the times.
  *
  * @param int $course
- * @return string a hash
+ * @return list<string>
  */
-function grades(int $course): string {
+function grades(int $course): array {
     global $DB;
     $rows = $DB->get_recordset_sql(
-        'SELECT g.itemid, g.userid, g.finalgrade, g.rawgrademin, g.rawgrademax, g.aggregationstatus, g.aggregationweight
+        'SELECT g.itemid, g.userid, g.finalgrade, g.rawgrademin, g.rawgrademax, g.overridden, g.aggregationstatus, g.aggregationweight
            FROM {grade_grades} g JOIN {grade_items} i ON i.id = g.itemid WHERE i.courseid = ? ORDER BY g.itemid, g.userid',
         [$course],
     );
-    $hash = hash_init('sha256');
-    foreach ($rows as $row) {
-        hash_update($hash, json_encode($row));
-    }
+    $grades = array_map('json_encode', iterator_to_array($rows, false));
     $rows->close();
-    return hash_final($hash);
+    return $grades;
 }
 
 /**
@@ -128,7 +128,8 @@ function expect_right(int $course, string $after): void {
     $core = grades($course);
     $DB->force_transaction_rollback();
     unset($transaction);
-    expect($core === $before, "{$after}: Moodle's own code gives other grades");
+    $differences = implode("\n", array_slice([...array_diff($core, $before), '---', ...array_diff($before, $core)], 0, 20));
+    expect($core === $before, "{$after}: Moodle's own code gives other grades:\n{$differences}");
 }
 
 $scenarios = [];
@@ -177,7 +178,7 @@ $scenarios['a teacher changes grades meanwhile'] = static function (int $course)
     global $DB;
     $items = grade_item::fetch_all(['courseid' => $course, 'itemtype' => 'manual', 'calculation' => null]);
     $totals = grade_item::fetch_all(['courseid' => $course, 'itemtype' => 'category']);
-    $changes = $regrades = 0;
+    $changes = $regrades = $again = 0;
     for ($round = 0; $round < 6; $round++) {
         if ($round % 2 === 0) {
             large_course::make_cold($course);
@@ -187,8 +188,16 @@ $scenarios['a teacher changes grades meanwhile'] = static function (int $course)
         while (proc_get_status($regrade[0])['running']) {
             $of = mt_rand(1, 5) === 1 ? $totals : $items;
             $item = grade_item::fetch(['id' => array_rand($of)]);
-            $item->update_final_grade(large_course::FIRST_USER + mt_rand(0, $options['users'] - 1), mt_rand(0, 100), 'gradebook');
+            $user = large_course::FIRST_USER + mt_rand(0, $options['users'] - 1);
+            $grade = mt_rand(0, 100);
             $changes++;
+            try {
+                $item->update_final_grade($user, $grade, 'gradebook');
+            } catch (dml_write_exception $refused) {
+                // Both have just made the first row of a total: the teacher saves once more.
+                $again++;
+                $item->update_final_grade($user, $grade, 'gradebook');
+            }
             usleep(20000);
         }
         stream_get_contents($regrade[1]);
@@ -200,7 +209,7 @@ $scenarios['a teacher changes grades meanwhile'] = static function (int $course)
         expect_right($course, "round {$round}");
     }
     $DB->set_field_select('grade_grades', 'overridden', 0, 'itemid IN (SELECT id FROM {grade_items} WHERE courseid = ?)', [$course]);
-    return "{$changes} changes in 6 rounds, {$regrades} further regrades that they asked for";
+    return "{$changes} changes in 6 rounds, {$again} saved twice, {$regrades} further regrades that they asked for";
 };
 
 $scenarios['a deadlock'] = static function (int $course): string {
