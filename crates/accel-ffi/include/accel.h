@@ -45,6 +45,10 @@ typedef enum AccelStatus {
    * A defect of the library: it panicked.
    */
   ACCEL_STATUS_PANIC = -7,
+  /**
+   * The library leaves the work to PHP, since its own result might differ.
+   */
+  ACCEL_STATUS_LEFT_TO_PHP = -8,
 } AccelStatus;
 
 /**
@@ -67,6 +71,52 @@ typedef enum AccelAlgorithm {
 typedef struct AccelHasher AccelHasher;
 
 /**
+ * A grade category, and the bounds of its grade item. A byte that is not 0 means yes.
+ */
+typedef struct AccelCategory {
+  /**
+   * The minimum of the category's grade item, as the user before left it; after the call, as the last user leaves it.
+   */
+  double min;
+  /**
+   * The maximum, likewise.
+   */
+  double max;
+  /**
+   * How many times the maximum a total may reach.
+   */
+  double headroom;
+  /**
+   * How many of the lowest grades are left out.
+   */
+  uint32_t drop_low;
+  /**
+   * How many of the highest grades are kept if none are dropped; 0 for all.
+   */
+  uint32_t keep_high;
+  /**
+   * The `PHP_VERSION_ID` of the PHP whose rounding is to be equalled.
+   */
+  uint32_t php_version;
+  /**
+   * Moodle's `GRADE_AGGREGATE_*` number.
+   */
+  uint8_t method;
+  /**
+   * Whether empty grades are left out.
+   */
+  uint8_t only_graded;
+  /**
+   * Whether the category's grade item is a scale.
+   */
+  uint8_t scale;
+  /**
+   * Whether natural weights follow the rules of 20150619 and before.
+   */
+  uint8_t legacy_extra_credit;
+} AccelCategory;
+
+/**
  * Return the version of the interface, which a caller compares with the one it was written for.
  */
 uint32_t accel_abi_version(void);
@@ -75,6 +125,67 @@ uint32_t accel_abi_version(void);
  * Return the version of the library, such as 0.1.0, as text that ends in a 0 byte and stays valid.
  */
 const char *accel_version(void);
+
+/**
+ * Aggregate the grades of `users` users in a category, and carry its bounds on.
+ *
+ * `items` has five doubles for each item: minimum, maximum, coefficient, weight, and 1 or 0 for an overridden weight.
+ * `grades`, `minima` and `maxima` have a double for each item and user, `flags` a byte: 1 for a row, 2 for excluded, 3
+ * for both. `active` has a byte for each user, 0 for one who is passed over. Lengths are in bytes.
+ *
+ * What Moodle writes comes out: `totals` has the total of each user, then the minimum of each, then the maximum of each;
+ * `statuses` has a byte for each item and user, 0 unknown, 1 used, 2 novalue, 3 dropped, 4 extra; `weights` a double.
+ *
+ * # Safety
+ * `category` must be valid for reads and writes. `items`, `grades`, `flags`, `minima`, `maxima` and `active` must be
+ * valid for reads of their lengths. With n items, which is the length of `items` divided by 40, `totals` must be valid for
+ * writes of 3 * `users` doubles, `statuses` of n * `users` bytes and `weights` of n * `users` doubles.
+ */
+int32_t accel_grade_aggregate(struct AccelCategory *category,
+                              size_t users,
+                              const char *items,
+                              size_t items_length,
+                              const char *grades,
+                              size_t grades_length,
+                              const char *flags,
+                              size_t flags_length,
+                              const char *minima,
+                              size_t minima_length,
+                              const char *maxima,
+                              size_t maxima_length,
+                              const char *active,
+                              size_t active_length,
+                              double *totals,
+                              uint8_t *statuses,
+                              double *weights);
+
+/**
+ * Evaluate a calculation of Moodle's formula language for `users` users.
+ *
+ * `calculation` begins with an equals sign. `variables` are names with a comma between them; `columns` has a double for
+ * each variable and user, NaN for no grade. `active` has a byte for each user, 0 for one who is passed over.
+ * `php_version` is the `PHP_VERSION_ID` of the PHP whose results are to be equalled. Lengths are in bytes.
+ *
+ * `results` gets the result of each user; the byte of a user in `failed` becomes 1 if there is none, else 0. The status is
+ * `ACCEL_STATUS_LEFT_TO_PHP` if the calculation is malformed, if its results would not surely equal PHP's, or if PHP would
+ * throw for an active user: the buffers then hold nothing of use.
+ *
+ * # Safety
+ * `calculation`, `variables`, `columns` and `active` must be valid for reads of their lengths, `results` for writes of
+ * `users` doubles and `failed` for writes of `users` bytes.
+ */
+int32_t accel_grade_evaluate(const char *calculation,
+                             size_t calculation_length,
+                             const char *variables,
+                             size_t variables_length,
+                             uint32_t php_version,
+                             size_t users,
+                             const char *columns,
+                             size_t columns_length,
+                             const char *active,
+                             size_t active_length,
+                             double *results,
+                             uint8_t *failed);
 
 /**
  * Write the digest of the `length` bytes at `data` to `digest`.

@@ -18,6 +18,7 @@ compile_error!("accel-ffi turns panics into error codes: build it with panic = \
 mod argument;
 #[cfg(feature = "faults")]
 pub mod faults;
+pub mod grade;
 pub mod hash;
 pub mod status;
 

@@ -26,6 +26,8 @@ pub enum AccelStatus {
     Io = -6,
     /// A defect of the library: it panicked.
     Panic = -7,
+    /// The library leaves the work to PHP, since its own result might differ.
+    LeftToPhp = -8,
 }
 
 /// Why a call failed: the code for the caller, the text for a person.
