@@ -26,6 +26,7 @@
  */
 
 use local_accel\local\grade\{engine, formula, formula_error, formula_generator, native_engine, php_engine};
+use local_accel\local\native\{grade, handle};
 
 // phpcs:disable moodle.Files.MoodleInternal, moodle.Files.RequireLogin -- it runs without Moodle's set-up.
 
@@ -137,7 +138,8 @@ $record = (int) ($options['record'] ?? 0);
 $generator = new formula_generator($seed, $record > 0);
 $engines = [new php_engine()];
 if (getenv('ACCEL_LIBRARY')) {
-    $engines[] = native_engine::from_library(getenv('ACCEL_LIBRARY'));
+    $header = file_get_contents(dirname(__DIR__) . '/native/accel.h');
+    $engines[] = new native_engine(new grade(new handle(FFI::cdef($header, getenv('ACCEL_LIBRARY')))));
 }
 $tally = ['compiled' => 0, 'refused' => 0, 'numbers' => 0, 'failures' => 0, 'exceptions' => 0];
 $differences = 0;

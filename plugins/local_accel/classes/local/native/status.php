@@ -48,6 +48,9 @@ enum status: int {
     /** A defect of the library: it panicked. */
     case PANIC = -7;
 
+    /** The library leaves the work to PHP, since its own result might differ. */
+    case LEFT_TO_PHP = -8;
+
     /** The library returned a code that this version of the plugin does not know, or PHP could not make the call. */
     case UNKNOWN = -1000;
 }
