@@ -191,3 +191,23 @@ fn a_column_of_another_length_is_refused_by_its_name() {
     assert_eq!(error.to_string(), "the column of weights has 5 values, 6 are expected");
     assert_eq!(columns.statuses, [7; 6]);
 }
+
+#[test]
+fn of_equal_grades_those_without_a_row_come_last() {
+    let item = Item { bounds: Bounds { min: 0.0, max: 10.0 }, coefficient: 0.0, weight: 1.0, weight_overridden: false };
+    let category = Category {
+        method: Method::Lowest,
+        limit: Limit::None,
+        only_graded: false,
+        kind: Kind::Value,
+        bounds: item.bounds,
+        headroom: 1.0,
+        legacy_extra_credit: false,
+        rounding: Rounding::PreRounded,
+    };
+    let entry = |grade| Entry { item, bounds: item.bounds, grade, excluded: false };
+    let entries = vec![entry(Grade::NoRow), entry(Grade::Points(0.0)), entry(Grade::Points(5.0))];
+    let mut columns = Columns::of(&Case { category, items: vec![item; 3], users: vec![Some(entries)] });
+    columns.aggregate(&category, &[item; 3]).unwrap();
+    assert_eq!(columns.weights, [0.0, 1.0, 0.0]);
+}

@@ -103,6 +103,7 @@ fn precedence_and_types_are_those_of_evalmath() {
     assert_eq!(number("=if(0.0+0,1,2)"), 2.0);
     assert_eq!(number("=9007199254740993-9007199254740992"), 1.0, "whole numbers stay whole");
     assert_eq!(number("=-7%3"), -1.0);
+    assert_eq!(number("=(-9223372036854775807-1)%-1"), 0.0, "no overflow");
     assert_eq!(number("=MAX(1, 2 ,PI())"), std::f64::consts::PI);
 }
 

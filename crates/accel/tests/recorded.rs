@@ -168,4 +168,6 @@ fn rounding_to_any_places_equals_that_of_each_php() {
         }
     }
     assert_eq!(Rounding::PreRounded.places(1.5, 23), None);
+    // Beside a whole number of this size there is no half, so the edge is the number itself.
+    assert_eq!(Rounding::NearestEdge.whole(6_181_119_546_362_042.0).to_bits(), 6_181_119_546_362_042.0_f64.to_bits());
 }
