@@ -19,6 +19,9 @@ namespace local_accel\regrade;
 /**
  * The grades of a course in the database: reads sheets and writes what has changed in them, many rows at a time.
  *
+ * Rows are written in the order of their ids, in which they lie in the table: the database is several times as fast, and two
+ * writers wait for each other instead of for each other's rows.
+ *
  * @package    local_accel
  * @copyright  2026 The local_accel contributors
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
@@ -230,6 +233,7 @@ final class store {
                 $this->aftermath->graded($id, $item, $sheet->users[$place], $grade, $step->actor());
             }
         }
+        ksort($updates);
         foreach (array_chunk($updates, self::ROWS, true) as $chunk) {
             $this->update($chunk);
         }
@@ -275,9 +279,11 @@ final class store {
         $rows = [];
         foreach ($sheet->restated as $item => $restated) {
             foreach (array_keys(array_diff_key($restated, $sheet->inserted[$item] ?? [])) as $place) {
-                $rows[] = [$sheet->ids[$item][$place], $sheet->statuses[$item][$place], $sheet->weights[$item][$place]];
+                $id = $sheet->ids[$item][$place];
+                $rows[$id] = [$id, $sheet->statuses[$item][$place], $sheet->weights[$item][$place]];
             }
         }
+        ksort($rows);
         $table = new table($this->database, ['id' => 'int', 'status' => 'char', 'weight' => 'number']);
         foreach (array_chunk($rows, self::ROWS) as $chunk) {
             $this->join_update($table, ['aggregationstatus' => 'v.status', 'aggregationweight' => 'v.weight'], [], $chunk);
@@ -305,7 +311,7 @@ final class store {
         foreach ($set as $column => $expression) {
             $assignments[] = "g.{$column} = {$expression}";
         }
-        $sql = "UPDATE {$table->sql()} JOIN {grade_grades} g ON g.id = v.id SET " . implode(', ', $assignments);
+        $sql = "UPDATE {$table->joined()} SET " . implode(', ', $assignments);
         $this->database->execute($sql, [table::parameter($rows), ...$parameters]);
     }
 
@@ -326,7 +332,7 @@ final class store {
         $columns = implode(', ', ['action', 'oldid', 'source', 'timemodified', 'loggeduser', ...$this->historic]);
         $values = implode(', ', array_map(static fn(string $name): string => $instead[$name] ?? "g.{$name}", $this->historic));
         $sql = "INSERT INTO {grade_grades_history} ({$columns})
-                SELECT ?, g.id, ?, ?, ?, {$values} FROM {$table->sql()} JOIN {grade_grades} g ON g.id = v.id ORDER BY g.id";
+                SELECT ?, g.id, ?, ?, ?, {$values} FROM {$table->joined()} ORDER BY g.id";
         foreach (array_chunk($rows, self::ROWS) as $chunk) {
             $this->database->execute($sql, [$action, $source, $this->now, $USER->id, table::parameter($chunk)]);
         }
