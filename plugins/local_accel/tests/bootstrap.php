@@ -28,12 +28,7 @@ use PHPUnit\Framework\TestCase;
 
 define('MOODLE_INTERNAL', true);
 
-spl_autoload_register(static function (string $class): void {
-    $path = dirname(__DIR__) . '/classes/' . str_replace('\\', '/', substr($class, strlen('local_accel\\'))) . '.php';
-    if (str_starts_with($class, 'local_accel\\') && is_file($path)) {
-        require_once($path);
-    }
-});
+require_once(__DIR__ . '/fixtures/autoload.php');
 
 class_alias(TestCase::class, 'basic_testcase');
 

@@ -18,19 +18,24 @@ namespace local_accel\check;
 
 use core\check\check;
 use core\check\result;
-use local_accel\local\library;
-use local_accel\local\library_locator;
-use local_accel\local\library_state;
-use local_accel\local\platform;
+use local_accel\local\hash\algorithm;
+use local_accel\local\hash\fastest_hasher;
+use local_accel\local\hash\operation;
+use local_accel\local\native\loader;
+use local_accel\local\native\refusal;
+use local_accel\refusal_report;
 
 /**
- * Status check that tells whether a native library is there for this platform.
+ * Status check that tells which engine is on where the check runs, a web page or the command line, and why not the other.
  *
  * @package    local_accel
  * @copyright  2026 The local_accel contributors
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class native_library extends check {
+    /** The size of the content for which the engine of digests is told, in bytes. */
+    private const LARGE_BYTES = 16777216;
+
     #[\Override]
     public function get_action_link(): ?\action_link {
         return new \action_link(
@@ -41,46 +46,43 @@ class native_library extends check {
 
     #[\Override]
     public function get_result(): result {
-        if (get_config('local_accel', 'engine') === 'php') {
-            return new result(result::OK, get_string('library_unwanted', 'local_accel'));
+        $loader = \core\di::get(loader::class);
+        $outcome = $loader->load();
+        if ($outcome->handle !== null) {
+            return new result(
+                result::OK,
+                get_string('library_loaded', 'local_accel', $outcome->handle->version()),
+                $this->engines($loader),
+            );
         }
-        $platform = platform::current();
-        $locator = new library_locator(dirname(__DIR__, 2), $platform, (string) get_config('local_accel', 'librarypath'));
-        $library = $locator->locate();
-        $string = 'library_' . $this->outcome($library);
+        $report = new refusal_report($outcome, $loader->library);
+        $harmless = $outcome->refusal === refusal::DISABLED ? result::OK : result::INFO;
         return new result(
-            $this->status($library),
-            get_string($string, 'local_accel'),
-            get_string($string . '_details', 'local_accel', s($library->path ?? $platform->name())),
+            $report->is_fault() ? result::WARNING : $harmless,
+            $report->summary(),
+            s($report->details()) . $this->engines($loader),
         );
     }
 
     /**
-     * Return the check's status for a library.
+     * Say as HTML which engine computes digests of large content.
      *
-     * @param library $library
-     * @return string one of the constants of {@see result}
-     */
-    private function status(library $library): string {
-        return match ($library->state) {
-            library_state::UNSUPPORTED, library_state::PRESENT => result::INFO,
-            library_state::ABSENT => $library->configured ? result::WARNING : result::INFO,
-            library_state::UNREADABLE => result::WARNING,
-        };
-    }
-
-    /**
-     * Return the part of the language string's name that describes a library.
-     *
-     * @param library $library
+     * @param loader $loader
      * @return string
      */
-    private function outcome(library $library): string {
-        return match ($library->state) {
-            library_state::UNSUPPORTED => 'unsupported',
-            library_state::ABSENT => $library->configured ? 'configuredabsent' : 'absent',
-            library_state::UNREADABLE => 'unreadable',
-            library_state::PRESENT => 'present',
-        };
+    private function engines(loader $loader): string {
+        $hasher = fastest_hasher::from($loader);
+        $items = [];
+        foreach (operation::cases() as $operation) {
+            foreach (algorithm::cases() as $algorithm) {
+                $engine = $hasher->choose($operation, $algorithm, self::LARGE_BYTES);
+                $items[] = get_string('engine_of', 'local_accel', [
+                    'algorithm' => strtoupper($algorithm->value),
+                    'engine' => get_string('engine_' . $engine->value, 'local_accel'),
+                    'operation' => get_string('operation_' . $operation->value, 'local_accel'),
+                ]);
+            }
+        }
+        return \html_writer::alist($items);
     }
 }

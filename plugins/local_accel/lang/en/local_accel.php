@@ -24,24 +24,77 @@
 
 defined('MOODLE_INTERNAL') || die();
 
+$string['bench_heading'] = 'Microseconds of CPU time of one call: median (least-most)';
+$string['bench_help'] = 'Measures on this machine what the hash engines (native library, OpenSSL, PHP) take for strings, files and streams of several sizes.
+
+Usage: php bench.php [--json] [--rounds=N]
+
+--json        writes one JSON document instead of lines
+--rounds=N    how often each case is measured, 7 if not given; the engines take turns
+-h, --help    writes this help
+
+Exit codes: 0 measured, 1 wrong usage.';
+$string['bench_nolibrary'] = 'The native library is not loaded, so it is not measured: doctor.php says why.';
+$string['bench_rounds'] = '--rounds={$a} is no number from 1 to 9999.';
 $string['checknative_library'] = 'Native library of Accelerators';
+$string['doctor_folder'] = 'The folder {$a} does not exist or cannot be written to. Make it, or give another to --write.';
+$string['doctor_help'] = 'Says whether the native library is used on the command line, or why not, and prepares PHP-FPM so that web pages can use it too.
+
+Usage: php doctor.php [--write=DIR] [--user=NAME]
+
+--write=DIR   writes the header and the script that PHP-FPM preloads into the folder, and says which lines php.ini needs; DIR must be readable for PHP-FPM and writable for nobody else, as code from it is run
+--user=NAME   who the pools of PHP-FPM run as, www-data if not given
+-h, --help    writes this help
+
+php.ini is never changed. PHP preloads for all pools of one PHP-FPM service: give each Moodle a service of its own.
+
+Exit codes: 0 the library is loaded, 1 wrong usage or a file cannot be written, 2 the library is not loaded and PHP does its work.';
+$string['doctor_hint'] = 'The system status page says whether web pages use the library. For them, PHP-FPM has to preload two files, which php doctor.php --write=DIR writes, and its php.ini needs these lines:';
+$string['doctor_ini'] = 'Add these lines to the php.ini of PHP-FPM (not of the command line):';
+$string['doctor_loaded'] = 'The native library {$a->version} is loaded from {$a->path}: the command line uses it.';
+$string['doctor_restart'] = 'Then restart PHP-FPM. After every upgrade of the plugin, run this again and restart PHP-FPM: what is preloaded stays as it was.';
+$string['doctor_unwritten'] = 'Cannot write {$a}.';
+$string['doctor_value'] = '--{$a} needs a value: --{$a}=VALUE.';
+$string['doctor_written'] = 'Written: {$a}';
 $string['engine'] = 'Engine';
 $string['engine_auto'] = 'Automatic';
-$string['engine_desc'] = 'Automatic looks for the native library of this platform; PHP leaves it alone. This version accelerates nothing yet, so the choice only decides what the status check looks for.';
+$string['engine_desc'] = 'Automatic uses the native library of this platform where it can be loaded, and PHP elsewhere, with the same results. PHP leaves the library alone.';
+$string['engine_native'] = 'native library';
+$string['engine_of'] = '{$a->algorithm} of a large {$a->operation}: {$a->engine}';
+$string['engine_openssl'] = 'OpenSSL';
 $string['engine_php'] = 'PHP';
+$string['library_abiwrong'] = 'The native library does not fit this version of the plugin';
+$string['library_abiwrong_details'] = '{$a->path} must have interface version {$a->abi}; it says: {$a->detail}. Install the library of this version. After an upgrade, PHP-FPM has to be restarted.';
 $string['library_absent'] = 'Native library absent: Moodle works as without this plugin';
-$string['library_absent_details'] = 'This version ships no native library. It would be read from {$a}.';
+$string['library_absent_details'] = 'There is no library at {$a->path}. PHP does its work.';
+$string['library_checksumabsent'] = 'The checksum of the native library is missing';
+$string['library_checksumabsent_details'] = 'Beside {$a->path} there must be {$a->path}.sha256, as sha256sum writes it. The library is not loaded without.';
+$string['library_checksummalformed'] = 'The checksum file of the native library cannot be understood';
+$string['library_checksummalformed_details'] = '{$a->path}.sha256 must hold one line of sha256sum with the name of the library.';
+$string['library_checksumwrong'] = 'The native library is not the one that its checksum is of';
+$string['library_checksumwrong_details'] = '{$a->path} has another SHA-256 than {$a->path}.sha256 says. Install the plugin again, or find out who changed the file.';
 $string['library_configuredabsent'] = 'The configured native library does not exist';
-$string['library_configuredabsent_details'] = 'There is no file {$a}. Correct the path in the settings, or empty it.';
-$string['library_present'] = 'Native library found, but not used by this version';
-$string['library_present_details'] = 'The library is {$a}. This version of the plugin does not load it.';
+$string['library_configuredabsent_details'] = 'There is no file {$a->path}. Correct the path in the settings, or empty it.';
+$string['library_disabled'] = 'The PHP engine is chosen; the native library is not used';
+$string['library_disabled_details'] = 'The setting Engine says so.';
+$string['library_ffiabsent'] = 'PHP has no FFI extension, so the native library is not used';
+$string['library_ffiabsent_details'] = 'Install or enable the extension FFI to use {$a->path}.';
+$string['library_ffirestricted'] = 'PHP allows no FFI here, so the native library is not used';
+$string['library_ffirestricted_details'] = 'PHP says: {$a->detail}. Web pages need preloading: cli/doctor.php says how to set it up. The command line needs ffi.enable=preload, which is PHP\'s default. Never set ffi.enable=1 for web pages.';
+$string['library_loaded'] = 'The native library {$a} is used';
+$string['library_truncated'] = 'The native library is cut off';
+$string['library_truncated_details'] = 'The end of {$a->path} is missing. Install the plugin again.';
+$string['library_unloadable'] = 'The native library cannot be loaded';
+$string['library_unloadable_details'] = 'The operating system refuses {$a->path}: {$a->detail}';
 $string['library_unreadable'] = 'The native library cannot be read';
-$string['library_unreadable_details'] = 'The web server user may not read {$a}, or it is not a file.';
+$string['library_unreadable_details'] = 'PHP may not read {$a->path}, or it is not a file.';
 $string['library_unsupported'] = 'Native library absent: there is none for this platform';
-$string['library_unsupported_details'] = 'The platform is {$a}. Native libraries are meant for Linux on x86_64 and aarch64, with the GNU or the musl C library.';
-$string['library_unwanted'] = 'The PHP engine is chosen; no native library is looked for';
+$string['library_unsupported_details'] = 'The platform is {$a->platform}. Native libraries are meant for Linux on x86_64 and aarch64, with the GNU or the musl C library.';
 $string['librarypath'] = 'Native library';
-$string['librarypath_desc'] = 'Absolute path of the native library. Leave it empty to look where the plugin would carry the one of this platform.';
+$string['librarypath_desc'] = 'Absolute path of the native library, with its checksum in a file of the same name and .sha256 beside it. Leave it empty to use the one that the plugin carries for this platform.';
+$string['operation_file'] = 'file';
+$string['operation_stream'] = 'stream';
+$string['operation_string'] = 'string';
 $string['pluginname'] = 'Accelerators';
 $string['privacy:metadata'] = 'The Accelerators plugin stores no personal data.';
 $string['regrade'] = 'Bulk regrade';
