@@ -188,6 +188,11 @@ int32_t accel_grade_evaluate(const char *calculation,
                              uint8_t *failed);
 
 /**
+ * Return 1 if this processor has instructions for SHA-1 and SHA-256, which all calls then use, and 0 if not.
+ */
+int32_t accel_hash_has_instructions(void);
+
+/**
  * Write the digest of the `length` bytes at `data` to `digest`.
  *
  * # Safety

@@ -5,7 +5,7 @@
 use std::ffi::c_char;
 use std::io;
 
-use accel::hash::{Algorithm, Checksum, CopyError, Hasher, copy_hashed};
+use accel::hash::{Algorithm, Checksum, CopyError, Hasher, copy_hashed, has_instructions};
 
 use crate::argument;
 use crate::status::{AccelStatus, Failure, guard};
@@ -24,6 +24,12 @@ pub enum AccelAlgorithm {
 pub struct AccelHasher {
     algorithm: Algorithm,
     state: Hasher,
+}
+
+/// Return 1 if this processor has instructions for SHA-1 and SHA-256, which all calls then use, and 0 if not.
+#[unsafe(no_mangle)]
+pub extern "C" fn accel_hash_has_instructions() -> i32 {
+    i32::from(has_instructions())
 }
 
 /// Write the digest of the `length` bytes at `data` to `digest`.

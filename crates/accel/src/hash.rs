@@ -94,6 +94,17 @@ pub struct HashFileError {
     pub source: io::Error,
 }
 
+/// Tell whether this processor has instructions for SHA-1 and SHA-256. Hashes use them by themselves.
+#[must_use]
+pub fn has_instructions() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("sha");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("sha2");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    return false;
+}
+
 /// Return the SHA-1 of `bytes`.
 #[must_use]
 pub fn sha1(bytes: &[u8]) -> Sha1 {

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use accel::hash::{Sha1, Sha256, sha1, sha1_file, sha256, sha256_file};
+use accel::hash::{Sha1, Sha256, has_instructions, sha1, sha1_file, sha256, sha256_file};
 use proptest::prelude::*;
 
 const TWO_BLOCKS: &[u8] = b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
@@ -62,4 +62,11 @@ proptest! {
         prop_assert_eq!(sha1(&bytes).to_string().parse::<Sha1>(), Ok(sha1(&bytes)));
         prop_assert_eq!(sha256(&bytes).to_string().parse::<Sha256>(), Ok(sha256(&bytes)));
     }
+}
+
+#[test]
+fn the_processor_s_sha_instructions_are_those_that_linux_tells_of() {
+    let Ok(processor) = fs::read_to_string("/proc/cpuinfo") else { return };
+    let flags: Vec<&str> = processor.split_whitespace().collect();
+    assert_eq!(has_instructions(), flags.contains(&"sha_ni") || flags.contains(&"sha2"));
 }

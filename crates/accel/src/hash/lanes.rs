@@ -33,7 +33,7 @@ pub(crate) fn pay_off() -> bool {
         #[cfg(target_arch = "x86_64")]
         Arch::V4(_) => true,
         #[cfg(target_arch = "x86_64")]
-        Arch::V3(_) => !std::arch::is_x86_feature_detected!("sha"),
+        Arch::V3(_) => !super::has_instructions(),
         _ => false,
     }
 }
