@@ -28,9 +28,6 @@ use local_accel\local\native\status;
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 final readonly class native_engine implements stream_engine {
-    /** How much of a stream is read at a time, in bytes. */
-    private const CHUNK_BYTES = 131072;
-
     /**
      * Use a library.
      *
@@ -78,11 +75,7 @@ final readonly class native_engine implements stream_engine {
      */
     private function read(algorithm $algorithm, $stream): string {
         $hasher = $this->hash->stream($algorithm);
-        while (!feof($stream)) {
-            $chunk = @fread($stream, self::CHUNK_BYTES);
-            if ($chunk === false || ($chunk === '' && !feof($stream))) {
-                throw unreadable::stream();
-            }
+        foreach (reading::chunks($stream) as $chunk) {
             $hasher->update($chunk);
         }
         return $hasher->finish();

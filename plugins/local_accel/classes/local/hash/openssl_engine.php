@@ -31,7 +31,6 @@ final readonly class openssl_engine implements engine {
 
     #[\Override]
     public function file(algorithm $algorithm, string $path): string {
-        $content = is_dir($path) ? false : @file_get_contents($path);
-        return $content === false ? throw unreadable::file($path) : $this->string($algorithm, $content);
+        return $this->string($algorithm, reading::file($path));
     }
 }

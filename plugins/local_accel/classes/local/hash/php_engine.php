@@ -39,7 +39,9 @@ final readonly class php_engine implements stream_engine {
     #[\Override]
     public function stream(algorithm $algorithm, $stream): string {
         $context = hash_init($algorithm->value);
-        @hash_update_stream($context, $stream);
-        return feof($stream) ? hash_final($context) : throw unreadable::stream();
+        foreach (reading::chunks($stream) as $chunk) {
+            hash_update($context, $chunk);
+        }
+        return hash_final($context);
     }
 }

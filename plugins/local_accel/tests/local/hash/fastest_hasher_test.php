@@ -147,6 +147,47 @@ final class fastest_hasher_test extends \basic_testcase {
         }
     }
 
+    public function test_an_error_of_the_disk_is_not_taken_for_the_end(): void {
+        $broken = '/proc/self/mem';
+        if (!is_readable($broken)) {
+            $this->markTestSkipped("there is no {$broken}, whose beginning no process can read");
+        }
+        $native = new native_engine(new hash(built_library::handle($this->folder)));
+        foreach ([$native, new openssl_engine(), new php_engine()] as $engine) {
+            try {
+                $engine->file(algorithm::SHA1, $broken);
+                $this->fail($engine::class . ' has a digest of a file that is broken');
+            } catch (unreadable $error) {
+                $this->assertStringContainsString($broken, $error->getMessage());
+            }
+        }
+        foreach ([$native, new php_engine()] as $engine) {
+            $stream = fopen($broken, 'rb');
+            try {
+                $engine->stream(algorithm::SHA1, $stream);
+                $this->fail($engine::class . ' has a digest of a stream that is broken');
+            } catch (unreadable) {
+                fclose($stream);
+            }
+        }
+    }
+
+    public function test_a_stream_that_pauses_is_not_taken_for_whole(): void {
+        $native = new native_engine(new hash(built_library::handle($this->folder)));
+        foreach ([$native, new php_engine()] as $engine) {
+            [$reader, $writer] = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, STREAM_IPPROTO_IP);
+            fwrite($writer, 'a beginning');
+            stream_set_blocking($reader, false);
+            try {
+                $engine->stream(algorithm::SHA1, $reader);
+                $this->fail($engine::class . ' has a digest of a beginning');
+            } catch (unreadable) {
+                fclose($writer);
+                fclose($reader);
+            }
+        }
+    }
+
     public function test_a_stream_that_cannot_be_read_is_an_exception_from_every_engine(): void {
         $native = new native_engine(new hash(built_library::handle($this->folder)));
         foreach ([$native, new php_engine()] as $engine) {
