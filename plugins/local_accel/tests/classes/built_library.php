@@ -53,7 +53,9 @@ final class built_library {
      */
     public static function install(string $folder): string {
         $path = "{$folder}/libaccel_ffi.so";
-        copy(self::path(), $path);
+        // Who has loaded what was there before crashes if that is overwritten.
+        copy(self::path(), "{$path}.new");
+        rename("{$path}.new", $path);
         self::write_checksum($path);
         return $path;
     }

@@ -57,11 +57,12 @@ final class fastest_hasher implements hasher {
      */
     public static function from(loader $loader): self {
         $handle = $loader->handle();
+        $hash = $handle === null ? null : new hash($handle);
         return new self(
-            new ranking(),
+            new ranking($hash?->has_instructions() ?? false),
             new php_engine(),
             extension_loaded('openssl') ? new openssl_engine() : null,
-            $handle === null ? null : new native_engine(new hash($handle)),
+            $hash === null ? null : new native_engine($hash),
         );
     }
 

@@ -45,6 +45,15 @@ final readonly class hash {
     }
 
     /**
+     * Say whether the processor has instructions for SHA-1 and SHA-256, which the library then uses.
+     *
+     * @return bool
+     */
+    public function has_instructions(): bool {
+        return $this->handle->ffi->accel_hash_has_instructions() === 1;
+    }
+
+    /**
      * Return the digest of a string.
      *
      * @param algorithm $algorithm
