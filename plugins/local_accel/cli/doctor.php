@@ -61,33 +61,29 @@ cli_writeln(get_string('doctor_loaded', 'local_accel', [
     'version' => $outcome->handle->version(),
 ]));
 
-try {
-    $preload = new preload(dirname(__DIR__), realpath($loader->library->path));
-} catch (\InvalidArgumentException $error) {
-    cli_error($error->getMessage(), 1);
-}
-
-$folder = rtrim($options['write'], '/');
 if ($options['write'] === '') {
     cli_writeln(get_string('doctor_hint', 'local_accel'));
-    foreach ($preload->ini('DIR', $options['user']) as $line) {
+    foreach ((new preload(dirname(__DIR__), 'DIR'))->ini($options['user']) as $line) {
         cli_writeln("    {$line}");
     }
     exit(0);
 }
-if (!is_dir($folder) || !is_writable($folder)) {
+$folder = realpath($options['write']);
+if ($folder === false || !is_dir($folder) || !is_writable($folder)) {
     cli_error(get_string('doctor_folder', 'local_accel', $options['write']), 1);
 }
-$folder = realpath($folder);
-$files = [preload::HEADER => $preload->header(), preload::SCRIPT => $preload->script()];
-foreach ($files as $name => $content) {
-    if (@file_put_contents("{$folder}/{$name}", $content) !== strlen($content)) {
-        cli_error(get_string('doctor_unwritten', 'local_accel', "{$folder}/{$name}"), 1);
+try {
+    $preload = new preload(dirname(__DIR__), $folder);
+    foreach ($preload->write($loader->library->path) as $path) {
+        cli_writeln(get_string('doctor_written', 'local_accel', $path));
     }
-    cli_writeln(get_string('doctor_written', 'local_accel', "{$folder}/{$name}"));
+} catch (\InvalidArgumentException $error) {
+    cli_error($error->getMessage(), 1);
+} catch (\RuntimeException $error) {
+    cli_error(get_string('doctor_unwritten', 'local_accel', $error->getMessage()), 1);
 }
 cli_writeln(get_string('doctor_ini', 'local_accel'));
-foreach ($preload->ini($folder, $options['user']) as $line) {
+foreach ($preload->ini($options['user']) as $line) {
     cli_writeln("    {$line}");
 }
 cli_writeln(get_string('doctor_restart', 'local_accel'));

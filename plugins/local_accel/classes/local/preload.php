@@ -19,10 +19,14 @@ namespace local_accel\local;
 use local_accel\local\native\loader;
 
 /**
- * What PHP-FPM needs so that web pages can use the native library: a header, a script, and lines for php.ini.
+ * What PHP-FPM needs so that web pages can use the native library: a library, a header, a script, and lines for php.ini.
  *
  * ffi.preload makes PHP load the library when it starts, opcache.preload marks the plugin's classes as code that may use
  * it. All other code of the site stays without FFI.
+ *
+ * PHP-FPM does not start at all if the header or the library is not there or does not fit the other, and a process that
+ * has loaded a library crashes if that file is overwritten. So the library is copied: an upgrade or a removal of the plugin
+ * leaves what is preloaded as it was. After an upgrade with another ABI pages work in PHP until it is written again.
  *
  * @package    local_accel
  * @copyright  2026 The local_accel contributors
@@ -35,24 +39,55 @@ final readonly class preload {
     /** The script's file name. */
     public const SCRIPT = 'local_accel_preload.php';
 
+    /** The library's file name. */
+    public const LIBRARY = 'libaccel_ffi.so';
+
     /**
      * Describe a set-up.
      *
      * @param string $plugindir the plugin's folder
-     * @param string $librarypath the library's absolute path
+     * @param string $folder the set-up's folder, absolute
      * @throws \InvalidArgumentException if a header can't hold the path
      */
     public function __construct(
         /** @var string The plugin's folder. */
         private string $plugindir,
-        /** @var string The library's absolute path. */
-        private string $librarypath,
+        /** @var string The set-up's folder, absolute. */
+        private string $folder,
     ) {
-        if (preg_match('~["\\\\\x00-\x1f]~', $librarypath) === 1) {
+        if (preg_match('~["\\\\\x00-\x1f]~', $folder) === 1) {
             throw new \InvalidArgumentException(
-                "a header can't hold a path with quotation marks, backslashes or control characters: {$librarypath}",
+                "a header can't hold a path with quotation marks, backslashes or control characters: {$folder}",
             );
         }
+    }
+
+    /**
+     * Write the set-up to its folder. Each file is put in place as a whole, the header last.
+     *
+     * @param string $librarypath the library, whose checksum was found right
+     * @return string[] the paths of the files
+     * @throws \RuntimeException that names the file which can't be written
+     */
+    public function write(string $librarypath): array {
+        $contents = [
+            self::LIBRARY => (string) @file_get_contents($librarypath),
+            self::SCRIPT => $this->script(),
+            self::HEADER => $this->header(),
+        ];
+        $paths = [];
+        foreach ($contents as $name => $content) {
+            $paths[] = $path = "{$this->folder}/{$name}";
+            if (
+                @file_put_contents("{$path}.new", $content) !== strlen($content)
+                || !@chmod("{$path}.new", 0644)
+                || !@rename("{$path}.new", $path)
+            ) {
+                @unlink("{$path}.new");
+                throw new \RuntimeException($path);
+            }
+        }
+        return $paths;
     }
 
     /**
@@ -60,34 +95,33 @@ final readonly class preload {
      *
      * @return string
      */
-    public function header(): string {
-        return '#define FFI_SCOPE "' . loader::SCOPE . "\"\n#define FFI_LIB \"{$this->librarypath}\"\n"
+    private function header(): string {
+        return '#define FFI_SCOPE "' . loader::SCOPE . "\"\n#define FFI_LIB \"{$this->folder}/" . self::LIBRARY . "\"\n"
             . file_get_contents($this->plugindir . '/native/accel.h');
     }
 
     /**
-     * Return the script for opcache.preload: it loads the classes that use FFI, and nothing else.
+     * Return the script for opcache.preload: it loads the classes that use FFI, if they are there, and nothing else.
      *
      * @return string
      */
-    public function script(): string {
-        $folder = var_export($this->plugindir . '/classes/local/native', true);
-        return "<?php\nforeach (glob({$folder} . '/*.php') as \$file) {\n    require_once(\$file);\n}\n";
+    private function script(): string {
+        $pattern = var_export($this->plugindir . '/classes/local/native/*.php', true);
+        return "<?php\nforeach (glob({$pattern}) ?: [] as \$file) {\n    require_once(\$file);\n}\n";
     }
 
     /**
      * Return the lines for the php.ini of PHP-FPM.
      *
-     * @param string $folder where header and script are
      * @param string $user who PHP-FPM's pools run as
      * @return string[]
      */
-    public function ini(string $folder, string $user): array {
+    public function ini(string $user): array {
         return [
             'ffi.enable=preload',
-            'ffi.preload=' . $folder . '/' . self::HEADER,
+            'ffi.preload=' . $this->folder . '/' . self::HEADER,
             'opcache.enable=1',
-            'opcache.preload=' . $folder . '/' . self::SCRIPT,
+            'opcache.preload=' . $this->folder . '/' . self::SCRIPT,
             'opcache.preload_user=' . $user,
         ];
     }

@@ -42,17 +42,17 @@ $string['doctor_help'] = 'Says whether the native library is used on the command
 
 Usage: php doctor.php [--write=DIR] [--user=NAME]
 
---write=DIR   writes the header and the script that PHP-FPM preloads into the folder, and says which lines php.ini needs; DIR must be readable for PHP-FPM and writable for nobody else, as code from it is run
+--write=DIR   writes what PHP-FPM preloads into the folder, a copy of the library, a header and a script, and says which lines php.ini needs; DIR must be readable for PHP-FPM and writable for nobody else, as code from it is run, and outside the plugin: PHP-FPM does not start without these files
 --user=NAME   who the pools of PHP-FPM run as, www-data if not given
 -h, --help    writes this help
 
 php.ini is never changed. PHP preloads for all pools of one PHP-FPM service: give each Moodle a service of its own.
 
 Exit codes: 0 the library is loaded, 1 wrong usage or a file cannot be written, 2 the library is not loaded and PHP does its work.';
-$string['doctor_hint'] = 'The system status page says whether web pages use the library. For them, PHP-FPM has to preload two files, which php doctor.php --write=DIR writes, and its php.ini needs these lines:';
+$string['doctor_hint'] = 'The system status page says whether web pages use the library. For them, PHP-FPM has to preload files, which php doctor.php --write=DIR writes, and its php.ini needs these lines:';
 $string['doctor_ini'] = 'Add these lines to the php.ini of PHP-FPM (not of the command line):';
 $string['doctor_loaded'] = 'The native library {$a->version} is loaded from {$a->path}: the command line uses it.';
-$string['doctor_restart'] = 'Then restart PHP-FPM. After every upgrade of the plugin, run this again and restart PHP-FPM: what is preloaded stays as it was.';
+$string['doctor_restart'] = 'Then restart PHP-FPM. After every upgrade of the plugin, run this again and restart PHP-FPM: what is preloaded stays as it was. Before you remove these files, take the lines out of php.ini: PHP-FPM does not start without them.';
 $string['doctor_unwritten'] = 'Cannot write {$a}.';
 $string['doctor_value'] = '--{$a} needs a value: --{$a}=VALUE.';
 $string['doctor_written'] = 'Written: {$a}';

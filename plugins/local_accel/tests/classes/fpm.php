@@ -113,7 +113,11 @@ final class fpm {
      */
     public function stop(): void {
         proc_terminate($this->process);
+        $deadline = time() + self::PATIENCE;
         while (proc_get_status($this->process)['running']) {
+            if (time() >= $deadline) {
+                proc_terminate($this->process, SIGKILL);
+            }
             usleep(10000);
         }
         proc_close($this->process);

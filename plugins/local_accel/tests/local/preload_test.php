@@ -52,9 +52,9 @@ final class preload_test extends \basic_testcase {
                 copy($file->getPathname(), $target);
             }
         }
-        $preload = new preload("{$this->folder}/plugin", $library);
-        file_put_contents($this->folder . '/' . preload::HEADER, $preload->header());
-        file_put_contents($this->folder . '/' . preload::SCRIPT, $preload->script());
+        mkdir("{$this->folder}/preload", 0755);
+        $preload = new preload("{$this->folder}/plugin", "{$this->folder}/preload");
+        $preload->write($library);
         return $preload;
     }
 
@@ -65,6 +65,9 @@ final class preload_test extends \basic_testcase {
      * @return array
      */
     private function serve(array $ini): array {
+        if (is_dir("{$this->folder}/ini")) {
+            rename("{$this->folder}/ini", "{$this->folder}/ini" . bin2hex(random_bytes(4)));
+        }
         $server = new fpm($this->folder, ['display_errors=1', 'error_reporting=-1', ...$ini]);
         try {
             $page = "{$this->folder}/plugin/tests/fixtures/page.php";
@@ -84,14 +87,14 @@ final class preload_test extends \basic_testcase {
     }
 
     public function test_a_page_uses_the_library_with_the_set_up_that_the_doctor_says(): void {
-        $answer = $this->serve($this->install()->ini($this->folder, fpm::user()));
+        $answer = $this->serve($this->install()->ini(fpm::user()));
         $this->assertNull($answer['refusal']);
         $this->assertSame('native', $answer['engine']);
         $this->assertMatchesRegularExpression('~\A[0-9.]+\z~', $answer['version']);
     }
 
     public function test_code_that_is_not_preloaded_stays_without_ffi(): void {
-        $answer = $this->serve($this->install()->ini($this->folder, fpm::user()));
+        $answer = $this->serve($this->install()->ini(fpm::user()));
         $this->assertStringContainsString('FFI API is restricted', $answer['own']);
     }
 
@@ -103,19 +106,71 @@ final class preload_test extends \basic_testcase {
     }
 
     public function test_a_page_works_with_half_of_the_set_up(): void {
-        $lines = $this->install()->ini($this->folder, fpm::user());
-        foreach (['~^ffi\.preload~', '~^opcache\.preload=~'] as $number => $left) {
-            @rename("{$this->folder}/ini", "{$this->folder}/ini{$number}");
+        $lines = $this->install()->ini(fpm::user());
+        foreach (['~^ffi\.preload~', '~^opcache\.preload=~'] as $left) {
             $answer = $this->serve(preg_grep($left, $lines, PREG_GREP_INVERT));
             $this->assertSame('ffirestricted', $answer['refusal'], $left);
             $this->assertSame('php', $answer['engine'], $left);
         }
     }
 
+    public function test_php_fpm_starts_and_pages_work_in_php_after_the_plugin_has_another_abi(): void {
+        $lines = $this->install()->ini(fpm::user());
+        $path = "{$this->folder}/plugin/classes/local/native/handle.php";
+        $code = file_get_contents($path);
+        file_put_contents($path, preg_replace('~ABI_VERSION = \d+;~', 'ABI_VERSION = 999;', $code, -1, $count));
+        $this->assertSame(1, $count);
+        unlink("{$this->folder}/libaccel_ffi.so");
+        $answer = $this->serve($lines);
+        $this->assertSame('abiwrong', $answer['refusal']);
+        $this->assertSame('php', $answer['engine']);
+    }
+
+    public function test_php_fpm_starts_after_the_plugin_is_gone(): void {
+        $lines = $this->install()->ini(fpm::user());
+        rename("{$this->folder}/plugin", "{$this->folder}/elsewhere");
+        $page = "{$this->folder}/page.php";
+        file_put_contents($page, '<?php echo class_exists(\local_accel\local\native\handle::class) ? "there" : "gone";');
+        $server = new fpm($this->folder, $lines);
+        try {
+            $this->assertStringEndsWith("\r\n\r\ngone", $server->get($page, ''));
+        } finally {
+            $server->stop();
+        }
+    }
+
+    public function test_a_library_that_php_fpm_has_loaded_can_be_replaced(): void {
+        $preload = $this->install();
+        $server = new fpm($this->folder, $preload->ini(fpm::user()));
+        try {
+            $page = "{$this->folder}/plugin/tests/fixtures/page.php";
+            $query = http_build_query(['library' => "{$this->folder}/libaccel_ffi.so"]);
+            $before = $server->get($page, $query);
+            $this->assertStringContainsString('"engine":"native"', $before);
+            $preload->write("{$this->folder}/libaccel_ffi.so");
+            $this->assertSame($before, $server->get($page, $query));
+        } finally {
+            $server->stop();
+        }
+    }
+
+    public function test_a_file_that_cannot_be_written_is_named_and_nothing_is_left_of_it(): void {
+        $preload = $this->install();
+        unlink("{$this->folder}/preload/" . preload::SCRIPT);
+        mkdir("{$this->folder}/preload/" . preload::SCRIPT);
+        try {
+            $preload->write("{$this->folder}/libaccel_ffi.so");
+            $this->fail('a folder was overwritten');
+        } catch (\RuntimeException $error) {
+            $this->assertSame("{$this->folder}/preload/" . preload::SCRIPT, $error->getMessage());
+        }
+        $this->assertSame([], glob("{$this->folder}/preload/*.new"));
+    }
+
     public function test_a_path_that_a_header_cannot_hold_is_refused(): void {
-        foreach (["/a\"b/libaccel_ffi.so", "/a\nb/libaccel_ffi.so", '/a\\b/libaccel_ffi.so'] as $path) {
+        foreach (["/a\"b", "/a\nb", '/a\\b'] as $path) {
             try {
-                new preload($this->folder, $path);
+                new preload('/plugin', $path);
                 $this->fail($path);
             } catch (\InvalidArgumentException $error) {
                 $this->assertStringContainsString($path, $error->getMessage());
