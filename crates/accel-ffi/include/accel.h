@@ -66,9 +66,32 @@ typedef enum AccelAlgorithm {
 } AccelAlgorithm;
 
 /**
+ * How far a verification is.
+ */
+typedef enum AccelPoolState {
+  /**
+   * All units were taken.
+   */
+  ACCEL_POOL_STATE_DONE = 0,
+  /**
+   * The time was up before the next unit was ready.
+   */
+  ACCEL_POOL_STATE_WORKING = 1,
+  /**
+   * A unit is ready to be taken.
+   */
+  ACCEL_POOL_STATE_READY = 2,
+} AccelPoolState;
+
+/**
  * A digest of content that comes piece by piece.
  */
 typedef struct AccelHasher AccelHasher;
+
+/**
+ * A verification, opened by [`accel_pool_open`].
+ */
+typedef struct AccelPool AccelPool;
 
 /**
  * A grade category, and the bounds of its grade item. A byte that is not 0 means yes.
@@ -115,6 +138,45 @@ typedef struct AccelCategory {
    */
   uint8_t legacy_extra_credit;
 } AccelCategory;
+
+/**
+ * What a verification has come to, filled by [`accel_pool_advance`]. What begins with `unit` is 0 unless the state is
+ * `Ready`.
+ */
+typedef struct AccelPoolProgress {
+  /**
+   * A value of `AccelPoolState`.
+   */
+  int32_t state;
+  /**
+   * The number of the unit: 0 to 255 for a top folder, 256 for the root.
+   */
+  int32_t unit;
+  /**
+   * How many bytes were read since the handle was opened.
+   */
+  uint64_t bytes_read;
+  /**
+   * How many files of the unit were read to their end.
+   */
+  uint64_t unit_files;
+  /**
+   * How many bytes these files have.
+   */
+  uint64_t unit_bytes;
+  /**
+   * How many files were gone when they were to be read.
+   */
+  uint64_t unit_vanished;
+  /**
+   * How many bytes of objects [`accel_pool_take`] will write.
+   */
+  size_t unit_objects_length;
+  /**
+   * How many bytes of findings [`accel_pool_take`] will write.
+   */
+  size_t unit_findings_length;
+} AccelPoolProgress;
 
 /**
  * Return the version of the interface, which a caller compares with the one it was written for.
@@ -261,6 +323,62 @@ int32_t accel_hash_finish(struct AccelHasher *hasher, char *digest, size_t capac
  * `hasher` must be NULL, or come from `accel_hash_new` and not be freed.
  */
 void accel_hash_free(struct AccelHasher *hasher);
+
+/**
+ * Prepare to verify units of the pool at `root`, in the given order, on `threads` threads, and write the handle to
+ * `pool`. At most `bytes_per_second` bytes are read in a second, 0 means as many as there can be.
+ *
+ * # Safety
+ * `root` must be valid for reads of `root_length` bytes, `units` of `units_count` numbers, and `pool` for a write.
+ */
+int32_t accel_pool_open(const char *root,
+                        size_t root_length,
+                        const uint16_t *units,
+                        size_t units_count,
+                        uint32_t threads,
+                        uint64_t bytes_per_second,
+                        struct AccelPool **pool);
+
+/**
+ * Work until the next unit is ready, for `milliseconds` at most, and write to `progress` how far it is. A unit that is
+ * ready and was not taken is dropped.
+ *
+ * After a panic the handle can only be freed.
+ *
+ * # Safety
+ * `pool` must be a handle that was opened and not freed, used by no other thread meanwhile, and `progress` valid for a
+ * write.
+ */
+int32_t accel_pool_advance(struct AccelPool *pool, uint32_t milliseconds, struct AccelPoolProgress *progress);
+
+/**
+ * Write what was seen in the unit that is ready.
+ *
+ * `objects` gets 28 bytes for each object in its place, ordered by hash: the 20 bytes of the hash that its name
+ * promises, and its size as 8 bytes, the lowest first. `findings` gets three texts for each finding, each with a 0 byte
+ * at its end, ordered by path: one of `corrupt`, `misplaced`, `leftover`, `collision`, `foreign`, `unreadable`; the
+ * path relative to the root; and the hash that a corrupt object has, the place of a misplaced one, or why something
+ * cannot be read, else nothing.
+ *
+ * The unit can be taken as often as wanted, until the next [`accel_pool_advance`].
+ *
+ * # Safety
+ * `pool` must be a handle that was opened and not freed, used by no other thread meanwhile, and each buffer valid for
+ * writes of its capacity.
+ */
+int32_t accel_pool_take(struct AccelPool *pool,
+                        char *objects,
+                        size_t objects_capacity,
+                        char *findings,
+                        size_t findings_capacity);
+
+/**
+ * Free a handle. NULL is left alone.
+ *
+ * # Safety
+ * `pool` must be NULL, or a handle that was opened and not freed, which nothing uses any more.
+ */
+int32_t accel_pool_free(struct AccelPool *pool);
 
 /**
  * Write the text of the last error on this thread to `buffer`, as UTF-8 without a 0 byte at its end and cut at a

@@ -20,6 +20,7 @@ mod argument;
 pub mod faults;
 pub mod grade;
 pub mod hash;
+pub mod pool;
 pub mod status;
 
 use std::ffi::{CStr, c_char};
