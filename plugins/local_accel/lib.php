@@ -28,5 +28,8 @@
  * @return \core\check\check[]
  */
 function local_accel_status_checks(): array {
-    return [new \local_accel\check\native_library()];
+    return [
+        new \local_accel\check\native_library(),
+        new \local_accel\check\file_pool(),
+    ];
 }

@@ -51,5 +51,42 @@ if ($hassiteconfig) {
             new lang_string('librarypath_desc', 'local_accel'),
             '',
         ));
+        $settings->add(new admin_setting_heading(
+            'local_accel/pool',
+            new lang_string('pool', 'local_accel'),
+            new lang_string('pool_desc', 'local_accel'),
+        ));
+        $settings->add(new admin_setting_configtext(
+            'local_accel/poolthreads',
+            new lang_string('poolthreads', 'local_accel'),
+            new lang_string('poolthreads_desc', 'local_accel'),
+            2,
+            '/^([1-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-6])$/',
+        ));
+        $settings->add(new admin_setting_configtext(
+            'local_accel/poolrate',
+            new lang_string('poolrate', 'local_accel'),
+            new lang_string('poolrate_desc', 'local_accel'),
+            50,
+            '/^[0-9]{1,6}$/',
+        ));
+        $settings->add(new admin_setting_configduration(
+            'local_accel/poolduration',
+            new lang_string('poolduration', 'local_accel'),
+            new lang_string('poolduration_desc', 'local_accel'),
+            HOURSECS,
+        ));
+        $settings->add(new admin_setting_configduration(
+            'local_accel/poolinterval',
+            new lang_string('poolinterval', 'local_accel'),
+            new lang_string('poolinterval_desc', 'local_accel'),
+            WEEKSECS,
+        ));
+        $settings->add(new admin_setting_configduration(
+            'local_accel/poolgrace',
+            new lang_string('poolgrace', 'local_accel'),
+            new lang_string('poolgrace_desc', 'local_accel'),
+            DAYSECS,
+        ));
     }
 }

@@ -32,4 +32,15 @@ $tasks = [
         'month' => '*',
         'dayofweek' => '*',
     ],
+    [
+        'classname' => \local_accel\task\verify_pool::class,
+        'blocking' => 0,
+        'minute' => 'R',
+        'hour' => '3',
+        'day' => '*',
+        'month' => '*',
+        'dayofweek' => '*',
+        // It reads every file of the site, which storage that is billed or shared may not like: an admin's choice.
+        'disabled' => 1,
+    ],
 ];

@@ -36,6 +36,7 @@ Usage: php bench.php [--json] [--rounds=N]
 Exit codes: 0 measured, 1 wrong usage.';
 $string['bench_nolibrary'] = 'The native library is not loaded, so it is not measured: doctor.php says why.';
 $string['bench_rounds'] = '--rounds={$a} is no number from 1 to 9999.';
+$string['checkfile_pool'] = 'File pool';
 $string['checknative_library'] = 'Native library of Accelerators';
 $string['doctor_folder'] = 'The folder {$a} does not exist or cannot be written to. Make it, or give another to --write.';
 $string['doctor_help'] = 'Says whether the native library is used on the command line, or why not, and prepares PHP-FPM so that web pages can use it too.
@@ -96,7 +97,71 @@ $string['operation_file'] = 'file';
 $string['operation_stream'] = 'stream';
 $string['operation_string'] = 'string';
 $string['pluginname'] = 'Accelerators';
-$string['privacy:metadata'] = 'The Accelerators plugin stores no personal data.';
+$string['pool'] = 'File pool verification';
+$string['pool_actual'] = 'its content has the hash {$a}';
+$string['pool_badoption'] = 'The option {$a} cannot be used. See --help.';
+$string['pool_badreport'] = 'The report cannot be written to {$a}.';
+$string['pool_clean'] = 'All {$a->files} files ({$a->size}) were intact on {$a->time}';
+$string['pool_desc'] = 'The scheduled task "Verify the file pool" reads every file of the site, hashes it and compares it with the database. It is disabled until an administrator enables it. cli/verify_pool.php does the same at once.';
+$string['pool_elsewhere'] = 'The files of this site are kept by the class {$a}, and not in a folder that could be verified.';
+$string['pool_empty'] = 'The file pool {$a} is empty, but the database lists content. Is its disk mounted?';
+$string['pool_expected'] = 'Moodle looks for it in {$a}';
+$string['pool_found'] = '{$a->findings} problems were found in {$a->files} files ({$a->size}) on {$a->time}';
+$string['pool_help'] = 'Verifies the file pool: every object is read, hashed and compared with the database.
+
+Options:
+--folders=LIST   Verify only these top folders, such as 00-3f,da,root. Default: all, and the root.
+--threads=N      Read on N threads (1 to 256). Default: the setting of the plugin.
+--rate=MB        Read at most so many megabytes in a second. Default: no limit.
+--minutes=M      Stop after M minutes.
+--resume         Go on with the run that was not finished.
+--restart        Forget the run that was not finished, and begin a new one.
+--engine=NAME    native, php, or auto (native where it can be had). Default: auto.
+--json           Print the report as JSON.
+--report=FILE    Write the report to FILE as JSON, too.
+-h, --help       Print this help.
+
+A run that was stopped or killed has lost nothing but the folder it was at.
+
+Exit codes: 0 nothing found, 1 something found, 2 could not run, 3 stopped before the end.
+
+Example:
+$ sudo -u www-data php public/local/accel/cli/verify_pool.php --threads=4 --rate=100';
+$string['pool_intrash'] = 'there is a file of its name in the trash';
+$string['pool_listedsize'] = 'the database lists {$a} bytes';
+$string['pool_locked'] = 'The file pool is being verified by another process.';
+$string['pool_never'] = 'The file pool was never verified as a whole';
+$string['pool_never_details'] = 'Enable the scheduled task "Verify the file pool", or run cli/verify_pool.php.';
+$string['pool_nonative'] = 'The native engine cannot be used: {$a}';
+$string['pool_notdue'] = 'The next verification is due on {$a}.';
+$string['pool_nothingtoresume'] = 'There is no unfinished run. Leave out --resume.';
+$string['pool_old'] = 'The file pool was last verified on {$a->time}';
+$string['pool_problem_collision'] = 'put aside because two contents have one hash';
+$string['pool_problem_corrupt'] = 'corrupt';
+$string['pool_problem_foreign'] = 'not made by Moodle';
+$string['pool_problem_leftover'] = 'left over from an upload that was cut off';
+$string['pool_problem_misplaced'] = 'in the wrong folder';
+$string['pool_problem_missing'] = 'missing';
+$string['pool_problem_orphaned'] = 'not listed by the database';
+$string['pool_problem_unreadable'] = 'unreadable';
+$string['pool_problem_wrongsize'] = 'of another size than the database lists';
+$string['pool_progress'] = '{$a->percent} %, {$a->size}, {$a->rate}/s, {$a->left} left';
+$string['pool_report'] = 'cli/verify_pool.php --report=FILE writes all findings with their files.';
+$string['pool_state'] = '{$a->done} of {$a->units} folders verified: {$a->files} files, {$a->size}, {$a->findings} findings.';
+$string['pool_stopped'] = 'Stopped before the end. --resume goes on.';
+$string['pool_unavailable'] = 'The file pool cannot be read: {$a}';
+$string['pool_unfinished'] = 'The run of {$a->time} is not finished ({$a->done} of {$a->units} folders). Use --resume to go on, or --restart to begin again.';
+$string['poolduration'] = 'Longest time';
+$string['poolduration_desc'] = 'After this time the scheduled task stops; it goes on at its next run.';
+$string['poolgrace'] = 'Grace time';
+$string['poolgrace_desc'] = 'A file that the database does not list is only reported when it is older: an upload writes the file before the row.';
+$string['poolinterval'] = 'Interval';
+$string['poolinterval_desc'] = 'The scheduled task begins a new verification when the last one was finished so long ago. The status check warns after twice this time.';
+$string['poolrate'] = 'Speed limit';
+$string['poolrate_desc'] = 'How many megabytes the scheduled task reads in a second at most; 0 is no limit.';
+$string['poolthreads'] = 'Threads';
+$string['poolthreads_desc'] = 'On how many threads files are read and hashed. The PHP engine has one.';
+$string['privacy:metadata'] = 'The Accelerators plugin stores no personal data. Its record of a verification holds hashes of contents and names of files in the file pool, and no user.';
 $string['regrade'] = 'Bulk regrade';
 $string['regrade_desc'] = 'Regrade whole courses in bulk when Moodle queues a regrade, with the results of Moodle\'s own code. What cannot be done exactly is left to it.';
 $string['regradedone'] = '{$a->users} users, {$a->inserted} grades inserted, {$a->updated} changed, engine {$a->engine}';
@@ -112,3 +177,4 @@ $string['regradeleft_transaction'] = 'a transaction is open';
 $string['regradenothing'] = 'nothing to do';
 $string['taskpreemptregrades'] = 'Take over queued regrades';
 $string['taskregradecourse'] = 'Bulk regrade of a course';
+$string['taskverify_pool'] = 'Verify the file pool';

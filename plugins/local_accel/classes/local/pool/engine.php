@@ -1,0 +1,44 @@
+<?php
+// This file is part of Moodle - https://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <https://www.gnu.org/licenses/>.
+
+namespace local_accel\local\pool;
+
+/**
+ * Reads a pool and hashes what it holds.
+ *
+ * @package    local_accel
+ * @copyright  2026 The local_accel contributors
+ * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+interface engine {
+    /**
+     * Return the engine's name: native or php.
+     *
+     * @return string
+     */
+    public function name(): string;
+
+    /**
+     * Go through units of a pool, in their order, and yield a {@see contents} for each, with signs of life between them.
+     *
+     * @param string $root the pool's folder
+     * @param int[] $units
+     * @param effort $effort
+     * @return \Generator<int, contents|progress>
+     * @throws unavailable if the root cannot be listed, at the start or later
+     */
+    public function scan(string $root, array $units, effort $effort): \Generator;
+}
