@@ -146,6 +146,13 @@ class PackageRefused(ReleaseError):
     slug = "package-refused"
 
 
+class BuildFailed(ReleaseError):
+    """A library that a plugin bundles can't be built, or what came out is not fit to be shipped."""
+
+    exit_code = 17
+    slug = "build-failed"
+
+
 class PlanUnbound(ReleaseError):
     """A Terraform plan has no binding, or one that can't be read."""
 

@@ -22,6 +22,57 @@ GOOD = f"""{{
 """
 
 
+def _bundle(**binary: object) -> bytes:
+    return json.dumps({"crates": {"a": {"version": "1.0.0", "binaries": [binary]}}}, indent=1).encode()
+
+
+def test_a_library_that_is_built_has_a_target_in_place_of_a_digest() -> None:
+    listed = (
+        {"path": "native/a.so", "target": "x86_64-unknown-linux-gnu", "glibc": "2.28"},
+        {"path": "native/b.so", "target": "aarch64-unknown-linux-musl"},
+        {"path": "native/c.so", "version": "1.0.0", "sha256": SHA},
+    )
+    text = json.dumps({"crates": {"a": {"version": "1.0.0", "binaries": listed}}}, indent=1)
+    (crate,) = bundle_json.parse(text.encode(), "p/bundle.json").crates
+    assert [(one.path, one.target, one.glibc, one.token.line) for one in crate.natives] == [
+        ("native/a.so", "x86_64-unknown-linux-gnu", "2.28", 7),
+        ("native/b.so", "aarch64-unknown-linux-musl", None, 12),
+    ]
+    assert [one.path for one in crate.binaries] == ["native/c.so"]
+
+
+@pytest.mark.parametrize(
+    ("binary", "line", "said"),
+    [
+        ({"path": "a"}, 7, "either `version` and `sha256`, or `target`"),
+        ({"path": "a", "version": "1.0.0"}, 7, "either"),
+        ({"path": "a", "sha256": SHA}, 7, "either"),
+        ({"path": "a", "glibc": "2.28"}, 7, "either"),
+        ({"path": "a", "version": "1.0.0", "target": "x86_64-unknown-linux-gnu"}, 7, "either"),
+        ({"path": "a", "version": "1.0.0", "sha256": SHA, "target": "x86_64-unknown-linux-gnu"}, 7, "either"),
+        ({"path": "a", "version": "1.0.0", "sha256": SHA, "glibc": "2.28"}, 7, "either"),
+        ({"path": "../a", "target": "x86_64-unknown-linux-gnu"}, 7, "no"),
+        ({"path": "a", "target": "x86_64 unknown"}, 8, "is no target of Cargo"),
+        ({"path": "a", "target": "--config=x"}, 8, "is no target of Cargo"),
+        ({"path": "a", "target": "x86_64-unknown-linux-gnu", "glibc": "2"}, 9, "is no version of the GNU C library"),
+        ({"path": "a", "target": "x86_64-unknown-linux-musl", "glibc": "2.28"}, 9, "that x86_64-unknown-linux-musl"),
+    ],
+)
+def test_a_binary_is_either_recorded_or_built(binary: dict[str, object], line: int, said: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        bundle_json.parse(_bundle(**binary), "b.json")
+    assert said in caught.value.what
+    assert str(caught.value.where[0]).startswith(f"b.json:{line}:")
+
+
+def test_a_path_is_there_once() -> None:
+    one = {"path": "native/a.so", "target": "x86_64-unknown-linux-gnu"}
+    other = {"path": "native/a.so", "version": "1.0.0", "sha256": SHA}
+    text = json.dumps({"crates": {"a": {"version": "1.0.0", "binaries": [one, other]}}}, indent=1)
+    with pytest.raises(FormatError, match="there twice"):
+        bundle_json.parse(text.encode(), "b.json")
+
+
 def test_versions_are_found_at_their_bytes() -> None:
     bundle = bundle_json.parse(GOOD.encode(), "p/bundle.json")
     accel, other = bundle.crates

@@ -25,6 +25,7 @@ def _check(context: Context) -> Iterator[Finding]:
         for crate in bundle_json.parse(content, path).crates:
             yield from _crate(plugin, path, crate)
             yield from _binaries(plugin, path, crate)
+            yield from _natives(plugin, path, crate)
 
 
 def _crate(plugin: PluginFiles, path: str, crate: BundledCrate) -> Iterator[Finding]:
@@ -74,6 +75,19 @@ def _binaries(plugin: PluginFiles, path: str, crate: BundledCrate) -> Iterator[F
                 f"{binary.path} is not the file that was recorded: its SHA-256 is {digest(content)}",
                 binary.token,
                 "record the file that was built, together with the version it was built from",
+                path=path,
+            )
+
+
+def _natives(plugin: PluginFiles, path: str, crate: BundledCrate) -> Iterator[Finding]:
+    committed = plugin.context.tree.read_many([plugin.inside(native.path) for native in crate.natives])
+    for native in crate.natives:
+        if plugin.inside(native.path) in committed:
+            yield plugin.finding(
+                _ID,
+                f"{native.path} is in the repository, but it is to be built for each release",
+                native.token,
+                "git rm --cached it and add it to .gitignore, or record its version and sha256 in place of its target",
                 path=path,
             )
 

@@ -24,6 +24,7 @@ _COMMANDS = (
     "verify",
     "changelog",
     "tag",
+    "bundle",
     "package",
     "publish",
     "ci",

@@ -14,7 +14,7 @@ from release.model.component import Component
 from release.model.version import Version
 from release.planning.points import TagPattern, match_tags
 from release.publish.destination import Artifact
-from release.publish.packages import PACKAGERS
+from release.publish.packages import PACKAGERS, natives
 from release.publish.packages.packager import Source
 from release.repository.checkout import checkout
 from release.repository.git import Repository
@@ -22,7 +22,7 @@ from release.repository.tree import CommitTree
 from release.workspace.config import CONFIG, Config, load
 from release.workspace.discover import Workspace, discover
 
-__all__ = ["At", "Tagged", "opened", "package", "tagged_release"]
+__all__ = ["At", "Packaged", "Tagged", "opened", "package", "tagged_release"]
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,11 @@ class At:
         """A work tree of the commit."""
         return checkout(self.repository, self.commit, self.scratch / self.commit / "tree")
 
-    def source(self, component: Component, version: Version) -> Source:
-        """Return what ``component``'s package is made from."""
+    def source(self, component: Component, version: Version, *, partial: bool = False) -> Source:
+        """Return what ``component``'s package is made from; ``partial``: what has to be built may be missing."""
         return Source(
             component, version, self.workspace, self.tree, self.time, self.repository.root,
-            lambda: self.folder, self.environment,
+            lambda: self.folder, self.environment, partial,
         )  # fmt: skip
 
 
@@ -91,10 +91,26 @@ def opened(repository: Repository, environment: Mapping[str, str]) -> Iterator[C
         yield at
 
 
+@dataclass(frozen=True, slots=True)
+class Packaged:
+    """The files of a component's package, and the paths of libraries that it lacks, by their targets."""
+
+    files: tuple[Artifact, ...]
+    missing: Mapping[str, str]
+
+
 def package(
-    repository: Repository, name: str, *, revision: str = "HEAD", folder: Path, environment: Mapping[str, str]
-) -> tuple[Artifact, ...]:
+    repository: Repository,
+    name: str,
+    *,
+    revision: str = "HEAD",
+    folder: Path,
+    environment: Mapping[str, str],
+    partial: bool = False,
+) -> Packaged:
     """Write the package of the component ``name`` as it is at ``revision`` into ``folder`` and return it.
+
+    With ``partial`` a plugin is packaged though not all of its libraries are built.
 
     Raises:
         WorkspaceError: there is no such component at that commit.
@@ -118,7 +134,10 @@ def package(
             raise FormatError(
                 f"{name} has no version that can be read", where=[component.declared], fix="write MAJOR.MINOR.PATCH"
             )
-        return packager.package(there.source(component, component.version), folder)
+        source = there.source(component, component.version, partial=partial)
+        files = packager.package(source, folder)
+        missing = natives.shipped(source)[1] if component.kind == "plugin" else ()
+        return Packaged(files, {one.native.target: one.native.path for one in missing})
 
 
 def tagged_release(tag: str, at: At, time: int = 0) -> Tagged:

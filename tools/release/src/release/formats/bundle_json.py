@@ -1,8 +1,9 @@
-"""``bundle.json``: which binaries in a plugin were built from which version of which crate.
+"""``bundle.json``: which binaries in a plugin are built from which version of which crate.
 
-The file is JSON of the form ``{"crates": {"<crate>": {"version": "0.2.0", "binaries": [{"path": …, "version":
-…, "sha256": …}]}}}``; paths are POSIX and relative to the plugin's folder. It is checked strictly and edited
-in place.
+The file is JSON of the form ``{"crates": {"<crate>": {"version": "0.2.0", "binaries": […]}}}``. A binary is one that
+was built and recorded, ``{"path": …, "version": …, "sha256": …}``, or one that is built for each release, ``{"path":
+…, "target": "x86_64-unknown-linux-gnu", "glibc": "2.28"}``. Paths are POSIX and relative to the plugin's folder. The
+file is checked strictly and edited in place.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from release.errors import FormatError, Place
 from release.model.edit import Token
 from release.model.version import Version, parse_version
 
-__all__ = ["Binary", "Bundle", "BundledCrate", "parse"]
+__all__ = ["Binary", "Bundle", "BundledCrate", "Native", "parse"]
 
 _LEXEME = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_TARGET = re.compile(r"[a-z0-9_]+(?:-[a-z0-9_.]+){1,3}")
+_GLIBC = re.compile(r"2\.[0-9]{1,3}")
 _Path = tuple[str | int, ...]
 
 
@@ -36,6 +39,20 @@ class Binary:
 
 
 @dataclass(frozen=True, slots=True)
+class Native:
+    """A library that is built for each release and never committed; ``token`` is its path.
+
+    ``target`` is Cargo's name of the platform, ``glibc`` the oldest GNU C library that it has to run with (``None``:
+    any will do).
+    """
+
+    path: str
+    target: str
+    glibc: str | None
+    token: Token
+
+
+@dataclass(frozen=True, slots=True)
 class BundledCrate:
     """The crate version that the plugin names, with its token (without quotes), and the binaries of it."""
 
@@ -43,6 +60,7 @@ class BundledCrate:
     version: Version
     token: Token
     binaries: tuple[Binary, ...]
+    natives: tuple[Native, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +73,10 @@ class Bundle:
 
 class _Binary(msgspec.Struct, forbid_unknown_fields=True):
     path: str
-    version: str
-    sha256: str
+    version: str | None = None
+    sha256: str | None = None
+    target: str | None = None
+    glibc: str | None = None
 
 
 class _Crate(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,29 +104,55 @@ def parse(content: bytes, path: str) -> Bundle:
     except msgspec.DecodeError as error:
         raise _error(path, *_syntax_error(str(error), content)) from None
     tokens = _strings(text)
-    crates = tuple(
-        BundledCrate(
-            name,
-            _version(crate.version, path, tokens["crates", name, "version"]),
-            _inner(tokens["crates", name, "version"]),
-            tuple(
-                _binary(binary, path, tokens, ("crates", name, "binaries", index))
-                for index, binary in enumerate(crate.binaries)
-            ),
-        )
-        for name, crate in raw.crates.items()
-    )
+    crates = tuple(_crate(name, crate, path, tokens) for name, crate in raw.crates.items())
+    seen: set[str] = set()
+    tokens_of_paths = [(one.path, one.token) for crate in crates for one in crate.binaries]
+    tokens_of_paths += [(one.path, one.token) for crate in crates for one in crate.natives]
+    for name, token in tokens_of_paths:
+        if name in seen:
+            raise _error(path, f"{name!r} is there twice", token.line, token.column)
+        seen.add(name)
     return Bundle(path, crates)
 
 
-def _binary(raw: _Binary, path: str, tokens: dict[_Path, Token], at: _Path) -> Binary:
-    token, digest = tokens[*at, "path"], tokens[*at, "sha256"]
+def _crate(name: str, raw: _Crate, path: str, tokens: dict[_Path, Token]) -> BundledCrate:
+    token = tokens["crates", name, "version"]
+    found = [
+        _binary(binary, path, tokens, ("crates", name, "binaries", index)) for index, binary in enumerate(raw.binaries)
+    ]
+    return BundledCrate(
+        name,
+        _version(raw.version, path, token),
+        _inner(token),
+        tuple(one for one in found if isinstance(one, Binary)),
+        tuple(one for one in found if isinstance(one, Native)),
+    )
+
+
+def _binary(raw: _Binary, path: str, tokens: dict[_Path, Token], at: _Path) -> Binary | Native:
+    token = tokens[*at, "path"]
     parts = raw.path.split("/")
     if not raw.path or {"", ".", ".."} & set(parts) or "\\" in raw.path:
         raise _error(path, f"{raw.path!r} is not a relative POSIX path", token.line, token.column)
-    if not _SHA256.fullmatch(raw.sha256):
-        raise _error(path, f"{raw.sha256!r} is not a SHA-256 in lower case", digest.line, digest.column)
-    return Binary(raw.path, _version(raw.version, path, tokens[*at, "version"]), raw.sha256, token)
+    match raw:
+        case _Binary(version=str(version), sha256=str(sha256), target=None, glibc=None):
+            digest = tokens[*at, "sha256"]
+            if not _SHA256.fullmatch(sha256):
+                raise _error(path, f"{sha256!r} is not a SHA-256 in lower case", digest.line, digest.column)
+            return Binary(raw.path, _version(version, path, tokens[*at, "version"]), sha256, token)
+        case _Binary(version=None, sha256=None, target=str(target)):
+            place = tokens[*at, "target"]
+            if not _TARGET.fullmatch(target):
+                raise _error(path, f"{target!r} is no target of Cargo", place.line, place.column)
+            if raw.glibc is not None:
+                place = tokens[*at, "glibc"]
+                if not _GLIBC.fullmatch(raw.glibc) or "-gnu" not in target:
+                    what = f"{raw.glibc!r} is no version of the GNU C library that {target} could have"
+                    raise _error(path, what, place.line, place.column)
+            return Native(raw.path, target, raw.glibc, token)
+        case _:
+            what = f"{raw.path!r} needs either `version` and `sha256`, or `target` (and perhaps `glibc`)"
+            raise _error(path, what, token.line, token.column)
 
 
 def _version(text: str, path: str, token: Token) -> Version:
@@ -181,6 +227,6 @@ def _error(path: str, what: str, line: int = 1, column: int = 0) -> FormatError:
     return FormatError(
         f"{path} can't be read: {what}",
         where=[Place(path, line, column)],
-        fix='write {"crates": {"<crate>": {"version": "1.2.3", "binaries": '
-        '[{"path": "…", "version": "1.2.3", "sha256": "…"}]}}}',
+        fix='write {"crates": {"<crate>": {"version": "1.2.3", "binaries": [{"path": "…", "target": "…"}]}}}, '
+        'or "version" and "sha256" in place of "target"',
     )

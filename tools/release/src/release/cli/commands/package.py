@@ -22,27 +22,32 @@ __all__ = ["command"]
     default=Path("dist"),
     help="The folder to write to; usually dist.",
 )
+@click.option("--partial", is_flag=True, help="Package a plugin though not all of its libraries are built.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, component: str, revision: str, folder: Path, as_json: bool) -> None:
+def command(ctx: click.Context, component: str, revision: str, folder: Path, partial: bool, as_json: bool) -> None:
     """Make the package of COMPONENT as its installer wants it: the same commit gives the same bytes on any machine.
 
-    It is made from the commit alone; what is changed and not committed is not in it.
+    It is made from the commit alone; what is changed and not committed is not in it. Libraries that a plugin's
+    bundle.json has built (release bundle build) are taken from the work tree, if they belong to that commit.
     """
     from release.flow.package import package
 
     repository = open_repository(ctx)
-    made = package(repository, component, revision=revision, folder=folder, environment=os.environ)
+    made = package(repository, component, revision=revision, folder=folder, environment=os.environ, partial=partial)
     if as_json:
         print_json(
             {
                 "component": component,
                 "packages": [
                     {"name": one.name, "path": str(one.path), "sha256": one.sha256, "size": one.path.stat().st_size}
-                    for one in made
+                    for one in made.files
                 ],
+                "missing": made.missing,
             }
         )
         return
-    for one in made:
+    for one in made.files:
         click.echo(f"{one.sha256}  {one.path}")
+    for target, path in made.missing.items():
+        click.echo(f"not for {target}: {path} is not built", err=True)

@@ -41,8 +41,9 @@ class Source:
     """What a package is made from: a component as it is in one commit.
 
     ``time`` is the commit's (seconds since the epoch), ``checkout`` makes a work tree of the commit when it is first
-    called, ``root`` is the user's own work tree, of which only files are taken whose digest the commit records.
-    ``environment`` is what child processes get, without secrets.
+    called, ``root`` is the user's own work tree, of which only files are taken whose digest the commit records, or that
+    were built from the commit's sources. ``environment`` is what child processes get, without secrets. ``partial``:
+    what has to be built may be missing.
     """
 
     component: Component
@@ -53,6 +54,7 @@ class Source:
     root: Path
     checkout: Callable[[], Path]
     environment: Mapping[str, str]
+    partial: bool = False
 
     def below(self, folder: str) -> list[str]:
         """Return the paths of the regular files below ``folder``, relative to it."""

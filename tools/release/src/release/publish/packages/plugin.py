@@ -20,6 +20,7 @@ from release.formats.version_php_views import disagreements, is_plugin_name
 from release.model.edit import digest
 from release.publish.archives import Entry, stored_zip
 from release.publish.destination import Artifact
+from release.publish.packages import natives
 from release.publish.packages.packager import Source, refused, written
 
 __all__ = ["Plugin"]
@@ -130,6 +131,8 @@ def _shipped(source: Source) -> Iterator[tuple[str, bytes, bool]]:
             content = built.read_bytes()
             _refuse_other_bytes(source, binary, content)
             yield path, content, True
+    for path, content in natives.shipped(source)[0]:
+        yield path, content, False
 
 
 def _for_developers(path: str) -> bool:
