@@ -45,6 +45,7 @@ ci:
   setup:
     - {{name: Install libvips, kinds: [crate], run: sudo apt-get install --yes libvips-dev}}
     - {{name: Set up Node, kinds: [plugin], uses: actions/setup-node, inputs: {{node-version: 24}}}}
+    - {{name: Install Zig, kinds: [bundle], run: pipx install cargo-zigbuild}}
 terraform:
   version: 1.11.4
   store: s3://acme-plans/campus
@@ -89,6 +90,11 @@ FILES: dict[str, str] = {
         "$plugin->maturity", "$plugin->supported = [501, 503];\n$plugin->maturity"
     ),
     "plugins/local_campus/lang/en/local_campus.php": "<?php\n$string['pluginname'] = 'Campus';\n",
+    "plugins/local_campus/bundle.json": (
+        '{"crates": {"fast": {"version": "0.1.0", "binaries": [\n'
+        '{"path": "native/gnu/libfast.so", "target": "x86_64-unknown-linux-gnu", "glibc": "2.28"},\n'
+        '{"path": "native/musl/libfast.so", "target": "aarch64-unknown-linux-musl"}]}}}\n'
+    ),
     "plugins/block_clock/version.php": plugin("block_clock"),
     "plugins/block_clock/lang/en/block_clock.php": "<?php\n$string['pluginname'] = 'Clock';\n",
     "tools/campus/pyproject.toml": '[project]\nname = "campus-tools"\nversion = "0.1.0"\n',

@@ -340,6 +340,22 @@ class TestRelease:
         assert run.commands("release bump --pull-request")
         assert run.code == 0
 
+    def test_builds_the_libraries_of_a_plugin_before_it_is_packaged(self, acting: Acting) -> None:
+        cell = '[{"tag":"local_campus-v1.0.0","component":"local_campus","version":"1.0.0"}]'
+        tagged = {**self.TAGGED, "tags": '["local_campus-v1.0.0"]', "crate": "[]", "plugin": cell}
+        steps = (
+            "rustup target add aarch64-unknown-linux-musl x86_64-unknown-linux-gnu",
+            "release bundle build local_campus --at local_campus-v1.0.0",
+            "release package local_campus --at local_campus-v1.0.0 --out dist",
+            "release publish local_campus-v1.0.0 --to files",
+        )
+        run = self.released(acting, tagged)
+        assert [call.command for call in run.of("publish-plugin-files") if call.command in steps] == list(steps)
+        assert run.code == 0
+        failed = self.released(acting, tagged, fail="publish-plugin-files release bundle*")
+        assert failed.commands("release p") == []
+        assert failed.code != 0
+
     def test_publishes_nothing_without_a_tag(self, acting: Acting) -> None:
         run = self.released(acting, {"tags": "[]", "crate": "[]", "plugin": "[]"})
         assert set(run.results) == {"propose", "tag"}

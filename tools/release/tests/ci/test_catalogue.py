@@ -57,6 +57,37 @@ def test_every_job_has_a_name_a_limit_its_own_permissions_and_a_summary(workflow
             assert job.why.endswith(".")
 
 
+def _commands_of(workflows: tuple[Workflow, ...], job_id: str) -> list[str]:
+    (job,) = (job for _, job in _jobs(workflows) if job.id == job_id)
+    return [step.run for step in job.steps if step.run]
+
+
+@pytest.mark.parametrize("place", ["releases", "directory"])
+def test_libraries_of_plugins_are_built_at_the_tag_before_anything_is_packaged(
+    workflows: tuple[Workflow, ...], place: str
+) -> None:
+    commands = _commands_of(workflows, f"publish-plugin-{place}")
+    wanted = [
+        "rustup toolchain install",
+        "pipx install cargo-zigbuild",
+        "rustup target add aarch64-unknown-linux-musl x86_64-unknown-linux-gnu",
+        'release bundle build "$COMPONENT" --at "$TAG"',
+        'release package "$COMPONENT" --at "$TAG" --out dist',
+        'release publish "$TAG" --to "$DESTINATION"',
+    ]
+    if place == "directory":
+        wanted.remove('release package "$COMPONENT" --at "$TAG" --out dist')
+    assert [command for command in commands if command in wanted] == wanted
+
+
+def test_a_plugin_that_carries_a_library_is_tested_where_rust_is(workflows: tuple[Workflow, ...]) -> None:
+    for job in ("test-plugin", "test-moodle"):
+        commands = _commands_of(workflows, job)
+        assert "rustup toolchain install" in commands
+        assert not any("bundle build" in command or "cargo-zigbuild" in command for command in commands)
+    assert not any("rustup target" in command for command in _commands_of(workflows, "publish-crate-crates"))
+
+
 def test_every_checkout_keeps_no_credentials_and_every_runner_is_guarded_first(workflows: tuple[Workflow, ...]) -> None:
     for _, job in _jobs(workflows):
         used = [step.uses.uses if step.uses is not None else "" for step in job.steps]

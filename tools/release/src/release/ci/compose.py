@@ -10,7 +10,7 @@ from release.ci.catalogue import PARTS
 from release.ci.expression import Template, always, context
 from release.ci.part import Frame, Part
 from release.ci.site import Site
-from release.ci.steps import CHECKOUT, opening, release, summary
+from release.ci.steps import BUNDLE, CHECKOUT, opening, release, summary
 from release.ci.workflow import Job, Workflow
 from release.workspace.delivery import Egress
 from release.workspace.kinds import KINDS
@@ -69,9 +69,11 @@ def _check(site: Site) -> None:
     """Refuse what no part would notice, because it would do nothing."""
     for number, setup in enumerate(site.config.ci.setup):
         for place, kind in enumerate(setup.kinds):
-            if kind not in KINDS:
+            if kind not in (*KINDS, BUNDLE):
                 keys = ("ci", "setup", str(number), "kinds", str(place))
-                raise site.error(f"{kind!r} is no kind of component", f"name some of {', '.join(KINDS)}", *keys)
+                raise site.error(
+                    f"{kind!r} is no kind of component", f"name some of {', '.join(KINDS)}, {BUNDLE}", *keys
+                )
     for kind in site.config.ci.test:
         if kind not in KINDS:
             fix = f"name one of {', '.join(KINDS)}"

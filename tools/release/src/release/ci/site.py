@@ -11,7 +11,7 @@ from release.ci.moodle import branches
 from release.ci.oidc import claims
 from release.ci.pins import Pins
 from release.errors import ConfigError, Place, WorkspaceError
-from release.formats import image_yaml, version_php
+from release.formats import bundle_json, image_yaml, version_php
 from release.model.component import Component, Tree
 from release.publish.settings import image_address
 from release.rollout.config_rules import refuse
@@ -46,6 +46,8 @@ class Site:
     branches: Mapping[str, tuple[int, ...]]
     """The Moodle branches that each plugin is for."""
     images: Mapping[str, Image]
+    natives: Mapping[str, tuple[str, ...]]
+    """The targets that each plugin's libraries are built for, of plugins that have any."""
     sessions: frozenset[str] | None
     """The nox sessions of the repository; ``None`` when it has no noxfile."""
     pins: Pins
@@ -65,6 +67,7 @@ class Site:
             components,
             {one.name: _branches(tree, one) for one in plugins},
             {one.name: _image(tree, one, config) for one in components.values() if one.kind == "image"},
+            {one.name: targets for one in plugins if (targets := _targets(tree, one))},
             sessions(found[NOXFILE]) if NOXFILE in found else None,
             pins,
         )
@@ -178,6 +181,13 @@ def _image(tree: Tree, component: Component, config: Config) -> Image:
             fix=f"remove `repository` from {component.manifest}, or write {published} there",
         )
     return Image(component.name, component.path, published or own)
+
+
+def _targets(tree: Tree, plugin: Component) -> tuple[str, ...]:
+    path = f"{plugin.path}/bundle.json".lstrip("/")
+    content = tree.read_many([path]).get(path)
+    crates = bundle_json.parse(content, path).crates if content is not None else ()
+    return tuple(dict.fromkeys(native.target for crate in crates for native in crate.natives))
 
 
 def _branches(tree: Tree, plugin: Component) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from release.workspace.delivery import Egress
 
 __all__ = [
     "BOT",
+    "BUNDLE",
     "CHECKOUT",
     "GIT",
     "buildx",
@@ -21,6 +23,7 @@ __all__ = [
     "cluster",
     "helm",
     "login",
+    "natives",
     "none_failed",
     "nox",
     "on_main",
@@ -31,6 +34,9 @@ __all__ = [
     "terraform",
     "toolchain",
 ]
+
+BUNDLE = "bundle"
+"""What stands among the kinds of a step in ``ci.setup`` for building the libraries of plugins."""
 
 CHECKOUT = Grant("contents", "read", "check out the repository")
 
@@ -116,9 +122,14 @@ def none_failed(before: tuple[str, ...]) -> tuple[Expression, ...]:
 
 
 def toolchain(site: Site, *kinds: str, caches: bool = True, php: Expression | str = "8.3") -> tuple[Step, ...]:
-    """Return the steps that set up what building and testing components of ``kinds`` takes, where the site has them."""
+    """Return the steps that set up what building and testing components of ``kinds`` takes, where the site has them.
+
+    ``BUNDLE`` among them stands for the libraries of plugins.
+    """
     steps: list[Step] = []
-    if "crate" in kinds and site.has("crate"):
+    if BUNDLE in kinds and not site.natives:
+        kinds = tuple(kind for kind in kinds if kind != BUNDLE)
+    if {"crate", BUNDLE} & set(kinds) and site.has("crate"):
         steps.append(Step("Set up Rust as rust-toolchain.toml says", run="rustup toolchain install"))
         if caches:
             steps.append(Step("Restore cargo's cache", uses=site.pins.of("Swatinem/rust-cache")))
@@ -149,6 +160,21 @@ def _own(site: Site, number: int) -> Step:
     except PinError as error:
         raise PinError(error.what, where=[site.place(*keys, "uses")], fix=error.fix) from None
     return Step(setup.name, uses=pin, inputs=setup.inputs)
+
+
+def natives(site: Site) -> tuple[Step, ...]:
+    """Return the steps that build the libraries of the plugin ``matrix.component`` as they are at ``matrix.tag``."""
+    targets = sorted({target for found in site.natives.values() for target in found})
+    if not targets:
+        return ()
+    add = Step("Add the targets of bundle.json to Rust", run=f"rustup target add {shlex.join(targets)}")
+    build = release(
+        site,
+        "Build the libraries",
+        'bundle build "$COMPONENT" --at "$TAG"',
+        env={"COMPONENT": context("matrix.component"), "TAG": context("matrix.tag")},
+    )
+    return (add, build)
 
 
 def helm(site: Site) -> Step:

@@ -121,7 +121,11 @@ class Setup(Strict, frozen=True, kw_only=True):
     """A step of your own before components of some kinds are built or tested: a command, or a pinned action."""
 
     name: _Word
-    kinds: Annotated[tuple[_Name, ...], says("The kinds of components it is for."), msgspec.Meta(min_length=1)]
+    kinds: Annotated[
+        tuple[_Name, ...],
+        says("The kinds of components it is for; bundle: plugins' libraries."),
+        msgspec.Meta(min_length=1),
+    ]
     run: Annotated[str, says("The command.")] = ""
     uses: Annotated[str, says("The action, OWNER/NAME; its commit is in the pins.")] = ""
     inputs: Annotated[dict[str, str | int | bool], says("The action's inputs.")] = {}

@@ -9,7 +9,7 @@ from release.ci.catalogue.images import proven
 from release.ci.expression import Template, both, cancelled, context, equal, negated, unequal
 from release.ci.part import Frame, Part
 from release.ci.site import Site
-from release.ci.steps import BOT, none_failed, on_main, opening, registry_login, release, toolchain
+from release.ci.steps import BOT, BUNDLE, natives, none_failed, on_main, opening, registry_login, release, toolchain
 from release.ci.workflow import Concurrency, Job, Secret, Step, Trigger, Value
 from release.errors import ConfigError
 from release.publish.destination import Grant
@@ -116,7 +116,8 @@ def _publish(site: Site, kind: str, name: str, destination: Destination, before:
     steps: list[Step] = [
         # An image is made from the work tree: what was released, not what was pushed after it.
         *opening(site, history=True, blobs=True, ref=None if files else context("matrix.commit")),
-        *toolchain(site, kind, caches=False),
+        *toolchain(site, kind, *((BUNDLE,) if kind == "plugin" else ()), caches=False),
+        *(natives(site) if kind == "plugin" else ()),
     ]
     if files and site.config.publish.kinds[kind][0] == name:
         steps += _attested(site)

@@ -39,11 +39,16 @@ def _job(site: Site, kind: str, session: str) -> Job:
         why=f"Tests of each {_KINDS[kind]} that the change affects.",
         runner=site.config.ci.runner,
         minutes=site.config.ci.timeout,
-        steps=(*opening(site, history=True, caches=True), *toolchain(site, kind), check),
+        steps=(*opening(site, history=True, caches=True), *toolchain(site, kind, *_bundled(site, kind)), check),
         axes=("name", "components"),
         select=partial(_components, kind),
         again=f"COMPONENTS=NAME {site.nox(session)}",
     )
+
+
+def _bundled(site: Site, kind: str) -> tuple[str, ...]:
+    """Return the kinds of what components of ``kind`` carry: a plugin is tested with the library of this machine."""
+    return ("crate",) if kind == "plugin" and site.natives else ()
 
 
 def _components(kind: str, change: Change) -> Sequence[Cell]:
@@ -65,7 +70,7 @@ def _moodle(site: Site, session: str) -> Job:
         minutes=min(2 * site.config.ci.timeout, 360),
         steps=(
             *opening(site, caches=True),
-            *toolchain(site, "plugin", php=context("matrix.php")),
+            *toolchain(site, "plugin", *_bundled(site, "plugin"), php=context("matrix.php")),
             nox(site, "Run the session", session, **variables),
         ),
         axes=("name", "components", "branch", "php", "database", "image"),
