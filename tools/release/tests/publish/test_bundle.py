@@ -64,7 +64,7 @@ def made(path: Path, files: Mapping[str, str] | None = None) -> Scratch:
             **PLUGIN,
             ".gitignore": "target/\n/plugins/*/native/*/\n",
             f"{HELLO}/bundle.json": bundle(),
-            "Cargo.toml": workspace_toml("crates/*"),
+            "Cargo.toml": workspace_toml("crates/*", further="\n[profile.release]\ndebug = 1\n"),
             "Cargo.lock": "version = 4\n\n"
             '[[package]]\nname = "greet"\nversion = "0.2.0"\ndependencies = [\n "part",\n]\n\n'
             '[[package]]\nname = "part"\nversion = "0.1.0"\n',
