@@ -6,6 +6,7 @@ skips its session and says what to install; with CI=true it is an error instead.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -35,12 +36,16 @@ TOOLCHAINS = {
     "kubectl": "kubectl (https://kubernetes.io/docs/tasks/tools/)",
     "php": "PHP 8.1 or newer (Debian: php-cli php-mbstring php-xml)",
     "phpunit": "PHPUnit (Debian: phpunit)",
+    "valgrind": "Valgrind (Debian: valgrind)",
 }
 FOR_MOODLE = {
     "docker": "Docker, for the database",
     "composer": "Composer, for moodle-plugin-ci",
     "php": "PHP in a version that the Moodle branch runs on",
 }
+ZIG_LOCK = "build-support/natives.lock"
+ZIG_PYTHON = "CARGO_ZIGBUILD_PYTHON_PATH"
+CDYLIB = "accel-ffi"
 PANTS_PYTHONS = ("3.9", "3.8", "3.7")
 
 
@@ -112,15 +117,73 @@ def php(session: nox.Session) -> None:
     need(session, "php")
     need(session, "phpunit")
     folders = [Path(folder) for folder in components(session, "plugin")]
+    native = library(session)
     for file in sorted(file for folder in folders for file in folder.rglob("*.php")):
         session.run("php", "-l", str(file), silent=True)
     for config in [folder / "phpunit.xml.dist" for folder in folders]:
         if config.exists():
-            session.run("phpunit", "--configuration", str(config))
+            session.run("phpunit", "--configuration", str(config), env=native)
     if knows_moodle_style():
         session.run("phpcs", "--standard=moodle", *map(str, folders))
     else:
         session.warn("skipped: Moodle's coding style: `phpcs -i` knows no `moodle` (Composer: moodlehq/moodle-cs)")
+
+
+@nox.session(default=False)
+def sanitize(session: nox.Session) -> None:
+    """Run the tests of the ABI between PHP and Rust under valgrind; arguments after -- go to the tests."""
+    need(session, "cargo")
+    need(session, "valgrind")
+    runner = "valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite"
+    variable = f"CARGO_TARGET_{rust_host().upper().replace('-', '_')}_RUNNER"
+    session.run(
+        "cargo", "test", "--package", CDYLIB, "--lib", "--locked", "--", *session.posargs, env={variable: runner}
+    )
+
+
+@nox.session(name="moodle-tree", default=False)
+def moodle_tree(session: nox.Session) -> None:
+    """Compare the accelerators with Moodle's own code, in throwaway sites from MOODLE_DIR; arguments go to the fuzz."""
+    need(session, "php")
+    if not os.environ.get("MOODLE_DIR"):
+        lacking(session, "MOODLE_DIR isn't set: name the folder of a Moodle 5.1 or newer in it")
+    native = library(session)
+    session.run("php", "plugins/local_accel/tests/formula_fuzz.php", env=native)
+    for database in ("mariadb", "pgsql"):
+        site = (sys.executable, "build-support/moodle_site.py", "run", "--database", database, "--")
+        session.run(*site, "php", "public/local/accel/tests/fuzz/regrade.php", *session.posargs, env=native)
+
+
+@nox.session(name="bench-accel", default=False)
+def bench_accel(session: nox.Session) -> None:
+    """Measure the accelerators beside Moodle's own code; arguments after -- go to bench/accel/run.py.
+
+    What is measured inside a Moodle wants MOODLE_DIR, the folder of an unchanged one.
+    """
+    need(session, "php")
+    session.run(sys.executable, "bench/accel/run.py", *session.posargs, env=library(session))
+
+
+@nox.session(default=False)
+def natives(session: nox.Session) -> None:
+    """Build the libraries of plugins for all their platforms; arguments after -- go to `release bundle build`."""
+    need(session, "cargo")
+    folder = zig_folder(session)
+    session.run(
+        *(sys.executable, "-m", "release", "bundle", "build", *session.posargs),
+        env={"PATH": os.pathsep.join([os.environ["PATH"], str(folder)]), ZIG_PYTHON: f"{folder.parent}/bin/python"},
+    )
+
+
+@nox.session(default=False)
+def zig(session: nox.Session) -> None:
+    """Install what links libraries for every platform; later steps of a job on GitHub find it in their environment."""
+    folder = zig_folder(session)
+    for variable, line in (("GITHUB_PATH", str(folder)), ("GITHUB_ENV", f"{ZIG_PYTHON}={folder.parent}/bin/python")):
+        if variable in os.environ:
+            with Path(os.environ[variable]).open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+    session.log(f"cargo-zigbuild is in {folder}")
 
 
 @nox.session(default=False)
@@ -191,6 +254,54 @@ def lock(session: nox.Session) -> None:
         "--output-file=build-support/pants-offline.lock",
     ]
     session.run("uv", *COMPILE, COMPILE_AGAIN, *sources, *session.posargs)
+    sources = ["--universal", "--python-version=3.11", "build-support/natives.in"]
+    session.run("uv", *COMPILE, COMPILE_AGAIN, *sources, f"--output-file={ZIG_LOCK}", *session.posargs)
+
+
+def library(session: nox.Session) -> dict[str, str]:
+    """Build the library that PHP loads and return the variable that tells tests where it is; none without cargo."""
+    if not shutil.which("cargo") and os.environ.get("CI") != "true":
+        session.warn("without the native library: `cargo` isn't here")
+        return {}
+    need(session, "cargo")
+    command = [
+        "cargo",
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        CDYLIB,
+        "--message-format=json-render-diagnostics",
+    ]
+    session.log(" ".join(command))
+    done = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
+    messages = [json.loads(line) for line in done.stdout.splitlines()]
+    made = [name for one in messages for name in one.get("filenames", ()) if name.endswith(".so")]
+    if done.returncode or not made:
+        session.error(f"cargo made no library of {CDYLIB}")
+    return {"ACCEL_LIBRARY": made[-1]}
+
+
+def zig_folder(session: nox.Session) -> Path:
+    """Return a folder for PATH with cargo-zigbuild, beside the environment in which it finds Zig; made once."""
+    lock = ROOT / ZIG_LOCK
+    environment = CACHE / f"natives-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    folder = environment / "path"
+    if not folder.exists():
+        python = environment / "bin" / "python"
+        session.run("uv", "venv", "--quiet", "--clear", "--python", sys.executable, str(environment))
+        session.run("uv", "pip", "install", "--quiet", "--require-hashes", "--python", str(python), "-r", str(lock))
+        made = environment / "path.new"
+        made.mkdir()
+        (made / "cargo-zigbuild").symlink_to("../bin/cargo-zigbuild")
+        made.rename(folder)
+    return folder
+
+
+def rust_host() -> str:
+    """Return what Rust calls this machine."""
+    said = subprocess.run(["rustc", "-vV"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return next(line.removeprefix("host: ") for line in said.splitlines() if line.startswith("host: "))
 
 
 def python(session: nox.Session, module: str, *arguments: str) -> None:
