@@ -117,7 +117,7 @@ def php(session: nox.Session) -> None:
     need(session, "php")
     need(session, "phpunit")
     folders = [Path(folder) for folder in components(session, "plugin")]
-    native = library(session)
+    native = library(session, "--features", "faults")
     for file in sorted(file for folder in folders for file in folder.rglob("*.php")):
         session.run("php", "-l", str(file), silent=True)
     for config in [folder / "phpunit.xml.dist" for folder in folders]:
@@ -258,28 +258,21 @@ def lock(session: nox.Session) -> None:
     session.run("uv", *COMPILE, COMPILE_AGAIN, *sources, f"--output-file={ZIG_LOCK}", *session.posargs)
 
 
-def library(session: nox.Session) -> dict[str, str]:
-    """Build the library that PHP loads and return the variable that tells tests where it is; none without cargo."""
+def library(session: nox.Session, *options: str) -> dict[str, str]:
+    """Build the library that PHP loads and return the variable that tells PHP where it is; none without cargo."""
     if not shutil.which("cargo") and os.environ.get("CI") != "true":
         session.warn("without the native library: `cargo` isn't here")
         return {}
     need(session, "cargo")
-    command = [
-        "cargo",
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        CDYLIB,
-        "--message-format=json-render-diagnostics",
-    ]
+    command = ["cargo", "build", "--release", "--locked", "--package", CDYLIB, *options]
     session.log(" ".join(command))
-    done = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
-    messages = [json.loads(line) for line in done.stdout.splitlines()]
-    made = [name for one in messages for name in one.get("filenames", ()) if name.endswith(".so")]
-    if done.returncode or not made:
+    told = [*command, "--message-format=json-render-diagnostics"]
+    done = subprocess.run(told, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
+    files = [Path(name) for line in done.stdout.splitlines() for name in json.loads(line).get("filenames", ())]
+    made = next((file for file in files if file.name == f"lib{CDYLIB.replace('-', '_')}.so"), None)
+    if done.returncode or made is None:
         session.error(f"cargo made no library of {CDYLIB}")
-    return {"ACCEL_LIBRARY": made[-1]}
+    return {"ACCEL_LIBRARY": str(made)}
 
 
 def zig_folder(session: nox.Session) -> Path:
