@@ -107,7 +107,7 @@ $runs = (int) ($argv[1] ?? 9);
 $engines = ['php' => new php_engine()];
 if (getenv('ACCEL_LIBRARY')) {
     $header = file_get_contents(dirname(__DIR__, 2) . '/plugins/local_accel/native/accel.h');
-    $engines['rust'] = new native_engine(new native\grade(new native\handle(\FFI::cdef($header, getenv('ACCEL_LIBRARY')))));
+    $engines['native'] = new native_engine(new native\grade(new native\handle(\FFI::cdef($header, getenv('ACCEL_LIBRARY')))));
 }
 $batch = batch();
 $items = array_fill(0, ITEMS, new item(0.0, 100.0, 0.0, 1 / ITEMS, false));

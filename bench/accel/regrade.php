@@ -38,7 +38,7 @@ use local_accel\engines;
 use local_accel\fuzz\large_course;
 use local_accel\regrade\regrader;
 
-[$options] = cli_get_params(['users' => 2000, 'items' => 60, 'runs' => 3, 'cases' => 'core,php,rust', 'seed' => 1]);
+[$options] = cli_get_params(['users' => 2000, 'items' => 60, 'runs' => 3, 'cases' => 'core,php,native', 'seed' => 1]);
 
 /**
  * Returns the CPU seconds that the database server has used.
@@ -60,7 +60,7 @@ function database_cpu(): float {
 /**
  * Runs a regrade and returns what it took.
  *
- * @param string $case core, php or rust
+ * @param string $case core, php or native
  * @param int $course
  * @return array{wall: float, cpu: float, php: float, database: float, statements: int, megabytes: float}
  */

@@ -16,11 +16,16 @@
 
 namespace local_accel;
 
-use local_accel\local\grade\engine;
-use local_accel\local\grade\php_engine;
+use local_accel\local\grade;
+use local_accel\local\native;
+use local_accel\local\native\handle;
+use local_accel\local\native\loader;
+use local_accel\local\pool;
 
 /**
- * Chooses what computes.
+ * Chooses what computes: the native library where it can be had, else PHP. Both give the same results.
+ *
+ * Names are native, php, or auto for either.
  *
  * @package    local_accel
  * @copyright  2026 The local_accel contributors
@@ -28,13 +33,46 @@ use local_accel\local\grade\php_engine;
  */
 final class engines {
     /**
-     * Return the engine for grades: the native library's where it is loaded, else PHP's. Both give the same results.
+     * Return the engine for grades.
      *
-     * @param string $wanted auto, rust or php
-     * @return engine
-     * @throws \moodle_exception if rust is wanted and there is no library
+     * @param string $name
+     * @return grade\engine
+     * @throws \moodle_exception if native is wanted and cannot be had
      */
-    public static function grade(string $wanted = 'auto'): engine {
-        return new php_engine();
+    public static function grade(string $name = 'auto'): grade\engine {
+        $handle = self::handle($name);
+        return $handle ? new grade\native_engine(new native\grade($handle)) : new grade\php_engine();
+    }
+
+    /**
+     * Return the engine for the file pool.
+     *
+     * @param string $name
+     * @return pool\engine
+     * @throws \moodle_exception if native is wanted and cannot be had
+     */
+    public static function pool(string $name = 'auto'): pool\engine {
+        $handle = self::handle($name);
+        return $handle ? new pool\native_engine(new native\pool($handle)) : new pool\php_engine();
+    }
+
+    /**
+     * Return the native library, or null where PHP is to compute.
+     *
+     * @param string $name
+     * @return handle|null
+     * @throws \moodle_exception if native is wanted and cannot be had
+     */
+    private static function handle(string $name): ?handle {
+        if ($name === 'php') {
+            return null;
+        }
+        $loader = \core\di::get(loader::class);
+        $outcome = $loader->load();
+        if ($name === 'native' && !$outcome->handle) {
+            $report = new refusal_report($outcome, $loader->library);
+            throw new \moodle_exception('nonative', 'local_accel', '', $report->summary());
+        }
+        return $outcome->handle;
     }
 }

@@ -39,7 +39,7 @@ Options:
     --courses=IDS   the courses, by their ids
     --all           every course that needs it
     --force         also if a course does not need it
-    --engine=NAME   auto, rust or php (auto)
+    --engine=NAME   auto, native or php (auto)
     --json          print a line of JSON for each course
     -h, --help      print this
 
@@ -62,7 +62,7 @@ $wrong = match (true) {
     (bool) $unknown => 'unknown: ' . implode(' ', $unknown),
     (bool) $options['all'] === ($options['courses'] !== '') => 'give either --courses or --all',
     $options['courses'] !== '' && !preg_match('/^\d+(,\d+)*$/', $options['courses']) => '--courses takes ids, as 12,15',
-    !in_array($options['engine'], ['auto', 'rust', 'php'], true) => '--engine takes auto, rust or php',
+    !in_array($options['engine'], ['auto', 'native', 'php'], true) => '--engine takes auto, native or php',
     default => null,
 };
 if ($wrong !== null) {

@@ -26,7 +26,7 @@
 
 use local_accel\local\pool\effort;
 use local_accel\local\pool\layout;
-use local_accel\pool\engines;
+use local_accel\engines;
 use local_accel\pool\owners;
 use local_accel\pool\progress_line;
 use local_accel\pool\report;
@@ -84,7 +84,7 @@ if ($options['report'] !== '') {
 }
 
 try {
-    $verification = verification::of_site(engines::named($options['engine']));
+    $verification = verification::of_site(engines::pool($options['engine']));
     $journal = $verification->journal;
     $run = $journal->unfinished();
     if ($options['resume']) {

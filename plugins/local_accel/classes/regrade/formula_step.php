@@ -73,14 +73,19 @@ final class formula_step implements step {
         $own = (int) $this->item->id;
         $sheet->insert($own, str_repeat("\1", $sheet->count), 0.0, 100.0);
         $columns = array_map(static fn(int $input): array => $sheet->grades[$input], $this->inputs);
-        $results = $engine->evaluate($this->formula, $columns, $sheet->count);
+        $active = $this->filled($columns, $sheet->count) & ~$sheet->fixed[$own];
+        try {
+            $results = $engine->evaluate($this->formula, $columns, $sheet->count, $active);
+        } catch (formula_error $error) {
+            throw new left_to_core(reason::FORMULA, "{$this->item->get_name()}: {$error->getMessage()}");
+        }
         $itemmin = (float) $this->item->grademin;
         $itemmax = (float) $this->item->grademax;
         for ($place = 0; $place < $sheet->count; $place++) {
             if ($sheet->fixed[$own][$place] === "\1") {
                 continue;
             }
-            $new = $this->bounded($columns, $results, $place);
+            $new = $active[$place] === "\1" ? $this->bounded($results[$place]) : null;
             $old = $sheet->grades[$own][$place];
             $min = $sheet->minima[$own][$place];
             $max = $sheet->maxima[$own][$place];
@@ -93,26 +98,36 @@ final class formula_step implements step {
     }
 
     /**
-     * Return a user's grade within the item's bounds; none if all that goes in is empty.
+     * Tell for which users anything goes in. Moodle evaluates nothing where all is empty.
      *
      * @param list<list<float|null>> $columns
-     * @param list<float|null|false> $results
-     * @param int $place
-     * @return float|null
-     * @throws left_to_core if the formula fails, which Moodle's own code reports
+     * @param int $users
+     * @return string a byte per user: "\1" where a grade is there
      */
-    private function bounded(array $columns, array $results, int $place): ?float {
+    private function filled(array $columns, int $users): string {
+        $filled = str_repeat("\0", $users);
         foreach ($columns as $column) {
-            if ($column[$place] !== null) {
-                $result = $results[$place];
-                if ($result === false || ($result !== null && !is_finite($result))) {
-                    throw new left_to_core(reason::FORMULA, $this->item->get_name());
+            foreach ($column as $place => $grade) {
+                if ($grade !== null) {
+                    $filled[$place] = "\1";
                 }
-                $bounded = $this->item->bounded_grade($result);
-                return $bounded === null ? null : (float) $bounded;
             }
         }
-        return null;
+        return $filled;
+    }
+
+    /**
+     * Return a result within the item's bounds.
+     *
+     * @param float|false $result
+     * @return float
+     * @throws left_to_core if the formula failed, which Moodle's own code reports
+     */
+    private function bounded(float|false $result): float {
+        if ($result === false || !is_finite($result)) {
+            throw new left_to_core(reason::FORMULA, $this->item->get_name());
+        }
+        return (float) $this->item->bounded_grade($result);
     }
 
     #[\Override]

@@ -36,7 +36,7 @@ final readonly class outcome implements \JsonSerializable {
      * @param array $errors what Moodle's own code reported, by the id of a grade item
      */
     public function __construct(
-        /** @var string The engine: rust or php, or core for Moodle's own code; empty if there was nothing to do. */
+        /** @var string The engine: native or php, or core for Moodle's own code; empty if there was nothing to do. */
         public string $engine,
         /** @var int How many users have grades in the course. */
         public int $users = 0,

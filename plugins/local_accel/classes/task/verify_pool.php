@@ -19,7 +19,7 @@ namespace local_accel\task;
 use core\task\scheduled_task;
 use local_accel\local\pool\effort;
 use local_accel\local\pool\layout;
-use local_accel\pool\engines;
+use local_accel\engines;
 use local_accel\pool\run;
 use local_accel\pool\verification;
 
@@ -40,7 +40,7 @@ final class verify_pool extends scheduled_task {
     public function execute() {
         $clock = \core\di::get(\core\clock::class);
         $config = get_config('local_accel');
-        $verification = verification::of_site(engines::named('auto'));
+        $verification = verification::of_site(engines::pool('auto'));
         $journal = $verification->journal;
         $run = $journal->unfinished();
         if (!$run) {

@@ -43,7 +43,7 @@ use local_accel\fuzz\trial;
     ['h' => 'help'],
 );
 if ($unknown || $options['help']) {
-    cli_writeln('Usage: php regrade.php [--courses=200] [--seed=N] [--rounds=2] [--engine=php|rust] [--shrink=0] [--spec=FILE]');
+    cli_writeln('Usage: php regrade.php [--courses=200] [--seed=N] [--rounds=2] [--engine=php|native] [--shrink=0] [--spec=FILE]');
     cli_writeln('--spec runs one gradebook again, in the JSON that a difference is shown with.');
     exit($unknown ? 2 : 0);
 }

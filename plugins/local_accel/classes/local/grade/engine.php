@@ -25,7 +25,7 @@ namespace local_accel\local\grade;
  */
 interface engine {
     /**
-     * Return the engine's name: rust or php.
+     * Return the engine's name: native or php.
      *
      * @return string
      */

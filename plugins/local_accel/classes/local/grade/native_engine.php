@@ -42,7 +42,7 @@ final class native_engine implements engine {
 
     #[\Override]
     public function name(): string {
-        return 'rust';
+        return 'native';
     }
 
     #[\Override]
