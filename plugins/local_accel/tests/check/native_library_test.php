@@ -17,6 +17,11 @@
 namespace local_accel\check;
 
 use core\check\result;
+use local_accel\hasher;
+use local_accel\hook_callbacks;
+use local_accel\local\hash\algorithm;
+use local_accel\refusal_report;
+use local_accel\tests\built_library;
 use PHPUnit\Framework\Attributes\CoversClass;
 
 /**
@@ -27,6 +32,8 @@ use PHPUnit\Framework\Attributes\CoversClass;
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 #[CoversClass(native_library::class)]
+#[CoversClass(hook_callbacks::class)]
+#[CoversClass(refusal_report::class)]
 final class native_library_test extends \advanced_testcase {
     public function test_a_site_without_native_library_is_told_so_and_is_not_in_trouble(): void {
         $this->resetAfterTest();
@@ -43,12 +50,22 @@ final class native_library_test extends \advanced_testcase {
         $this->assertStringContainsString('/nonexistent/lib&lt;b&gt;.so', $result->get_details());
     }
 
-    public function test_a_library_that_is_there_is_found_but_not_said_to_be_used(): void {
+    public function test_a_library_without_checksum_is_a_warning_that_says_what_is_missing(): void {
         $this->resetAfterTest();
         set_config('librarypath', __FILE__, 'local_accel');
         $result = (new native_library())->get_result();
-        $this->assertSame(result::INFO, $result->get_status());
-        $this->assertStringContainsString('not used by this version', $result->get_summary());
+        $this->assertSame(result::WARNING, $result->get_status());
+        $this->assertStringContainsString('native_library_test.php.sha256', $result->get_details());
+    }
+
+    public function test_a_library_that_is_loaded_is_said_to_be_used_and_hashes_for_other_plugins(): void {
+        $this->resetAfterTest();
+        set_config('librarypath', built_library::install(make_request_directory()), 'local_accel');
+        $result = (new native_library())->get_result();
+        $this->assertSame(result::OK, $result->get_status(), $result->get_summary());
+        $this->assertStringContainsString('SHA256', $result->get_details());
+        $content = random_bytes(100000);
+        $this->assertSame(sha1($content), \core\di::get(hasher::class)->string(algorithm::SHA1, $content));
     }
 
     public function test_no_library_is_looked_for_when_the_php_engine_is_chosen(): void {

@@ -22,6 +22,9 @@ namespace local_accel\local\native;
  * This class and those beside it are all that touch FFI. They have no side effects and need no Moodle, so that they can
  * be preloaded: pages may use FFI only from preloaded code.
  *
+ * Keep the one that the loader gives for the whole process. PHP 8.2 remembers where the fields of a struct are by the
+ * address of its type: after an \FFI is freed, a field of the next one with the same declarations may be read elsewhere.
+ *
  * @package    local_accel
  * @copyright  2026 The local_accel contributors
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later

@@ -16,10 +16,11 @@
 
 namespace local_accel\local\grade;
 
-use local_accel\local\native;
 use PHPUnit\Framework\Attributes\CoversClass;
 use Random\Engine\Mt19937;
 use Random\Randomizer;
+use local_accel\local\native;
+use local_accel\tests\built_library;
 
 require_once(__DIR__ . '/engine_testcase.php');
 
@@ -33,6 +34,9 @@ require_once(__DIR__ . '/engine_testcase.php');
 #[CoversClass(native_engine::class)]
 #[CoversClass(native\grade::class)]
 final class native_engine_test extends engine_testcase {
+    /** @var native\handle|null The library, once it is loaded. */
+    private static ?native\handle $handle = null;
+
     #[\Override]
     protected function engine(): engine {
         return new native_engine($this->kernels());
@@ -44,12 +48,11 @@ final class native_engine_test extends engine_testcase {
      * @return native\grade
      */
     private function kernels(): native\grade {
-        $library = getenv('ACCEL_LIBRARY');
-        if (!$library) {
-            $this->markTestSkipped('needs the native library: ACCEL_LIBRARY names none');
-        }
-        $header = file_get_contents(dirname(__DIR__, 3) . '/native/accel.h');
-        return new native\grade(new native\handle(\FFI::cdef($header, $library)));
+        // One for all tests: see native\handle.
+        self::$handle ??= new native\handle(
+            \FFI::cdef(file_get_contents(dirname(__DIR__, 3) . '/native/accel.h'), built_library::path()),
+        );
+        return new native\grade(self::$handle);
     }
 
     public function test_columns_that_do_not_fit_are_an_error_that_names_them(): void {
