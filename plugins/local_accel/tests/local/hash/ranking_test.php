@@ -29,8 +29,8 @@ use PHPUnit\Framework\Attributes\CoversClass;
 #[CoversClass(ranking::class)]
 final class ranking_test extends \basic_testcase {
     public function test_engines_depend_on_the_processor_and_the_size(): void {
-        $new = new ranking(true);
-        $old = new ranking(false);
+        $new = new ranking(true, 80399);
+        $old = new ranking(false, 80399);
         $all = [engine_name::NATIVE, engine_name::OPENSSL, engine_name::PHP];
         $withoutlibrary = [engine_name::OPENSSL, engine_name::PHP];
         foreach ([operation::STRING, operation::FILE] as $operation) {
@@ -48,7 +48,7 @@ final class ranking_test extends \basic_testcase {
     }
 
     public function test_openssl_gets_neither_streams_nor_large_files(): void {
-        foreach ([new ranking(true), new ranking(false)] as $ranking) {
+        foreach ([new ranking(true, 80399), new ranking(false, 80399)] as $ranking) {
             foreach (algorithm::cases() as $algorithm) {
                 $expected = [engine_name::NATIVE, engine_name::PHP];
                 $this->assertContains(engine_name::OPENSSL, $ranking->order(operation::FILE, $algorithm, 4194303));
@@ -56,6 +56,29 @@ final class ranking_test extends \basic_testcase {
                 $this->assertSame($expected, $ranking->order(operation::FILE, $algorithm, PHP_INT_MAX));
                 $this->assertSame($expected, $ranking->order(operation::STREAM, $algorithm, 0));
                 $this->assertSame($expected, $ranking->order(operation::STREAM, $algorithm, PHP_INT_MAX));
+            }
+        }
+    }
+
+    public function test_php_since_8_4_has_a_fast_sha256_of_its_own(): void {
+        $php = [engine_name::PHP];
+        foreach ([new ranking(true, 80400), new ranking(false, 80400)] as $ranking) {
+            $this->assertSame($php, $ranking->order(operation::STREAM, algorithm::SHA256, 1048576));
+            $this->assertSame($php, $ranking->order(operation::FILE, algorithm::SHA256, 4194304));
+        }
+        $this->assertSame($php, (new ranking(true, 80400))->order(operation::STRING, algorithm::SHA256, 65536));
+        $this->assertSame(
+            [engine_name::OPENSSL, engine_name::PHP],
+            (new ranking(false, 80400))->order(operation::STRING, algorithm::SHA256, 65536),
+        );
+        foreach (operation::cases() as $operation) {
+            foreach ([0, 255, 256, 4095, 4096, 4194304] as $bytes) {
+                foreach ([true, false] as $instructions) {
+                    $this->assertSame(
+                        (new ranking($instructions, 80399))->order($operation, algorithm::SHA1, $bytes),
+                        (new ranking($instructions, 80400))->order($operation, algorithm::SHA1, $bytes),
+                    );
+                }
             }
         }
     }
