@@ -189,4 +189,12 @@ final class hash_test extends \basic_testcase {
         $this->assertSame(sha1('abc'), $hash->string(algorithm::SHA1, 'abc'));
         $this->assertSame(sha1(''), $stream->finish());
     }
+
+    public function test_sha_instructions_are_told_as_linux_tells_them(): void {
+        $facts = (string) @file_get_contents('/proc/cpuinfo');
+        if (php_uname('m') !== 'x86_64' || $facts === '') {
+            $this->markTestSkipped('this system does not tell of its processor in a way that the test knows');
+        }
+        $this->assertSame(preg_match('~^flags\b.* sha_ni\b~m', $facts) === 1, $this->hash()->has_instructions());
+    }
 }
