@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import hashlib
 import os
 import pwd
 import re
@@ -131,15 +132,10 @@ def prepare(site: Site, moodle: Path, port: int) -> None:
         shutil.copytree(moodle, copying, copy_function=link, ignore=shutil.ignore_patterns(".git", "config.php.bak"))
         (copying / "config.php").unlink(missing_ok=True)
         copying.rename(site.tree)
-    for plugin in sorted(ROOT.glob("plugins/*/version.php")):
-        kind, _, name = plugin.parent.name.partition("_")
-        if kind != "local":
-            raise SiteError(f"{plugin.parent} is no local plugin: where it belongs in the tree isn't known here")
-        target = site.tree / "public" / kind / name
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(plugin.parent, target)
     installed = site.root / "installed"
     write_configuration(site, port)
+    for plugin in sorted(ROOT.glob("plugins/*/version.php")):
+        put_plugin(site, plugin.parent, installed.exists())
     if not installed.exists():
         say(f"installing Moodle on {site.database}, which takes some minutes")
         configuration = site.tree / "config.php"
@@ -156,6 +152,24 @@ def prepare(site: Site, moodle: Path, port: int) -> None:
         write_configuration(site, port)
         installed.touch()
     php(site, "admin/cli/upgrade.php", "--non-interactive", "--allow-unstable")
+    php(site, "admin/cli/purge_caches.php")
+
+
+def put_plugin(site: Site, plugin: Path, installed: bool) -> None:
+    """Copy a plugin into the tree; one whose tables may have changed under the same version is uninstalled first."""
+    kind, _, name = plugin.name.partition("_")
+    if kind != "local":
+        raise SiteError(f"{plugin} is no local plugin: where it belongs in the tree isn't known here")
+    schema = hashlib.sha256()
+    for file in sorted([plugin / "version.php", *plugin.glob("db/*")]):
+        schema.update(file.read_bytes())
+    known = site.root / f"{plugin.name}.sha256"
+    target = site.tree / "public" / kind / name
+    if installed and target.exists() and (not known.exists() or known.read_text("utf-8") != schema.hexdigest()):
+        php(site, "admin/cli/uninstall_plugins.php", f"--plugins={plugin.name}", "--run")
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(plugin, target)
+    known.write_text(schema.hexdigest(), encoding="utf-8")
 
 
 def link(source: str, target: str) -> str:
