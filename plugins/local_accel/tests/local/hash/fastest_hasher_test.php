@@ -20,6 +20,7 @@ use local_accel\local\library;
 use local_accel\local\library_state;
 use local_accel\local\native\hash;
 use local_accel\local\native\loader;
+use local_accel\tests\arming_filter;
 use local_accel\tests\built_library;
 use local_accel\tests\temporary_folder;
 use PHPUnit\Framework\Attributes\CoversClass;
@@ -207,7 +208,7 @@ final class fastest_hasher_test extends \basic_testcase {
             $handle = built_library::handle("{$this->folder}/{$operation}");
             $native = new native_engine(new hash($handle));
             // On this processor the library would be the fastest for all of them.
-            $hasher = new fastest_hasher(new ranking(true), new php_engine(), new openssl_engine(), $native);
+            $hasher = new fastest_hasher(new ranking(true, 80200), new php_engine(), new openssl_engine(), $native);
             $path = "{$this->folder}/{$operation}/libaccel_ffi.so";
             $content = random_bytes(2097152);
             file_put_contents("{$this->folder}/content", $content);
@@ -222,5 +223,23 @@ final class fastest_hasher_test extends \basic_testcase {
             $this->assertSame(hash('sha256', $content), $digest);
             $this->assertSame(engine_name::PHP, $hasher->choose(operation::STREAM, algorithm::SHA256, 2097152));
         }
+    }
+
+    public function test_a_library_that_panics_in_the_middle_of_a_stream_leaves_the_whole_stream_to_php(): void {
+        $native = new native_engine(new hash(built_library::handle($this->folder)));
+        $hasher = new fastest_hasher(new ranking(true, 80200), new php_engine(), null, $native);
+        $content = random_bytes(1048576);
+        file_put_contents("{$this->folder}/content", 'header' . $content);
+        $stream = fopen("{$this->folder}/content", 'rb');
+        fseek($stream, 6);
+        stream_filter_register('local_accel.arm', arming_filter::class);
+        stream_filter_append($stream, 'local_accel.arm', STREAM_FILTER_READ, "{$this->folder}/libaccel_ffi.so");
+        try {
+            $digest = $hasher->stream(algorithm::SHA256, $stream);
+        } finally {
+            built_library::arm("{$this->folder}/libaccel_ffi.so", false);
+        }
+        $this->assertSame(hash('sha256', $content), $digest);
+        $this->assertSame(engine_name::PHP, $hasher->choose(operation::STREAM, algorithm::SHA256, 1048576));
     }
 }
