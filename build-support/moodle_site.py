@@ -20,6 +20,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -72,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.add_argument("--fresh", action="store_true", help="remove the site first")
     run.add_argument("command", nargs="+")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         moodle = moodle_folder()
         label = "-".join(filter(None, [moodle_version(moodle), options.database, options.name]))
