@@ -145,7 +145,7 @@ $string['pool_problem_missing'] = 'missing';
 $string['pool_problem_orphaned'] = 'not listed by the database';
 $string['pool_problem_unreadable'] = 'unreadable';
 $string['pool_problem_wrongsize'] = 'of another size than the database lists';
-$string['pool_progress'] = '{$a->percent} %, {$a->size}, {$a->rate}/s, {$a->left} left';
+$string['pool_progress'] = '{$a->percent} %, {$a->size}, {$a->rate}/s, time left: {$a->left}';
 $string['pool_report'] = 'cli/verify_pool.php --report=FILE writes all findings with their files.';
 $string['pool_state'] = '{$a->done} of {$a->units} folders verified: {$a->files} files, {$a->size}, {$a->findings} findings.';
 $string['pool_stopped'] = 'Stopped before the end. --resume goes on.';
