@@ -2,9 +2,9 @@
 
     python3 bench/accel/pool.py --library target/release/libaccel_ffi.so > pool.json
 
-The contenders take turns, so that a change of the machine's load meets all of them. Each run is a process of its own, and
-its CPU time is that of the process and its children, as the operating system counts it. Prints a JSON array of objects with
-name, runs, cpu and wall; cpu and wall are lists of seconds, one for each run. The machine and its load go to stderr.
+The contenders take turns, so that a change of the machine's load meets all of them. Each run is a process of its own,
+and its CPU time is that of the process and its children, as the operating system counts it. Prints a JSON array of
+objects with name, runs, cpu and wall; cpu and wall are lists of seconds, one for each run. The load goes to stderr.
 """
 
 from __future__ import annotations
