@@ -146,15 +146,24 @@ def sanitize(session: nox.Session) -> None:
 
 @nox.session(name="moodle-tree", default=False)
 def moodle_tree(session: nox.Session) -> None:
-    """Compare the accelerators with Moodle's own code, in throwaway sites from MOODLE_DIR; arguments go to the fuzz."""
+    """Compare the accelerators with Moodle's own code and try faults, in throwaway sites from MOODLE_DIR.
+
+    DATABASE chooses mariadb or pgsql; arguments after -- go to the fuzz of regrades.
+    """
     need(session, "php")
     if not os.environ.get("MOODLE_DIR"):
         lacking(session, "MOODLE_DIR isn't set: name the folder of a Moodle 5.1 or newer in it")
     native = library(session)
     session.run("php", "plugins/local_accel/tests/formula_fuzz.php", env=native)
-    for database in ("mariadb", "pgsql"):
-        site = (sys.executable, "build-support/moodle_site.py", "run", "--database", database, "--")
-        session.run(*site, "php", "public/local/accel/tests/fuzz/regrade.php", *session.posargs, env=native)
+    fuzz = "public/local/accel/tests/fuzz"
+    setting = ("--component=local_accel", "--name=librarypath", f"--set={native.get('ACCEL_LIBRARY', '')}")
+    engines = ("native", "php") if native else ("php",)
+    for database in os.environ.get("DATABASE", "mariadb pgsql").split():
+        site = (sys.executable, "build-support/moodle_site.py", "run", "--database", database, "--", "php")
+        session.run(*site, "admin/cli/cfg.php", *setting)
+        for engine in engines:
+            session.run(*site, f"{fuzz}/regrade.php", f"--engine={engine}", *session.posargs)
+        session.run(*site, f"{fuzz}/faults.php")
 
 
 @nox.session(name="bench-accel", default=False)
@@ -262,7 +271,7 @@ def lock(session: nox.Session) -> None:
 
 
 def library(session: nox.Session, *options: str) -> dict[str, str]:
-    """Build the library that PHP loads and return the variable that tells PHP where it is; none without cargo."""
+    """Build the library that PHP loads, with its checksum; return the variable that says where; none without cargo."""
     if not shutil.which("cargo") and os.environ.get("CI") != "true":
         session.warn("without the native library: `cargo` isn't here")
         return {}
@@ -275,6 +284,8 @@ def library(session: nox.Session, *options: str) -> dict[str, str]:
     made = next((file for file in files if file.name == f"lib{CDYLIB.replace('-', '_')}.so"), None)
     if done.returncode or made is None:
         session.error(f"cargo made no library of {CDYLIB}")
+    digest = hashlib.sha256(made.read_bytes()).hexdigest()
+    made.with_name(f"{made.name}.sha256").write_text(f"{digest}  {made.name}\n", encoding="utf-8")
     return {"ACCEL_LIBRARY": str(made)}
 
 

@@ -38,7 +38,7 @@ use local_accel\engines;
 use local_accel\fuzz\large_course;
 use local_accel\regrade\regrader;
 
-[$options] = cli_get_params(['users' => 2000, 'items' => 60, 'runs' => 3, 'cases' => 'core,php,native', 'seed' => 1]);
+[$options] = cli_get_params(['users' => 2000, 'items' => 60, 'runs' => 3, 'cases' => 'core,php,native', 'seed' => 1, 'library' => '']);
 
 /**
  * Returns the CPU seconds that the database server has used.
@@ -97,6 +97,9 @@ function measure(string $case, int $course): array {
     ];
 }
 
+if ($options['library'] !== '') {
+    set_config('librarypath', $options['library'], 'local_accel');
+}
 \core\session\manager::set_user(get_admin());
 $course = large_course::build((int) $options['users'], (int) $options['items'], (int) $options['seed']);
 $figures = [];

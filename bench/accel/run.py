@@ -3,7 +3,7 @@
     ./dev nox -s bench-accel -- --runs 3 --write
 
 Regrades are measured inside a Moodle: MOODLE_DIR names the folder of an unchanged one. Without it they are left out.
-The parts run one after another, the contenders of a part in turn. The first contender of a row is what there was before;
+The parts run one after another, the contenders of a part in turn. The first contender of a row is what was there before;
 gains are ratios of medians against it. JSON of all that was measured goes to standard output.
 """
 
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         figures += pool(library, options.runs)
     if "regrade" in parts and os.environ.get("MOODLE_DIR"):
         for database in DATABASES:
-            figures += regrade(database, options.users, options.runs)
+            figures += regrade(database, library, options.users, options.runs)
     elif "regrade" in parts:
         print("bench-accel: regrades are left out: MOODLE_DIR isn't set", file=sys.stderr)
     conditions = (
@@ -79,9 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
-def regrade(database: str, users: int, runs: int) -> Iterator[Figure]:
+def regrade(database: str, library: str, users: int, runs: int) -> Iterator[Figure]:
     """Time whole regrades on a throwaway site."""
-    script = [str(HERE / "regrade.php"), f"--users={users}", f"--runs={runs}"]
+    script = [str(HERE / "regrade.php"), f"--users={users}", f"--runs={runs}", f"--library={library}"]
     measured = run([str(SITE), "run", "--database", database, "--", "php", *script])
     names = {"core": "Moodle", "php": "bulk, PHP", "native": "bulk, native"}
     for key, entries in measured["figures"].items():
