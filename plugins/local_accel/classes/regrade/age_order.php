@@ -26,35 +26,41 @@ use local_accel\local\grade\totals;
 /**
  * Aggregates where it matters which of two equal grades comes first: here the older row does.
  *
- * Moodle leaves this to the database, which it asks for rows in the order of users only. Users whose rows have the same order
- * are aggregated together.
+ * Moodle leaves this to the database, which it asks for rows in the order of users only. Users in a row whose rows have the same
+ * order are aggregated together, so that each user meets the bounds that the one before has left.
  *
  * @package    local_accel
  * @copyright  2026 The local_accel contributors
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 final readonly class age_order {
-    /** @var array<string, list<int>> Places of users by the order of their items, as numbers of columns joined by commas. */
-    private array $groups;
+    /** @var list<array{list<int>, list<int>}> Numbers of columns, oldest row first, and the places of users in a row. */
+    private array $runs;
 
     /**
-     * Group the users of a sheet.
+     * Find the users of a sheet whose rows have the same order.
      *
      * @param sheet $sheet
      * @param list<int> $children the ids of the items that are aggregated
      */
     public function __construct(sheet $sheet, array $children) {
-        $groups = [];
+        $runs = [];
+        $before = null;
         for ($place = 0; $place < $sheet->count; $place++) {
             $ages = array_map(static fn(int $child): int => $sheet->age($child, $place), $children);
             asort($ages);
-            $groups[implode(',', array_keys($ages))][] = $place;
+            $order = array_keys($ages);
+            if ($order !== $before) {
+                $runs[] = [$order, []];
+                $before = $order;
+            }
+            $runs[array_key_last($runs)][1][] = $place;
         }
-        $this->groups = $groups;
+        $this->runs = $runs;
     }
 
     /**
-     * Have the engine aggregate, group by group.
+     * Have the engine aggregate, run by run.
      *
      * @param engine $engine
      * @param category $category
@@ -67,14 +73,14 @@ final readonly class age_order {
         $grades = $minima = $maxima = array_fill(0, $batch->users, null);
         $statuses = array_fill(0, count($items), str_repeat("\0", $batch->users));
         $weights = array_fill(0, count($items), $grades);
-        foreach ($this->groups as $order => $places) {
-            $order = array_map('intval', explode(',', (string) $order));
+        foreach ($this->runs as [$order, $places]) {
             $part = $engine->aggregate(
                 $category,
                 array_map(static fn(int $at): item => $items[$at], $order),
                 $this->part($batch, $order, $places),
                 $carry,
             );
+            $carry = $part->carry;
             foreach ($places as $within => $place) {
                 $grades[$place] = $part->grades[$within];
                 $minima[$place] = $part->minima[$within];

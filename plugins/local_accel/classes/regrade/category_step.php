@@ -135,27 +135,26 @@ final class category_step implements step {
             $maxima[] = $fromrow ? $sheet->maxima[$child] : array_fill(0, $sheet->count, $item->max);
         }
         $batch = new batch($sheet->count, $grades, $flags, $minima, $maxima, $active);
-        if ($this->heeds_order()) {
-            return (new age_order($sheet, $this->children))->aggregate($engine, $this->category, $this->kernelitems, $batch, $this->carry);
-        }
-        $totals = $engine->aggregate($this->category, $this->kernelitems, $batch, $this->carry);
+        $totals = $this->heeds_order()
+            ? (new age_order($sheet, $this->children))->aggregate($engine, $this->category, $this->kernelitems, $batch, $this->carry)
+            : $engine->aggregate($this->category, $this->kernelitems, $batch, $this->carry);
         $this->carry = $totals->carry;
         return $totals;
     }
 
     /**
-     * Tell whether it matters which of two equal grades comes first. The carry doesn't, where it does: extra credit, which alone
-     * heeds it, forbids limits in natural aggregation.
+     * Tell whether it matters which of two equal grades comes first: the one that is dropped, that is the median, or to which
+     * natural aggregation gives what extra credit may still add.
      *
      * @return bool
      */
     private function heeds_order(): bool {
         $limited = $this->category->limits && ($this->category->droplow || $this->category->keephigh);
-        return $limited || in_array(
-            $this->category->method,
-            [GRADE_AGGREGATE_MEDIAN, GRADE_AGGREGATE_MIN, GRADE_AGGREGATE_MAX],
-            true,
-        );
+        return $limited || match ($this->category->method) {
+            GRADE_AGGREGATE_MEDIAN, GRADE_AGGREGATE_MIN, GRADE_AGGREGATE_MAX => true,
+            GRADE_AGGREGATE_SUM => max(array_column($this->kernelitems, 'coefficient')) > 0,
+            default => false,
+        };
     }
 
     /**
