@@ -3,7 +3,11 @@
 //! One SHA-1 is a chain of additions that a processor without SHA instructions cannot speed up. Files do not depend
 //! on each other, so sixteen of them go through the same instructions side by side. FIPS 180-4, section 6.1.2.
 
-#![expect(clippy::inline_always, reason = "what is not inlined is not compiled for the processor's vector registers")]
+#![expect(
+    clippy::inline_always,
+    clippy::needless_range_loop,
+    reason = "what is not inlined, iterators included, is not compiled for the processor's vector registers"
+)]
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -86,69 +90,89 @@ impl WithSimd for SideBySide<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        for block in 0..self.inputs[0].len() {
-            compress_block(self.words, &self.inputs.map(|input| &input[block]));
+        let mut at = 0;
+        while at < self.inputs[0].len() {
+            compress_block(self.words, self.inputs, at);
+            at += 1;
         }
     }
 }
 
-/// One block of each stream. The loops over lanes become single instructions, the loops over rounds must stay loops:
-/// written out, the compiler no longer sees the lanes.
+/// Take block `at` of each stream into the states.
+///
+/// Loops over lanes become single instructions. For that they must be plain loops, all in one function: a closure or an
+/// array's `map` that the compiler does not inline is compiled without the vector registers. The loops over rounds must
+/// stay loops, too: written out, the compiler no longer sees the lanes.
 #[inline(always)]
-fn compress_block(words: &mut [Word; 5], blocks: &[&[u8; BLOCK]; LANES]) {
+fn compress_block(words: &mut [Word; 5], inputs: &[&[[u8; BLOCK]]; LANES], at: usize) {
     let mut schedule = [[0; LANES]; 16];
-    for (index, word) in schedule.iter_mut().enumerate() {
-        let at = 4 * index;
-        *word = blocks.map(|block| u32::from_le_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]]));
-        *word = word.map(u32::swap_bytes);
-    }
-    let mut rounds = Rounds { schedule, words: *words };
-    for round in 0..20 {
-        rounds.go(round, 0x5A82_7999, |b, c, d| d ^ (b & (c ^ d)));
-    }
-    for round in 20..40 {
-        rounds.go(round, 0x6ED9_EBA1, |b, c, d| b ^ c ^ d);
-    }
-    for round in 40..60 {
-        rounds.go(round, 0x8F1B_BCDC, |b, c, d| (b & c) | (d & (b | c)));
-    }
-    for round in 60..80 {
-        rounds.go(round, 0xCA62_C1D6, |b, c, d| b ^ c ^ d);
-    }
-    for (word, worked) in words.iter_mut().zip(rounds.words) {
-        *word = each(|lane| word[lane].wrapping_add(worked[lane]));
-    }
-}
-
-struct Rounds {
-    schedule: [Word; 16],
-    words: [Word; 5],
-}
-
-impl Rounds {
-    #[inline(always)]
-    fn go(&mut self, round: usize, constant: u32, mix: impl Fn(u32, u32, u32) -> u32) {
-        let schedule = &mut self.schedule;
-        if round >= 16 {
-            let [old, two, eight, thirteen] = [round, round + 2, round + 8, round + 13].map(|at| schedule[at & 15]);
-            schedule[round & 15] = each(|lane| (thirteen[lane] ^ eight[lane] ^ two[lane] ^ old[lane]).rotate_left(1));
+    for index in 0..16 {
+        for lane in 0..LANES {
+            let (block, byte) = (&inputs[lane][at], 4 * index);
+            schedule[index][lane] =
+                u32::from_le_bytes([block[byte], block[byte + 1], block[byte + 2], block[byte + 3]]);
         }
-        let input = schedule[round & 15];
-        let words = self.words;
-        let next = each(|lane| {
-            words[0][lane]
-                .rotate_left(5)
-                .wrapping_add(mix(words[1][lane], words[2][lane], words[3][lane]))
-                .wrapping_add(words[4][lane].wrapping_add(constant))
-                .wrapping_add(input[lane])
-        });
-        self.words = [next, words[0], words[1].map(|word| word.rotate_left(30)), words[2], words[3]];
+        for lane in 0..LANES {
+            schedule[index][lane] = schedule[index][lane].swap_bytes();
+        }
+    }
+    let mut state = *words;
+    for number in 0..20 {
+        round::<CHOOSE>(&mut schedule, &mut state, number, 0x5A82_7999);
+    }
+    for number in 20..40 {
+        round::<PARITY>(&mut schedule, &mut state, number, 0x6ED9_EBA1);
+    }
+    for number in 40..60 {
+        round::<MAJORITY>(&mut schedule, &mut state, number, 0x8F1B_BCDC);
+    }
+    for number in 60..80 {
+        round::<PARITY>(&mut schedule, &mut state, number, 0xCA62_C1D6);
+    }
+    for index in 0..5 {
+        for lane in 0..LANES {
+            words[index][lane] = words[index][lane].wrapping_add(state[index][lane]);
+        }
     }
 }
+
+/// Which bits of the second word a round takes from the third and the fourth.
+const CHOOSE: u8 = 0;
+const PARITY: u8 = 1;
+const MAJORITY: u8 = 2;
 
 #[inline(always)]
-fn each(word: impl FnMut(usize) -> u32) -> Word {
-    std::array::from_fn(word)
+fn round<const MIX: u8>(schedule: &mut [Word; 16], state: &mut [Word; 5], number: usize, constant: u32) {
+    if number >= 16 {
+        for lane in 0..LANES {
+            let mixed = schedule[(number + 13) & 15][lane]
+                ^ schedule[(number + 8) & 15][lane]
+                ^ schedule[(number + 2) & 15][lane]
+                ^ schedule[number & 15][lane];
+            schedule[number & 15][lane] = mixed.rotate_left(1);
+        }
+    }
+    let mut next = [0; LANES];
+    for lane in 0..LANES {
+        let (second, third, fourth) = (state[1][lane], state[2][lane], state[3][lane]);
+        let mixed = match MIX {
+            CHOOSE => fourth ^ (second & (third ^ fourth)),
+            PARITY => second ^ third ^ fourth,
+            _ => (second & third) | (fourth & (second | third)),
+        };
+        next[lane] = state[0][lane]
+            .rotate_left(5)
+            .wrapping_add(mixed)
+            .wrapping_add(state[4][lane].wrapping_add(constant))
+            .wrapping_add(schedule[number & 15][lane]);
+    }
+    state[4] = state[3];
+    state[3] = state[2];
+    for lane in 0..LANES {
+        state[2][lane] = state[1][lane].rotate_left(30);
+    }
+    state[1] = state[0];
+    state[0] = next;
 }
 
 #[cfg(test)]

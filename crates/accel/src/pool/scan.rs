@@ -1,6 +1,6 @@
 //! The order of work of a scan: which unit, which folder, which thread.
 
-use std::collections::VecDeque;
+use std::collections::{BinaryHeap, VecDeque};
 use std::num::NonZeroU64;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -12,9 +12,13 @@ use std::time::{Duration, Instant};
 use super::walk::Worker;
 use super::{Effort, PoolError, Report, Unit, list};
 
-/// How many objects may be held for units that are not handed out. Units are begun ahead of their turn so that no
-/// thread is idle while another reads the last large file of a unit, but what was seen in them takes memory.
+/// How many objects may be held for units that are not handed out: what was seen takes memory.
 const OBJECTS_AHEAD: usize = 500_000;
+
+/// How many files, and bytes of files, are listed before the largest of them is read. Large files are begun early, so
+/// that in the end no thread is left alone with one; but the first unit is not ready before they are read.
+const FILES_AHEAD: usize = 50_000;
+const BYTES_AHEAD: u64 = 2 << 30;
 
 /// How long a thread sleeps before it looks again whether it is to stop.
 const NAP: Duration = Duration::from_millis(20);
@@ -50,6 +54,10 @@ struct State {
     waiting: VecDeque<Unit>,
     /// Folders of begun units that no thread has begun with, each with the number of its unit's turn.
     folders: VecDeque<(u64, PathBuf)>,
+    /// Files that no thread has begun with, the largest first.
+    files: BinaryHeap<Pending>,
+    /// How many bytes these files have.
+    listed: u64,
     /// Begun units in order; the first of them has the number `turn`.
     begun: VecDeque<Begun>,
     turn: u64,
@@ -81,6 +89,8 @@ impl Scan {
             state: Mutex::new(State {
                 waiting: units.into_iter().collect(),
                 folders: VecDeque::new(),
+                files: BinaryHeap::new(),
+                listed: 0,
                 begun: VecDeque::new(),
                 turn: 0,
                 held: 0,
@@ -161,12 +171,16 @@ impl Scan {
         loop {
             while worker.has_room() && !stop.load(Ordering::Relaxed) {
                 match self.claim() {
+                    Claim::File(file) => {
+                        worker.open(file);
+                        self.settle_done(worker);
+                    }
                     Claim::Folder(turn, folder) => {
-                        let (report, files) = worker.list_folder(turn, &folder);
+                        let (report, files) = worker.list_folder(&folder);
                         self.settle(turn, report, Vec::new(), files);
                     }
                     Claim::Unit(turn, unit) => {
-                        let (report, folders, files) = worker.list_unit(turn, unit);
+                        let (report, folders, files) = worker.list_unit(unit);
                         self.settle(turn, report, folders, files);
                     }
                     Claim::Later if worker.is_idle() => thread::sleep(Duration::from_millis(1)),
@@ -183,9 +197,13 @@ impl Scan {
                 pace.spend(count);
             }
             worker.hash();
-            for (turn, report) in worker.take_done() {
-                self.settle(turn, report, Vec::new(), 0);
-            }
+            self.settle_done(worker);
+        }
+    }
+
+    fn settle_done(&self, worker: &mut Worker) {
+        for (turn, report) in worker.take_done() {
+            self.settle(turn, report, Vec::new(), Vec::new());
         }
     }
 
@@ -203,14 +221,20 @@ impl Scan {
 
     fn claim(&self) -> Claim {
         let mut state = self.lock();
-        if let Some((turn, folder)) = state.folders.pop_front() {
-            return Claim::Folder(turn, folder);
+        if state.files.len() < FILES_AHEAD && state.listed < BYTES_AHEAD {
+            if let Some((turn, folder)) = state.folders.pop_front() {
+                return Claim::Folder(turn, folder);
+            }
+            if state.held < OBJECTS_AHEAD
+                && let Some(unit) = state.waiting.pop_front()
+            {
+                state.begun.push_back(Begun { unit, report: Report::default(), open: 1 });
+                return Claim::Unit(state.turn + state.begun.len() as u64 - 1, unit);
+            }
         }
-        if state.held < OBJECTS_AHEAD
-            && let Some(unit) = state.waiting.pop_front()
-        {
-            state.begun.push_back(Begun { unit, report: Report::default(), open: 1 });
-            return Claim::Unit(state.turn + state.begun.len() as u64 - 1, unit);
+        if let Some(file) = state.files.pop() {
+            state.listed -= file.size;
+            return Claim::File(file);
         }
         if state.begun.iter().all(|begun| begun.open == 0) && state.waiting.is_empty() {
             Claim::Nothing
@@ -219,17 +243,18 @@ impl Scan {
         }
     }
 
-    /// Take over what a worker has seen of one unit, folder or file, and what there is to do in it: `folders` for any
-    /// worker, and a number of files that it does itself.
-    fn settle(&self, turn: u64, report: Report, folders: Vec<PathBuf>, files: usize) {
+    /// Take over what a worker has seen of one unit, folder or file, and what there is to do in it.
+    fn settle(&self, turn: u64, report: Report, folders: Vec<PathBuf>, files: Vec<(u64, PathBuf)>) {
         let mut state = self.lock();
         state.held += report.objects.len();
         let index = usize::try_from(turn - state.turn).unwrap_or(usize::MAX);
         if let Some(begun) = state.begun.get_mut(index) {
-            begun.open = begun.open + folders.len() + files - 1;
+            begun.open = begun.open + folders.len() + files.len() - 1;
             begun.report.add(report);
         }
         state.folders.extend(folders.into_iter().map(|folder| (turn, folder)));
+        state.listed += files.iter().map(|(size, _)| size).sum::<u64>();
+        state.files.extend(files.into_iter().map(|(size, path)| Pending { size, turn, path }));
         if state.is_ready() {
             self.progress.notify_all();
         }
@@ -253,7 +278,16 @@ impl State {
     }
 }
 
+/// A file that is to be read, ordered by the size that it had when its folder was listed.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Pending {
+    pub(super) size: u64,
+    pub(super) turn: u64,
+    pub(super) path: PathBuf,
+}
+
 enum Claim {
+    File(Pending),
     Folder(u64, PathBuf),
     Unit(u64, Unit),
     /// Others are still at work, and there may be more to do when they are done.

@@ -2,10 +2,11 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{self, DirEntry, File, FileType};
+use std::fs::{self, DirEntry, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::scan::Pending;
 use super::{COLLISION_FOLDER, Finding, Object, Problem, Report, Unit, WARNING_FILE, object_path};
 use crate::hash::lanes::{self, BLOCK, INITIAL, LANES, State};
 use crate::hash::{Digest, Sha1};
@@ -77,7 +78,7 @@ pub(super) struct Worker {
     root: PathBuf,
     width: usize,
     capacity: usize,
-    waiting: Vec<(u64, PathBuf)>,
+    files: Vec<(u64, PathBuf)>,
     readings: Vec<Reading>,
     buffers: Vec<Vec<u8>>,
     done: Vec<(u64, Report)>,
@@ -98,7 +99,7 @@ impl Worker {
             root: root.into(),
             width,
             capacity,
-            waiting: Vec::new(),
+            files: Vec::new(),
             readings: Vec::new(),
             buffers: Vec::new(),
             done: Vec::new(),
@@ -106,23 +107,22 @@ impl Worker {
         }
     }
 
-    /// List a unit: return what is wrong with its own entries, the folders in it that are to be listed, and how many
-    /// files of it this worker has taken on.
-    pub(super) fn list_unit(&mut self, turn: u64, unit: Unit) -> (Report, Vec<PathBuf>, usize) {
-        let before = self.waiting.len();
+    /// List a unit: return what is wrong with its own entries, the folders in it that are to be listed, and the
+    /// files that are to be read, with their sizes.
+    pub(super) fn list_unit(&mut self, unit: Unit) -> (Report, Vec<PathBuf>, Vec<(u64, PathBuf)>) {
         let mut folders = Vec::new();
         match unit {
             Unit::Folder(number) => {
                 let top = PathBuf::from(format!("{number:02x}"));
                 // A pool has no folder for what it holds nothing of, and a file of that name belongs to the root.
                 if fs::metadata(self.root.join(&top)).is_ok_and(|metadata| !metadata.is_dir()) {
-                    return (Report::default(), folders, 0);
+                    return (Report::default(), folders, Vec::new());
                 }
-                for (path, kind) in self.list(&top) {
-                    if kind.is_dir() && is_pool_folder(&path) {
+                for (path, metadata) in self.list(&top) {
+                    if metadata.is_dir() && is_pool_folder(&path) {
                         folders.push(path);
                     } else {
-                        self.sort_out(turn, path, kind);
+                        self.sort_out(path, &metadata);
                     }
                 }
             }
@@ -130,48 +130,42 @@ impl Worker {
                 let entries = self.list(Path::new(""));
                 // A top folder that cannot be reached is reported with its own unit.
                 self.report.findings.retain(|finding| !is_pool_folder(&finding.path));
-                for (path, kind) in entries {
-                    if kind.is_dir() && path == Path::new(COLLISION_FOLDER) {
+                for (path, metadata) in entries {
+                    if metadata.is_dir() && path == Path::new(COLLISION_FOLDER) {
                         for (path, _) in self.list(&path) {
                             self.find(path, Problem::Collision);
                         }
-                    } else if !(kind.is_dir() && is_pool_folder(&path)
-                        || kind.is_file() && path == Path::new(WARNING_FILE))
+                    } else if !(metadata.is_dir() && is_pool_folder(&path)
+                        || metadata.is_file() && path == Path::new(WARNING_FILE))
                     {
-                        self.sort_out(turn, path, kind);
+                        self.sort_out(path, &metadata);
                     }
                 }
             }
         }
-        (std::mem::take(&mut self.report), folders, self.waiting.len() - before)
+        (std::mem::take(&mut self.report), folders, std::mem::take(&mut self.files))
     }
 
-    /// List a second folder: return what is wrong with its entries, and how many files this worker has taken on.
-    pub(super) fn list_folder(&mut self, turn: u64, folder: &Path) -> (Report, usize) {
-        let before = self.waiting.len();
-        for (path, kind) in self.list(folder) {
-            self.sort_out(turn, path, kind);
+    /// List a second folder: return what is wrong with its entries, and the files that are to be read, with their sizes.
+    pub(super) fn list_folder(&mut self, folder: &Path) -> (Report, Vec<(u64, PathBuf)>) {
+        for (path, metadata) in self.list(folder) {
+            self.sort_out(path, &metadata);
         }
-        (std::mem::take(&mut self.report), self.waiting.len() - before)
+        (std::mem::take(&mut self.report), std::mem::take(&mut self.files))
     }
 
     /// Tell whether there is nothing to read.
     pub(super) fn is_idle(&self) -> bool {
-        self.readings.is_empty() && self.waiting.is_empty()
+        self.readings.is_empty()
     }
 
     /// Tell whether more files could be read side by side than there are.
     pub(super) fn has_room(&self) -> bool {
-        self.readings.len() + self.waiting.len() < self.width
+        self.readings.len() < self.width
     }
 
-    /// Open files as long as there is room, read a bufferful of each that needs one, and return how many bytes it was.
+    /// Read a bufferful of each file that needs one, and return how many bytes it was.
     pub(super) fn read(&mut self) -> u64 {
-        while self.readings.len() < self.width
-            && let Some((turn, path)) = self.waiting.pop()
-        {
-            self.open(turn, path);
-        }
         let mut total = 0;
         for mut reading in std::mem::take(&mut self.readings) {
             match if reading.blocks().is_empty() { reading.fill(self.capacity) } else { Ok(0) } {
@@ -212,7 +206,9 @@ impl Worker {
         std::mem::take(&mut self.done)
     }
 
-    fn open(&mut self, turn: u64, path: PathBuf) {
+    /// Begin with a file.
+    pub(super) fn open(&mut self, file: Pending) {
+        let Pending { turn, path, .. } = file;
         let promised = path.file_name().and_then(promised_hash);
         match (File::open(self.root.join(&path)), promised) {
             (Ok(file), Some(promised)) => {
@@ -262,18 +258,18 @@ impl Worker {
     }
 
     /// Put an entry that is no pool folder among the files to be read, or report it.
-    fn sort_out(&mut self, turn: u64, path: PathBuf, kind: FileType) {
+    fn sort_out(&mut self, path: PathBuf, metadata: &Metadata) {
         let name = path.file_name().unwrap_or_default();
-        if kind.is_file() && promised_hash(name).is_some() {
-            self.waiting.push((turn, path));
-        } else if kind.is_file() && is_leftover(name) {
+        if metadata.is_file() && promised_hash(name).is_some() {
+            self.files.push((metadata.len(), path));
+        } else if metadata.is_file() && is_leftover(name) {
             self.find(path, Problem::Leftover);
         } else {
             self.find(path, Problem::Foreign);
         }
     }
 
-    fn list(&mut self, folder: &Path) -> Vec<(PathBuf, FileType)> {
+    fn list(&mut self, folder: &Path) -> Vec<(PathBuf, Metadata)> {
         match fs::read_dir(self.root.join(folder)).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
             Ok(entries) => entries.iter().filter_map(|entry| self.look_at(folder, entry)).collect(),
             Err(error) => {
@@ -283,14 +279,14 @@ impl Worker {
         }
     }
 
-    fn look_at(&mut self, folder: &Path, entry: &DirEntry) -> Option<(PathBuf, FileType)> {
+    fn look_at(&mut self, folder: &Path, entry: &DirEntry) -> Option<(PathBuf, Metadata)> {
         let path = folder.join(entry.file_name());
-        let kind = match entry.file_type() {
-            Ok(kind) if kind.is_symlink() => fs::metadata(entry.path()).map(|metadata| metadata.file_type()),
-            kind => kind,
+        let metadata = match entry.metadata() {
+            Ok(metadata) if metadata.is_symlink() => fs::metadata(entry.path()),
+            metadata => metadata,
         };
-        match kind {
-            Ok(kind) => Some((path, kind)),
+        match metadata {
+            Ok(metadata) => Some((path, metadata)),
             Err(error) => {
                 self.refused(path, &error);
                 None

@@ -216,7 +216,8 @@ final class engines_test extends \basic_testcase {
             $start = microtime(true);
             $steps = iterator_to_array($engine->scan($pool->root, layout::units(), new effort(2, 1000000)), false);
             $signs = array_filter($steps, static fn($step): bool => $step instanceof progress);
-            $this->assertGreaterThan(0.9, microtime(true) - $start, $engine->name());
+            // What the native engine reads at once, a part of each file, is paid for afterwards.
+            $this->assertGreaterThan(0.7, microtime(true) - $start, $engine->name());
             $this->assertNotEmpty($signs, $engine->name());
             $this->assertLessThanOrEqual(1200000, end($signs)->bytes);
         }
