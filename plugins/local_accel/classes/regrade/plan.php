@@ -53,7 +53,7 @@ final readonly class plan {
     }
 
     /**
-     * Return the steps, each after those on which it depends.
+     * Return the steps, each after those on which it depends: in rounds through all items by their ids, as Moodle goes.
      *
      * @return array<int, step>
      */
@@ -70,22 +70,21 @@ final readonly class plan {
                 }
             }
         }
-        $steps = [];
-        $final = array_diff_key($this->items, $depends);
-        while ($depends) {
-            $before = count($depends);
-            foreach ($depends as $id => $others) {
+        $steps = $final = [];
+        while (count($final) < count($this->items)) {
+            $before = count($final);
+            foreach (array_diff_key($this->items, $final) as $id => $item) {
+                $others = $depends[$id] ?? [];
                 if (!array_diff_key(array_flip($others), $final)) {
                     $final[$id] = true;
-                    unset($depends[$id]);
-                    $step = $this->step($this->items[$id], $others);
+                    $step = isset($depends[$id]) ? $this->step($item, $others) : null;
                     if ($step) {
                         $steps[$id] = $step;
                     }
                 }
             }
-            if (count($depends) === $before) {
-                throw new left_to_core(reason::CIRCLE, $this->items[array_key_first($depends)]->get_name());
+            if (count($final) === $before) {
+                throw new left_to_core(reason::CIRCLE, $item->get_name());
             }
         }
         return $steps;
