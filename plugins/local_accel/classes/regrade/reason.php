@@ -45,6 +45,9 @@ enum reason: string {
     /** A total is too large for its column. */
     case OVERFLOW = 'overflow';
 
+    /** PostgreSQL has kept what is not a number, which a formula gave. */
+    case NOT_A_NUMBER = 'not_a_number';
+
     /** Others changed the course's grades again and again while they were computed. */
     case BUSY = 'busy';
 

@@ -94,11 +94,15 @@ final class sheet {
      * Take a row of the database in.
      *
      * @param \stdClass $row with the columns of {@see store::COLUMNS}
+     * @throws left_to_core if its grade is not a number
      */
     public function take(\stdClass $row): void {
         $item = (int) $row->itemid;
         $place = $this->places[$row->userid];
         $this->ids[$item][$place] = (int) $row->id;
+        if ($row->finalgrade === 'NaN') {
+            throw new left_to_core(reason::NOT_A_NUMBER, "row {$row->id}");
+        }
         if ($row->finalgrade !== null) {
             $this->grades[$item][$place] = (float) $row->finalgrade;
         }

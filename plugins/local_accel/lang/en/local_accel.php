@@ -172,6 +172,7 @@ $string['regradeleft_circle'] = 'grade items depend on each other in a circle';
 $string['regradeleft_database'] = 'there are bulk statements for MariaDB, MySQL and PostgreSQL only';
 $string['regradeleft_formula'] = 'a formula cannot be evaluated in bulk, or fails';
 $string['regradeleft_lock_due'] = 'a grade item is about to be locked';
+$string['regradeleft_not_a_number'] = 'a grade is not a number';
 $string['regradeleft_overflow'] = 'a total is too large for its column';
 $string['regradeleft_transaction'] = 'a transaction is open';
 $string['regradenothing'] = 'nothing to do';

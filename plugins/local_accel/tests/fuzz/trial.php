@@ -197,7 +197,7 @@ final class trial {
      *
      * @param int $course
      * @param bool $prepared whether weights and maxima have been updated before, as when a formula fails in a bulk regrade
-     * @return array|null null if Moodle's own code ends with an error of the database, as when a grade is too large for its column
+     * @return array|null null if Moodle's own code ends with an error, as when a grade is too large for its column or is NaN
      */
     private function by_core(int $course, bool $prepared): ?array {
         global $DB;
@@ -212,7 +212,7 @@ final class trial {
         try {
             $result = grade_regrade_final_grades($course);
             return $this->snapshot($course) + ['errors' => is_array($result) ? $result : []];
-        } catch (\dml_write_exception) {
+        } catch (\dml_write_exception | \TypeError) {
             return null;
         } finally {
             $DB->force_transaction_rollback();
@@ -221,7 +221,7 @@ final class trial {
     }
 
     /**
-     * Regrade a course of which Moodle's own code makes an error of the database: so must this.
+     * Regrade a course of which Moodle's own code makes an error: so must this.
      *
      * @param int $course
      * @return list<string> what differs
@@ -231,8 +231,8 @@ final class trial {
         $this->forget();
         try {
             (new regrader($DB, $this->engine))->regrade($course);
-            return ["Moodle's own code ends with an error of the database, the bulk regrade does not"];
-        } catch (\dml_write_exception) {
+            return ["Moodle's own code ends with an error, the bulk regrade does not"];
+        } catch (\dml_write_exception | \TypeError) {
             return [];
         }
     }
