@@ -3,8 +3,8 @@
     ./dev nox -s bench-accel -- --runs 3 --write
 
 Regrades are measured inside a Moodle: MOODLE_DIR names the folder of an unchanged one. Without it they are left out.
-The parts run one after another, the contenders of a part in turn. The first contender of a row is what was there before;
-gains are ratios of medians against it. JSON of all that was measured goes to standard output.
+The parts run one after another, the contenders of a part in turn; the first contender is what there was before. Gains
+are ratios of medians against it. JSON of all that was measured goes to standard output.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def pool(library: str, runs: int) -> Iterator[Figure]:
 
 def kernels(runs: int) -> Iterator[Figure]:
     """Time the computations alone; each entry has the smallest, middle and largest time of its runs."""
-    for entry in run(["php", str(HERE / "kernels.php"), str(max(runs, 5))]):
+    for entry in run(["php", str(HERE / "kernels.php"), str(max(runs, 5))])["times"]:
         cpu, wall = ((one["min"], one["median"], one["max"]) for one in (entry["cpu"], entry["wall"]))
         yield Figure(f"computation alone: {entry['name']}", entry["engine"], cpu, wall)
 
