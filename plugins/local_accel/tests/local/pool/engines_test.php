@@ -118,6 +118,7 @@ final class engines_test extends \basic_testcase {
         $pool->put($hash, 'other');
         $pool->put(layout::path($hash) . '.tmp', 'half of the con');
         $pool->put("jackpot/{$hash}_1", 'content');
+        $pool->put('jackpot-old', 'sorts before what is in jackpot');
         $pool->put('lost+found/piece', '');
         $pool->put('ab', 'a file named as a folder');
         $pool->put('00/warning.txt', '');
@@ -134,6 +135,7 @@ final class engines_test extends \basic_testcase {
             new finding(problem::CORRUPT, $hash, sha1('other')),
             new finding(problem::LEFTOVER, layout::path($hash) . '.tmp'),
             new finding(problem::COLLISION, "jackpot/{$hash}_1"),
+            new finding(problem::FOREIGN, 'jackpot-old'),
             new finding(problem::FOREIGN, 'lost+found'),
             new finding(problem::FOREIGN, 'ab'),
             new finding(problem::FOREIGN, '00/warning.txt'),
