@@ -25,8 +25,8 @@ pub mod status;
 
 use std::ffi::{CStr, c_char};
 
-/// The version of the interface. It grows with every change after which a caller written for the one before would
-/// break; what calls the library refuses one with another number.
+/// The version of the interface. It grows with every change of a function, an added one included: what calls the library
+/// refuses one with another number, and so never meets one that lacks what it calls.
 pub const ABI_VERSION: u32 = 1;
 
 const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {

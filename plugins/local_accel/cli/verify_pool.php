@@ -86,6 +86,7 @@ if ($options['report'] !== '') {
 try {
     $verification = verification::of_site(engines::pool($options['engine']));
     $journal = $verification->journal;
+    $lock = $verification->lock();
     $run = $journal->unfinished();
     if ($options['resume']) {
         if (!$run) {
@@ -110,11 +111,12 @@ try {
         } else {
             $line->bytes($step->bytes);
         }
-        if (microtime(true) >= $end) {
+        if ($step instanceof run && microtime(true) >= $end) {
             break;
         }
     }
     $line->end();
+    $lock->release();
     $report = new report($verification, $run, \core\di::get(owners::class));
     if ($reportfile) {
         $report->write_json($reportfile);

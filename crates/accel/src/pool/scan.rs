@@ -1,5 +1,6 @@
 //! The order of work of a scan: which unit, which folder, which thread.
 
+use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::num::NonZeroU64;
 use std::panic::resume_unwind;
@@ -19,6 +20,9 @@ const OBJECTS_AHEAD: usize = 500_000;
 /// that in the end no thread is left alone with one; but the first unit is not ready before they are read.
 const FILES_AHEAD: usize = 50_000;
 const BYTES_AHEAD: u64 = 2 << 30;
+
+/// Of how many units files are read in one order, the largest first.
+const UNITS_AT_ONCE: u64 = 8;
 
 /// How long a thread sleeps before it looks again whether it is to stop.
 const NAP: Duration = Duration::from_millis(20);
@@ -254,7 +258,8 @@ impl Scan {
         }
         state.folders.extend(folders.into_iter().map(|folder| (turn, folder)));
         state.listed += files.iter().map(|(size, _)| size).sum::<u64>();
-        state.files.extend(files.into_iter().map(|(size, path)| Pending { size, turn, path }));
+        let group = Reverse(turn / UNITS_AT_ONCE);
+        state.files.extend(files.into_iter().map(|(size, path)| Pending { group, size, turn, path }));
         if state.is_ready() {
             self.progress.notify_all();
         }
@@ -278,9 +283,11 @@ impl State {
     }
 }
 
-/// A file that is to be read, ordered by the size that it had when its folder was listed.
+/// A file that is to be read. Those of earlier units come first, so that units are done one after the other and a run can
+/// stop; among the units of one group the largest files do, by the size that they had when their folder was listed.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Pending {
+    group: Reverse<u64>,
     pub(super) size: u64,
     pub(super) turn: u64,
     pub(super) path: PathBuf,

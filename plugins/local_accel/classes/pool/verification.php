@@ -86,19 +86,27 @@ final readonly class verification {
     }
 
     /**
-     * Verify the units that are left of a run, and yield the run after each unit, with signs of life between them.
+     * Keep other processes from verifying. To be called before a run is looked up or begun.
+     *
+     * @return \core\lock\lock to be released
+     * @throws \moodle_exception if another process is at it
+     */
+    public function lock(): \core\lock\lock {
+        $lock = \core\lock\lock_config::get_lock_factory('local_accel')->get_lock('verify_pool', 0);
+        return $lock ?: throw new \moodle_exception('pool_locked', 'local_accel');
+    }
+
+    /**
+     * Verify the units that are left of a run, and yield the run after each unit, with signs of life between them. The caller holds
+     * the {@see lock()}.
      *
      * @param run $run
      * @param effort $effort
      * @param int $grace seconds for which a file without a database row may be an upload that is under way
      * @return \Generator<int, run|progress>
-     * @throws \moodle_exception if the pool cannot be verified, or another process is at it
+     * @throws \moodle_exception if the pool cannot be verified
      */
     public function go_on(run $run, effort $effort, int $grace): \Generator {
-        $lock = \core\lock\lock_config::get_lock_factory('local_accel')->get_lock('verify_pool', 0);
-        if (!$lock) {
-            throw new \moodle_exception('pool_locked', 'local_accel');
-        }
         try {
             $this->require_pool();
             $verifier = new verifier($this->engine, $this->files, $this->root, $this->trash, $grace);
@@ -112,8 +120,6 @@ final readonly class verification {
             }
         } catch (unavailable $error) {
             throw new \moodle_exception('pool_unavailable', 'local_accel', '', $error->getMessage());
-        } finally {
-            $lock->release();
         }
     }
 

@@ -39,7 +39,10 @@ final class aftermath {
     private string $inserted = '';
 
     /** @var int[] The users of whom anything was written, by id. */
-    private array $users = [];
+    private array $touched = [];
+
+    /** @var int How many users have grades. */
+    public int $users = 0;
 
     /** @var int How many grades were inserted. */
     public int $insertions = 0;
@@ -69,7 +72,7 @@ final class aftermath {
      */
     public function graded(int $id, int $item, int $user, ?float $grade, ?int $actor): void {
         $this->graded .= pack(self::PACKED, $id, $item, $user, $actor ?? PHP_INT_MIN, $grade ?? NAN);
-        $this->users[$user] = $user;
+        $this->touched[$user] = $user;
         $this->updates++;
     }
 
@@ -84,22 +87,22 @@ final class aftermath {
         if ($this->items[$item]->itemtype === 'mod') {
             $this->inserted .= pack(self::PACKED, $id, $item, $user, PHP_INT_MIN, NAN);
         }
-        $this->users[$user] = $user;
+        $this->touched[$user] = $user;
         $this->insertions++;
     }
 
     /**
-     * Do it all. The grades must have been committed.
+     * Do it all. The grades must have been committed. What fails for one grade is told to developers, and the others go on.
      */
     public function settle(): void {
         global $CFG;
         if (!empty($CFG->enableavailability) && class_exists('\availability_grade\callbacks')) {
-            array_walk($this->users, static fn(int $user) => \availability_grade\callbacks::grade_changed($user));
+            array_walk($this->touched, static fn(int $user) => \availability_grade\callbacks::grade_changed($user));
         }
         $this->complete();
         foreach ($this->grades($this->graded) as $actor => $grade) {
             $actor = $actor === PHP_INT_MIN ? null : $actor;
-            user_graded::create_from_grade($grade, $actor)->trigger();
+            $this->attempt(static fn() => user_graded::create_from_grade($grade, $actor)->trigger());
         }
     }
 
@@ -121,8 +124,21 @@ final class aftermath {
             $item = $grade->grade_item;
             $module = get_coursemodule_from_instance($item->itemmodule, $item->iteminstance, $item->courseid);
             if ($module) {
-                $completion->inform_grade_changed($module, $item, $grade, false);
+                $this->attempt(static fn() => $completion->inform_grade_changed($module, $item, $grade, false));
             }
+        }
+    }
+
+    /**
+     * Do one thing of many.
+     *
+     * @param callable $what
+     */
+    private function attempt(callable $what): void {
+        try {
+            $what();
+        } catch (\Exception $exception) {
+            debugging("local_accel: after a regrade: {$exception->getMessage()}");
         }
     }
 
@@ -136,13 +152,10 @@ final class aftermath {
         global $DB;
         $fields = implode(',', (new \grade_grade())->required_fields);
         $size = strlen(pack(self::PACKED, 0, 0, 0, 0, 0.0));
-        foreach (str_split($packed, $size * self::ROWS) as $chunk) {
+        for ($from = 0; $from < strlen($packed); $from += $size * self::ROWS) {
             $entries = [];
-            foreach ($chunk === '' ? [] : str_split($chunk, $size) as $entry) {
+            foreach (str_split(substr($packed, $from, $size * self::ROWS), $size) as $entry) {
                 $entries[] = unpack('qid/qitem/quser/qactor/egrade', $entry);
-            }
-            if (!$entries) {
-                return;
             }
             [$in, $parameters] = $DB->get_in_or_equal(array_column($entries, 'id'));
             $rows = $DB->get_records_select('grade_grades', "id {$in}", $parameters, '', $fields);

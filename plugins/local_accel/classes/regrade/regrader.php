@@ -20,13 +20,16 @@ use core\lock\lock_config;
 use core\progress\base as progress;
 use core\progress\none;
 use local_accel\local\grade\engine;
+use local_accel\local\grade\php_engine;
+use local_accel\local\native\native_error;
 
 /**
  * Regrades whole courses: as grade_regrade_final_grades() does, with the same rows, but many at a time.
  *
  * All totals of a course are written in one transaction under a lock of the course. Rows are read without a lock. Whoever
  * changes a grade meanwhile marks the course for another regrade, as always in Moodle, and that mark is kept: the regrade
- * clears only the mark that it has made its own before it read. Rows that it overwrites are locked and compared first.
+ * clears only the mark that it has made its own before it read. Where Moodle makes no mark, a fingerprint of the grades tells
+ * that they have changed. Rows that it overwrites are locked and compared first.
  *
  * @package    local_accel
  * @copyright  2026 The local_accel contributors
@@ -41,6 +44,9 @@ final class regrader {
 
     /** @var int How often a regrade begins before it is left to Moodle's own code. */
     private const ATTEMPTS = 5;
+
+    /** @var int How often a course is regraded when its grades changed meanwhile; then it stays marked. */
+    private const ROUNDS = 3;
 
     /** @var string What databases say when another transaction was in the way. */
     private const IN_THE_WAY = '/deadlock|lock wait timeout|could not serialize|duplicate (entry|key)|record has changed/i';
@@ -80,10 +86,11 @@ final class regrader {
             throw new \moodle_exception('locktimeout');
         }
         try {
-            if (!grade_needs_regrade_final_grades($courseid)) {
-                return new outcome('');
+            $outcome = new outcome('');
+            for ($round = 0; $round < self::ROUNDS && grade_needs_regrade_final_grades($courseid); $round++) {
+                $outcome = $this->in_bulk($courseid, $progress);
             }
-            return $this->in_bulk($courseid, $progress);
+            return $outcome;
         } catch (left_to_core $left) {
             $result = grade_regrade_final_grades($courseid, progress: $progress);
             return new outcome('core', attempts: $left->attempts, left: $left, errors: is_array($result) ? $result : []);
@@ -108,24 +115,22 @@ final class regrader {
             throw new left_to_core(reason::TRANSACTION);
         }
         $this->refuse_what_is_left($courseid);
+        $this->prepare($courseid);
+        $engine = $this->engine;
         for ($attempt = 1; $attempt <= self::ATTEMPTS; $attempt++) {
             try {
-                return $this->attempt($courseid, $progress, $attempt);
+                $aftermath = $this->write_totals($courseid, $engine, $progress);
+                $aftermath->settle();
+                return new outcome($engine->name(), $aftermath->users, $aftermath->insertions, $aftermath->updates, $attempt);
+            } catch (native_error $error) {
+                debugging("local_accel: the native library failed, PHP does it: {$error->getMessage()}");
+                $engine = new php_engine();
             } catch (conflict) {
-                $this->database->force_transaction_rollback();
-            } catch (\dml_exception $error) {
-                $this->database->force_transaction_rollback();
-                if (!preg_match(self::IN_THE_WAY, $error->error ?? $error->getMessage())) {
-                    throw $error;
-                }
-            } catch (\Throwable $error) {
-                $this->database->force_transaction_rollback();
-                if ($error instanceof left_to_core) {
-                    $error->attempts = $attempt;
-                }
-                throw $error;
+                usleep(random_int(10000, 100000) * $attempt);
+            } catch (left_to_core $left) {
+                $left->attempts = $attempt;
+                throw $left;
             }
-            usleep(random_int(10000, 100000) * $attempt);
         }
         throw new left_to_core(reason::BUSY);
     }
@@ -141,61 +146,101 @@ final class regrader {
     }
 
     /**
-     * Regrade a course in bulk.
+     * Compute and write the totals of a course.
      *
      * @param int $courseid
+     * @param engine $engine
      * @param progress $progress
-     * @param int $attempt
-     * @return outcome
+     * @return aftermath what is to be done now that all is committed
+     * @throws left_to_core
+     * @throws conflict if others were in the way; nothing is written then
+     * @throws native_error if the native library failed; nothing is written then
      */
-    private function attempt(int $courseid, progress $progress, int $attempt): outcome {
-        $this->prepare($courseid);
+    private function write_totals(int $courseid, engine $engine, progress $progress): aftermath {
+        $begun = false;
         $transaction = $this->database->start_delegated_transaction();
-        $plan = new plan($courseid);
-        $aftermath = new aftermath($plan->items);
-        $store = new store($this->database, $plan, time(), $aftermath);
-        $users = $store->users();
-        $chunks = array_chunk($users, max(1, intdiv(self::ROWS, count($plan->items))));
-        $progress->start_progress(get_string('recalculatinggrades', 'grades'), max(1, count($chunks)));
-        foreach ($chunks as $done => $chunk) {
-            $progress->progress($done);
-            $sheet = $store->read($chunk, count($chunks) === 1);
-            foreach ($plan->steps as $step) {
-                $step->apply($sheet, $this->engine);
+        try {
+            $plan = new plan($courseid);
+            $aftermath = new aftermath($plan->items);
+            $store = new store($this->database, $plan, time(), $aftermath);
+            $fingerprint = $store->fingerprint();
+            $users = $store->users();
+            $aftermath->users = count($users);
+            $chunks = array_chunk($users, max(1, intdiv(self::ROWS, count($plan->items))));
+            $progress->start_progress(get_string('recalculatinggrades', 'grades'), max(1, count($chunks)));
+            $begun = true;
+            foreach ($chunks as $done => $chunk) {
+                $progress->progress($done);
+                $sheet = $store->read($chunk, count($chunks) === 1);
+                foreach ($plan->steps as $step) {
+                    $step->apply($sheet, $engine);
+                }
+                $store->write($sheet);
             }
-            $store->write($sheet);
+            $mark = ['courseid' => $courseid, 'itemtype' => 'course', 'needsupdate' => self::MARK];
+            $this->database->set_field('grade_items', 'needsupdate', 0, $mark);
+            $transaction->allow_commit();
+        } catch (\dml_exception $error) {
+            $this->database->force_transaction_rollback();
+            throw $this->in_the_way($error) ? new conflict($error->getMessage(), previous: $error) : $error;
+        } catch (\Throwable $error) {
+            $this->database->force_transaction_rollback();
+            throw $error;
+        } finally {
+            if ($begun) {
+                $progress->end_progress();
+            }
         }
-        $mark = ['courseid' => $courseid, 'itemtype' => 'course', 'needsupdate' => self::MARK];
-        $this->database->set_field('grade_items', 'needsupdate', 0, $mark);
-        $transaction->allow_commit();
-        $progress->end_progress();
-        $aftermath->settle();
-        \grade_grade::check_locktime_all(array_keys($plan->items));
-        return new outcome($this->engine->name(), count($users), $aftermath->insertions, $aftermath->updates, $attempt);
+        // Now that the mark is gone: who wrote before saw it and said nothing, and whoever writes from now on sees none.
+        if ($store->fingerprint() !== $fingerprint) {
+            $this->database->set_field('grade_items', 'needsupdate', 1, ['courseid' => $courseid, 'itemtype' => 'course']);
+        }
+        return $aftermath;
+    }
+
+    /**
+     * Tell whether another transaction was in the way.
+     *
+     * @param \dml_exception $error
+     * @return bool
+     */
+    private function in_the_way(\dml_exception $error): bool {
+        // PostgreSQL says it in the language of its server.
+        return $this->database->get_dbfamily() === 'postgres' && !$error instanceof \dml_connection_exception
+            || preg_match(self::IN_THE_WAY, $error->error ?? $error->getMessage());
     }
 
     /**
      * Bring up to date what totals are computed from: automatic weights and maxima, and final grades that follow from raw ones.
      *
      * Items then need no update any more, only the course does, until its totals are written. So whoever changes a grade from now
-     * on marks item and course: Moodle leaves a mark out where the item has one.
+     * on marks item and course: Moodle leaves a mark out where the item has one. Raw grades are adjusted first without a lock, as
+     * Moodle does it, and what has come meanwhile under the lock of the items.
      *
      * @param int $courseid
      */
     private function prepare(int $courseid): void {
-        $transaction = $this->database->start_delegated_transaction();
-        $this->database->get_records_sql('SELECT id FROM {grade_items} WHERE courseid = ? FOR UPDATE', [$courseid]);
-        $categories = \grade_category::fetch_all(['courseid' => $courseid]) ?: [];
-        usort($categories, static fn(\grade_category $one, \grade_category $other): int => $other->depth <=> $one->depth);
-        foreach ($categories as $category) {
-            $category->pre_regrade_final_grades();
-        }
         $items = \grade_item::fetch_all(['courseid' => $courseid]) ?: [];
         $aftermath = new aftermath($items);
         (new raw_grades($this->database, $items, $aftermath))->adjust();
-        $this->database->set_field_select('grade_items', 'needsupdate', 0, "courseid = ? AND itemtype <> 'course'", [$courseid]);
-        $this->database->set_field('grade_items', 'needsupdate', self::MARK, ['courseid' => $courseid, 'itemtype' => 'course']);
-        $transaction->allow_commit();
+        $transaction = $this->database->start_delegated_transaction();
+        try {
+            $this->database->get_records_sql('SELECT id FROM {grade_items} WHERE courseid = ? FOR UPDATE', [$courseid]);
+            $categories = \grade_category::fetch_all(['courseid' => $courseid]) ?: [];
+            usort($categories, static fn(\grade_category $one, \grade_category $other): int => $other->depth <=> $one->depth);
+            foreach ($categories as $category) {
+                $category->pre_regrade_final_grades();
+            }
+            $items = \grade_item::fetch_all(['courseid' => $courseid]) ?: [];
+            (new raw_grades($this->database, $items, $aftermath))->adjust();
+            $this->database->set_field_select('grade_items', 'needsupdate', 0, "courseid = ? AND itemtype <> 'course'", [$courseid]);
+            $this->database->set_field('grade_items', 'needsupdate', self::MARK, ['courseid' => $courseid, 'itemtype' => 'course']);
+            $transaction->allow_commit();
+        } catch (\Throwable $error) {
+            $this->database->force_transaction_rollback();
+            throw $error;
+        }
         $aftermath->settle();
+        \grade_grade::check_locktime_all(array_keys($items));
     }
 }

@@ -95,10 +95,11 @@ final class sheet {
      *
      * @param \stdClass $row with the columns of {@see store::COLUMNS}
      * @throws left_to_core if its grade is not a number
+     * @throws conflict if its user has come since the sheet was made
      */
     public function take(\stdClass $row): void {
         $item = (int) $row->itemid;
-        $place = $this->places[$row->userid];
+        $place = $this->places[$row->userid] ?? throw new conflict();
         $this->ids[$item][$place] = (int) $row->id;
         if ($row->finalgrade === 'NaN') {
             throw new left_to_core(reason::NOT_A_NUMBER, "row {$row->id}");

@@ -87,6 +87,27 @@ final class store {
     }
 
     /**
+     * Return what changes when somebody changes a grade that totals are computed from. What a regrade writes doesn't change it.
+     *
+     * Moodle marks the course for such a change, but not when an activity makes it while the course is marked already.
+     *
+     * @return string
+     */
+    public function fingerprint(): string {
+        $inputs = array_keys(array_diff_key($this->plan->items, $this->plan->steps));
+        if (!$inputs) {
+            return '';
+        }
+        [$in, $parameters] = $this->database->get_in_or_equal($inputs);
+        $hash = $this->database->get_dbfamily() === 'postgres' ? 'hashtext' : 'CRC32';
+        $row = $this->database->get_record_sql("
+            SELECT COUNT(*) AS rows_, SUM({$hash}(CONCAT_WS('|', id, finalgrade, rawgrademin, rawgrademax, excluded))) AS hashes
+              FROM {grade_grades}
+             WHERE itemid {$in} AND (finalgrade IS NOT NULL OR excluded <> 0)", $parameters);
+        return "{$row->rows_} {$row->hashes}";
+    }
+
+    /**
      * Read the grades of some users.
      *
      * @param list<int> $users ids, ascending

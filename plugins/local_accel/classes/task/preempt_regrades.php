@@ -30,6 +30,9 @@ use core_course\task\regrade_final_grades;
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class preempt_regrades extends scheduled_task {
+    /** @var string Whether a course still needs its regrade: else Moodle's task only ends a progress bar. */
+    private const NEEDING = "courseid = ? AND itemtype = 'course' AND needsupdate <> 0";
+
     /** @var int How long Moodle's own task waits for ours, in seconds. */
     private const POSTPONEMENT = 600;
 
@@ -40,16 +43,18 @@ class preempt_regrades extends scheduled_task {
 
     #[\Override]
     public function execute(): void {
+        global $DB;
         if (!get_config('local_accel', 'regrade')) {
             return;
         }
         $later = \core\di::get(\core\clock::class)->time() + self::POSTPONEMENT;
         foreach (manager::get_adhoc_tasks(regrade_final_grades::class, skiprunning: true) as $task) {
             $courseid = (int) $task->get_custom_data()->courseid;
-            $mine = regrade_course::create($courseid);
-            if (!manager::queue_adhoc_task($mine, true)) {
+            $waits = $task->get_next_run_time() > $later - self::POSTPONEMENT;
+            if ($waits || !$DB->record_exists_select('grade_items', self::NEEDING, [$courseid])) {
                 continue;
             }
+            manager::queue_adhoc_task(regrade_course::create($courseid), true);
             $task->set_next_run_time($later);
             manager::reschedule_or_queue_adhoc_task($task);
             mtrace("course {$courseid}: its regrade was taken over");

@@ -20,6 +20,7 @@ use core\task\scheduled_task;
 use local_accel\local\pool\effort;
 use local_accel\local\pool\layout;
 use local_accel\engines;
+use local_accel\pool\journal;
 use local_accel\pool\run;
 use local_accel\pool\verification;
 
@@ -38,10 +39,25 @@ final class verify_pool extends scheduled_task {
 
     #[\Override]
     public function execute() {
-        $clock = \core\di::get(\core\clock::class);
-        $config = get_config('local_accel');
         $verification = verification::of_site(engines::pool('auto'));
         $journal = $verification->journal;
+        $lock = $verification->lock();
+        try {
+            $this->verify($verification, $journal);
+        } finally {
+            $lock->release();
+        }
+    }
+
+    /**
+     * Go on with the run that was not finished, or begin one if it is due. At least one folder is finished, however long it takes.
+     *
+     * @param verification $verification
+     * @param journal $journal
+     */
+    private function verify(verification $verification, journal $journal): void {
+        $clock = \core\di::get(\core\clock::class);
+        $config = get_config('local_accel');
         $run = $journal->unfinished();
         if (!$run) {
             $next = ($journal->last_full()?->timefinished ?? 0) + (int) $config->poolinterval;
@@ -56,9 +72,9 @@ final class verify_pool extends scheduled_task {
         foreach ($verification->go_on($run, $effort, (int) $config->poolgrace) as $step) {
             if ($step instanceof run) {
                 $run = $step;
-            }
-            if ($clock->time() >= $end) {
-                break;
+                if ($clock->time() >= $end) {
+                    break;
+                }
             }
         }
         mtrace(get_string('pool_state', 'local_accel', (object) [

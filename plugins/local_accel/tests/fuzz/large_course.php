@@ -17,7 +17,7 @@
 namespace local_accel\fuzz;
 
 /**
- * A large gradebook for measurements and faults: a category of each common kind, nested two deep, 92 % graded, one formula.
+ * A large gradebook for measurements and faults: a category of each common kind, nested two deep, 92 % graded, one formula. Every fourth item is an activity's.
  *
  * @package    local_accel
  * @copyright  2026 The local_accel contributors
@@ -65,7 +65,9 @@ final class large_course {
         $ids = [];
         for ($at = 0; $at < $items; $at++) {
             $ids[] = (int) $DB->insert_record('grade_items', (object) [
-                'courseid' => $course, 'categoryid' => $categories[$at % 8]->id, 'itemname' => "Item {$at}", 'itemtype' => 'manual',
+                'courseid' => $course, 'categoryid' => $categories[$at % 8]->id, 'itemname' => "Item {$at}",
+                'itemtype' => $at % 4 === 3 ? 'mod' : 'manual', 'itemmodule' => $at % 4 === 3 ? 'assign' : null,
+                'iteminstance' => $at % 4 === 3 ? 1000000 + $at : null, 'itemnumber' => $at % 4 === 3 ? 0 : null,
                 'gradetype' => GRADE_TYPE_VALUE, 'grademin' => 0, 'grademax' => 100, 'sortorder' => 10 + $at, 'needsupdate' => 1,
                 'aggregationcoef' => $at % 8 === 1 ? 1 + $at % 3 : 0, 'timecreated' => 1, 'timemodified' => 1,
             ]);
@@ -81,7 +83,7 @@ final class large_course {
                 foreach ($ids as $id) {
                     $grade = mt_rand(1, 100) > 92 ? null : mt_rand(0, 10000) / 100;
                     yield [
-                        'itemid' => $id, 'userid' => self::FIRST_USER + $user, 'rawgrademin' => 0, 'rawgrademax' => 100, 'finalgrade' => $grade,
+                        'itemid' => $id, 'userid' => self::FIRST_USER + $user, 'rawgrademin' => 0, 'rawgrademax' => 100, 'finalgrade' => $grade, 'rawgrade' => $grade,
                         'timemodified' => 1,
                     ];
                 }

@@ -112,10 +112,10 @@ trait hashed_ingest {
         if (!is_dir($folder) && !@mkdir($folder, $this->dirpermissions, true) && !is_dir($folder)) {
             throw new \file_exception('storedfilecannotcreatefiledirs');
         }
+        chmod($staged, $this->filepermissions);
         if (!@rename($staged, $target)) {
             throw new \file_exception('storedfilecannotcreatefile');
         }
-        chmod($target, $this->filepermissions);
         return true;
     }
 

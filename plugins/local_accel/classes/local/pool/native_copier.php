@@ -18,6 +18,7 @@ namespace local_accel\local\pool;
 
 use local_accel\local\native\hash;
 use local_accel\local\native\native_error;
+use local_accel\local\native\status;
 
 /**
  * Copies with the native library, which hashes each piece while it is in the processor's cache.
@@ -51,6 +52,11 @@ final readonly class native_copier implements copier {
         try {
             return $this->hash->copy($from, $folder . '/' . basename($target), 0600);
         } catch (native_error $error) {
+            if (in_array($error->status, [status::PANIC, status::UNKNOWN], true)) {
+                // A defect of the library must not refuse an upload. It may have left a part of the copy.
+                @unlink($target);
+                return $this->fallback->copy($source, $target);
+            }
             throw new copy_failed($error->getMessage(), 0, $error);
         }
     }
