@@ -49,21 +49,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", choices=["regrade", "pool", "kernels"], action="append")
     parser.add_argument("--write", action="store_true", help=f"write the table into {PAGE.relative_to(ROOT)}")
     options = parser.parse_args(arguments)
-    parts = options.only or ["kernels", "pool", "regrade"]
+    parts = options.only or ["regrade", "pool", "kernels"]
+    if options.write and (options.only or not os.environ.get("MOODLE_DIR")):
+        sys.exit("bench-accel: --write wants all parts: leave --only out, and set MOODLE_DIR")
     library = os.environ.get("ACCEL_LIBRARY")
     if not library:
         sys.exit("bench-accel: ACCEL_LIBRARY isn't set: name the release build of libaccel_ffi.so in it")
     load = os.getloadavg()[0]
     figures: list[Figure] = []
-    if "kernels" in parts:
-        figures += kernels(options.runs)
-    if "pool" in parts:
-        figures += pool(library, options.runs)
     if "regrade" in parts and os.environ.get("MOODLE_DIR"):
         for database in DATABASES:
             figures += regrade(database, library, options.users, options.runs)
     elif "regrade" in parts:
         print("bench-accel: regrades are left out: MOODLE_DIR isn't set", file=sys.stderr)
+    if "pool" in parts:
+        figures += pool(library, options.runs)
+    if "kernels" in parts:
+        figures += kernels(options.runs)
     conditions = (
         f"{processor()}, {os.cpu_count()} cores, load {load:.1f} at the start and {os.getloadavg()[0]:.1f} at the end, "
         f"PHP {php_version()}, {options.runs} runs, {datetime.now(UTC):%Y-%m-%d}"
@@ -112,19 +114,20 @@ def kernels(runs: int) -> Iterator[Figure]:
 def table(figures: Sequence[Figure], conditions: str) -> Iterator[str]:
     """Yield the lines of the table: medians with the smallest and largest run."""
     yield f"Measured on a shared machine ({conditions})."
-    yield "Ratios within a row count, seconds don't. CPU of a regrade is that of PHP and the database server together."
+    yield "Ratios count, seconds don't. CPU of a regrade is that of PHP and of the database (PostgreSQL: its backend)."
     yield ""
     yield "| what | by | CPU s: median (range) | gain | wall s: median (range) | gain | statements |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     first: dict[str, Figure] = {}
-    for one in figures:
+    works = list(dict.fromkeys(figure.work for figure in figures))
+    for one in sorted(figures, key=lambda figure: works.index(figure.work)):
         base = first.setdefault(one.work, one)
         statements = "" if one.statements is None else f"{one.statements:,}"
         if one.statements and base.statements and one is not base:
             statements += f" (1/{base.statements / one.statements:.0f})"
         gains = ["", ""] if one is base else [gain(base.cpu, one.cpu), gain(base.wall, one.wall)]
         cells = [one.work, one.contender, spread(one.cpu), gains[0], spread(one.wall), gains[1], statements]
-        yield f"| {' | '.join(cells)} |"
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def spread(seconds: Sequence[float]) -> str:

@@ -43,7 +43,7 @@ final class regrader {
     private const ROWS = 60000;
 
     /** @var int How often a regrade begins before it is left to Moodle's own code. */
-    private const ATTEMPTS = 5;
+    private const ATTEMPTS = 10;
 
     /** @var int How often a course is regraded when its grades changed meanwhile; then it stays marked. */
     private const ROUNDS = 3;
@@ -115,10 +115,14 @@ final class regrader {
             throw new left_to_core(reason::TRANSACTION);
         }
         $this->refuse_what_is_left($courseid);
-        $this->prepare($courseid);
         $engine = $this->engine;
+        $prepared = false;
         for ($attempt = 1; $attempt <= self::ATTEMPTS; $attempt++) {
             try {
+                if (!$prepared) {
+                    $this->prepare($courseid);
+                    $prepared = true;
+                }
                 $aftermath = $this->write_totals($courseid, $engine, $progress);
                 $aftermath->settle();
                 return new outcome($engine->name(), $aftermath->users, $aftermath->insertions, $aftermath->updates, $attempt);
@@ -180,12 +184,8 @@ final class regrader {
             $mark = ['courseid' => $courseid, 'itemtype' => 'course', 'needsupdate' => self::MARK];
             $this->database->set_field('grade_items', 'needsupdate', 0, $mark);
             $transaction->allow_commit();
-        } catch (\dml_exception $error) {
-            $this->database->force_transaction_rollback();
-            throw $this->in_the_way($error) ? new conflict($error->getMessage(), previous: $error) : $error;
         } catch (\Throwable $error) {
-            $this->database->force_transaction_rollback();
-            throw $error;
+            throw $this->rolled_back($error);
         } finally {
             if ($begun) {
                 $progress->end_progress();
@@ -199,15 +199,19 @@ final class regrader {
     }
 
     /**
-     * Tell whether another transaction was in the way.
+     * Undo what was written since the transaction began.
      *
-     * @param \dml_exception $error
-     * @return bool
+     * @param \Throwable $error why
+     * @return \Throwable the same, or a conflict if another transaction was in the way
      */
-    private function in_the_way(\dml_exception $error): bool {
+    private function rolled_back(\Throwable $error): \Throwable {
+        $this->database->force_transaction_rollback();
+        if (!$error instanceof \dml_exception || $error instanceof \dml_connection_exception) {
+            return $error;
+        }
         // PostgreSQL says it in the language of its server.
-        return $this->database->get_dbfamily() === 'postgres' && !$error instanceof \dml_connection_exception
-            || preg_match(self::IN_THE_WAY, $error->error ?? $error->getMessage());
+        $intheway = $this->database->get_dbfamily() === 'postgres' || preg_match(self::IN_THE_WAY, $error->error ?? $error->getMessage());
+        return $intheway ? new conflict($error->getMessage(), previous: $error) : $error;
     }
 
     /**
@@ -220,11 +224,11 @@ final class regrader {
      * @param int $courseid
      */
     private function prepare(int $courseid): void {
-        $items = \grade_item::fetch_all(['courseid' => $courseid]) ?: [];
-        $aftermath = new aftermath($items);
-        (new raw_grades($this->database, $items, $aftermath))->adjust();
-        $transaction = $this->database->start_delegated_transaction();
         try {
+            $items = \grade_item::fetch_all(['courseid' => $courseid]) ?: [];
+            $aftermath = new aftermath($items);
+            (new raw_grades($this->database, $items, $aftermath))->adjust();
+            $transaction = $this->database->start_delegated_transaction();
             $this->database->get_records_sql('SELECT id FROM {grade_items} WHERE courseid = ? FOR UPDATE', [$courseid]);
             $categories = \grade_category::fetch_all(['courseid' => $courseid]) ?: [];
             usort($categories, static fn(\grade_category $one, \grade_category $other): int => $other->depth <=> $one->depth);
@@ -237,8 +241,7 @@ final class regrader {
             $this->database->set_field('grade_items', 'needsupdate', self::MARK, ['courseid' => $courseid, 'itemtype' => 'course']);
             $transaction->allow_commit();
         } catch (\Throwable $error) {
-            $this->database->force_transaction_rollback();
-            throw $error;
+            throw $this->rolled_back($error);
         }
         $aftermath->settle();
         \grade_grade::check_locktime_all(array_keys($items));

@@ -181,7 +181,7 @@ $scenarios['teachers and activities change grades meanwhile'] = static function 
     $items = grade_item::fetch_all(['courseid' => $course, 'itemtype' => 'manual', 'calculation' => null]);
     $activities = grade_item::fetch_all(['courseid' => $course, 'itemtype' => 'mod']);
     $totals = grade_item::fetch_all(['courseid' => $course, 'itemtype' => 'category']);
-    $changes = $regrades = $again = 0;
+    $changes = $regrades = $again = $failed = 0;
     for ($round = 0; $round < 6; $round++) {
         if ($round % 2 === 0) {
             large_course::make_cold($course);
@@ -211,7 +211,9 @@ $scenarios['teachers and activities change grades meanwhile'] = static function 
             }
             usleep(20000);
         }
-        stream_get_contents($regrade[1]);
+        // One that met others ten times is left to Moodle's own code, which may fail when they insert the row that it inserts.
+        $said = stream_get_contents($regrade[1]);
+        $failed += (int) (json_decode($said) === null);
         proc_close($regrade[0]);
         while (marked($course)) {
             finish(regrade_elsewhere($course));
@@ -220,7 +222,7 @@ $scenarios['teachers and activities change grades meanwhile'] = static function 
         expect_right($course, "round {$round}");
     }
     $DB->set_field_select('grade_grades', 'overridden', 0, 'itemid IN (SELECT id FROM {grade_items} WHERE courseid = ?)', [$course]);
-    return "{$changes} changes in 6 rounds, {$again} saved twice, {$regrades} further regrades that they asked for";
+    return "{$changes} changes in 6 rounds, {$again} saved twice, {$failed} regrades failed, {$regrades} further regrades that they asked for";
 };
 
 $scenarios['a deadlock'] = static function (int $course): string {
