@@ -17,9 +17,9 @@
 namespace local_accel\fuzz;
 
 /**
- * A connection to the site's database that gives the grades of a user in the order of their ids.
+ * A connection to the site's database that gives the grades of a user, and the items of a category, in the order of their ids.
  *
- * Moodle asks for grades in the order of users only. Where two grades of a user are equal, what it makes of that (which one is
+ * Moodle asks for grades in the order of users only, and for items in none. Where two grades of a user are equal, what it makes of that (which one is
  * dropped, which one is the median) then depends on how the table happens to be read, and changes from one run to the next.
  *
  * @package    local_accel
@@ -40,6 +40,10 @@ final class ordered_database {
                 ) {
                     \$sort = \$table === 'grade_grades' && \$sort === 'userid' ? 'userid, id' : \$sort;
                     return parent::get_recordset_select(\$table, \$select, \$params, \$sort, \$fields, \$from, \$limit);
+                }
+                public function get_records_sql(\$sql, ?array \$params = null, \$from = 0, \$limit = 0) {
+                    \$items = preg_match('/^SELECT \\*\s+FROM \{grade_items\}\s+WHERE id /', \$sql);
+                    return parent::get_records_sql(\$items ? \$sql . ' ORDER BY id' : \$sql, \$params, \$from, \$limit);
                 }
             }");
         }
