@@ -78,12 +78,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         moodle = moodle_folder()
         label = "-".join(filter(None, [moodle_version(moodle), options.database, options.name]))
         site = Site(CACHE / label, options.database)
-        if options.fresh:
-            shutil.rmtree(site.root, ignore_errors=True)
-        site.root.mkdir(parents=True, exist_ok=True)
-        with locked(site), SERVERS[options.database](site) as port:
-            prepare(site, moodle, port)
-            return subprocess.run(options.command, cwd=site.tree, env=environment(site), check=False).returncode
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with locked(site):
+            if options.fresh:
+                shutil.rmtree(site.root, ignore_errors=True)
+            site.root.mkdir(exist_ok=True)
+            with SERVERS[options.database](site) as port:
+                prepare(site, moodle, port)
+                return subprocess.run(options.command, cwd=site.tree, env=environment(site), check=False).returncode
     except SiteError as error:
         print(f"moodle_site: {error}", file=sys.stderr)
         return 2
@@ -110,7 +112,7 @@ def moodle_version(moodle: Path) -> str:
 @contextlib.contextmanager
 def locked(site: Site) -> Iterator[None]:
     """Hold the site for this process; wait for another that has it."""
-    with (site.root / "lock").open("w") as file:
+    with site.root.with_suffix(".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -257,7 +259,8 @@ def mariadb(site: Site) -> Iterator[int]:
 @contextlib.contextmanager
 def pgsql(site: Site) -> Iterator[int]:
     """Run PostgreSQL on a free port with the site's database in it; yield the port."""
-    newest = max((str(path) for path in Path("/usr/lib/postgresql").glob("*/bin")), default="/usr/lib/postgresql")
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
+    newest = str(versions[-1] if versions else Path("/usr/lib/postgresql"))
     user = server_user("postgres", site.server)
     as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if os.getuid() == 0 else []
     data = site.server / "data"
@@ -321,6 +324,7 @@ def server_user(name: str, folder: Path) -> str:
 def grant(folder: Path, user: str) -> None:
     """Let the user pass through a folder of root's home."""
     if shutil.which("setfacl"):
+        say(f"letting {user} pass through {folder} (setfacl)")
         quietly(["setfacl", "-m", f"u:{user}:x", str(folder)])
         return
     raise SiteError(f"{user} can't pass {folder}: set XDG_CACHE_HOME to a folder that every user may enter")
