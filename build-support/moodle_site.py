@@ -112,7 +112,7 @@ def moodle_version(moodle: Path) -> str:
 @contextlib.contextmanager
 def locked(site: Site) -> Iterator[None]:
     """Hold the site for this process; wait for another that has it."""
-    with site.root.with_suffix(".lock").open("w") as file:
+    with (site.root.parent / f"{site.root.name}.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
