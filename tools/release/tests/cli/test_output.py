@@ -25,6 +25,7 @@ COMMANDS = (
     "verify",
     "changelog",
     "tag",
+    "bundle",
     "package",
     "publish",
     "ci",

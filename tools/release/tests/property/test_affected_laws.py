@@ -191,7 +191,8 @@ _FOLDER = {
 }
 _WHOLES = {
     **dict.fromkeys(_FOLDER, frozenset[str]()),
-    "core": {"fast"},
+    "core": {"fast", "local_campus", "campus", "campus-chart"},
+    "fast": {"local_campus", "campus", "campus-chart"},
     "local_campus": {"campus", "campus-chart"},
     "campus": {"campus-chart"},
 }
