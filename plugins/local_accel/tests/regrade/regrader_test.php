@@ -17,6 +17,9 @@
 namespace local_accel\regrade;
 
 use local_accel\engines;
+use local_accel\local\grade\engine;
+use local_accel\local\native\native_error;
+use local_accel\local\native\status;
 
 /**
  * Tests of the bulk regrade, beside Moodle's own code. What random gradebooks give is compared by tests/fuzz/regrade.php.
@@ -142,6 +145,18 @@ final class regrader_test extends \advanced_testcase {
         $outcome = $this->regrade();
         $this->assertSame(reason::LOCK_DUE, $outcome->left->reason);
         $this->assertNotEquals(0, $DB->get_field('grade_items', 'locked', ['courseid' => $this->course->id, 'grademax' => 50]));
+    }
+
+    public function test_a_defect_of_the_native_library_is_made_good_by_php(): void {
+        global $DB;
+        $defect = $this->createStub(engine::class);
+        $defect->method('aggregate')->willThrowException(new native_error(status::PANIC, 'a panic on purpose'));
+        $before = $DB->get_records('grade_grades');
+        grade_force_full_regrading($this->course->id);
+        $outcome = (new regrader($DB, $defect))->regrade((int) $this->course->id);
+        $this->assertDebuggingCalled('local_accel: the native library failed, PHP does it: a panic on purpose');
+        $this->assertSame(['php', 2], [$outcome->engine, $outcome->attempts]);
+        $this->assertEquals($before, $DB->get_records('grade_grades'));
     }
 
     public function test_every_reason_has_a_text(): void {
