@@ -16,7 +16,6 @@
 
 namespace local_accel\check;
 
-use core\check\check;
 use core\check\result;
 use local_accel\local\pool\problem;
 use local_accel\pool\journal;
@@ -30,7 +29,7 @@ use local_accel\pool\run;
  * @copyright  2026 The local_accel contributors
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
-class file_pool extends check {
+class file_pool extends linked_check {
     /** How many findings are shown. */
     private const SHOWN = 20;
 
@@ -39,14 +38,6 @@ class file_pool extends check {
 
     /** After how many intervals without a finished verification the check warns. */
     private const INTERVALS = 2;
-
-    #[\Override]
-    public function get_action_link(): ?\action_link {
-        return new \action_link(
-            new \moodle_url('/admin/settings.php', ['section' => 'local_accel']),
-            get_string('pluginname', 'local_accel'),
-        );
-    }
 
     #[\Override]
     public function get_result(): result {

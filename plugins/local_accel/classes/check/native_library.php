@@ -16,7 +16,6 @@
 
 namespace local_accel\check;
 
-use core\check\check;
 use core\check\result;
 use local_accel\local\hash\algorithm;
 use local_accel\local\hash\fastest_hasher;
@@ -32,17 +31,9 @@ use local_accel\refusal_report;
  * @copyright  2026 The local_accel contributors
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
-class native_library extends check {
+class native_library extends linked_check {
     /** The size of the content for which the engine of digests is told, in bytes. */
     private const LARGE_BYTES = 16777216;
-
-    #[\Override]
-    public function get_action_link(): ?\action_link {
-        return new \action_link(
-            new \moodle_url('/admin/settings.php', ['section' => 'local_accel']),
-            get_string('pluginname', 'local_accel'),
-        );
-    }
 
     #[\Override]
     public function get_result(): result {

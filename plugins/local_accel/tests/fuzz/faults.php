@@ -33,7 +33,6 @@ require_once(__DIR__ . '/ordered_database.php');
 use local_accel\engines;
 use local_accel\fuzz\large_course;
 use local_accel\fuzz\ordered_database;
-use local_accel\regrade\regrader;
 
 [$options] = cli_get_params(['users' => 400, 'items' => 24, 'kills' => 12, 'many' => 50000, 'engine' => 'auto', 'seed' => 0, 'only' => '']);
 $seed = (int) $options['seed'] ?: random_int(1, 1 << 30);
