@@ -147,10 +147,24 @@ class PackageRefused(ReleaseError):
 
 
 class BuildFailed(ReleaseError):
-    """A library that a plugin bundles can't be built, or what came out is not fit to be shipped."""
+    """A library or an image can't be built, or what came out is not fit to be shipped."""
 
     exit_code = 17
     slug = "build-failed"
+
+
+class EngineUnfit(ReleaseError):
+    """There is no container engine, it can't be used, or it is too old."""
+
+    exit_code = 18
+    slug = "engine"
+
+
+class InputsRefused(ReleaseError):
+    """Moodle's source or a plugin of ``plugins.lock`` is missing, not what its hash says, or doesn't fit the rest."""
+
+    exit_code = 19
+    slug = "inputs-refused"
 
 
 class PlanUnbound(ReleaseError):
@@ -200,6 +214,20 @@ class TerraformFailed(ReleaseError):
 
     exit_code = 26
     slug = "terraform-failed"
+
+
+class ImageUnproven(ReleaseError):
+    """An image's tests fail, or its signature, bill of materials or provenance is missing or wrong."""
+
+    exit_code = 27
+    slug = "image-unproven"
+
+
+class StackFailed(ReleaseError):
+    """A service of the local stack doesn't start, or doesn't get healthy."""
+
+    exit_code = 28
+    slug = "stack-failed"
 
 
 class RolledBack(ReleaseError):

@@ -10,6 +10,7 @@ The file stands beside the Dockerfile and has these keys and no others::
       plugins: [local_accel]
       crates: [accel]
       python: [moodle-release]
+      moodle: true                 # Moodle itself, from the source that release.yaml names
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ __all__ = ["ImageYaml", "Part", "parse"]
 
 _KEYS = ("name", "version", "repository", "base", "contains")
 _CONTAINS = {"plugins": "plugin", "crates": "crate", "python": "python"}
+_MOODLE = "moodle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class ImageYaml:
-    """The facts of one ``image.yaml``; ``parts`` are its base and what it contains."""
+    """The facts of one ``image.yaml``; ``parts`` are its base and the components in it."""
 
     path: str
     folder: str
@@ -53,6 +55,7 @@ class ImageYaml:
     version_token: Token
     repository: str | None
     parts: tuple[Part, ...]
+    moodle: bool
 
 
 @lru_cache(maxsize=512)
@@ -77,6 +80,7 @@ def parse(content: bytes, path: str) -> ImageYaml:
         file.token(version),
         None if repository is None else file.text(repository),
         tuple(_parts(file)),
+        _moodle(file),
     )
 
 
@@ -101,10 +105,21 @@ def _parts(file: YamlFile) -> Iterable[Part]:
     if (contains := file.root.get("contains")) is None:
         return
     lists = file.mapping(contains)
-    _only(file, lists, tuple(_CONTAINS))
-    for key, node in lists.items():
-        for item in file.sequence(node):
-            yield Part(_CONTAINS[key], file.text(item), file.token(item))
+    _only(file, lists, (*_CONTAINS, _MOODLE))
+    for key, kind in _CONTAINS.items():
+        for item in file.sequence(lists[key]) if key in lists else ():
+            yield Part(kind, file.text(item), file.token(item))
+
+
+def _moodle(file: YamlFile) -> bool:
+    contains = file.root.get("contains")
+    node = None if contains is None else file.mapping(contains).get(_MOODLE)
+    if node is None:
+        return False
+    text = file.text(node)
+    if text not in ("true", "false"):
+        file.refuse(f"contains.{_MOODLE} is {text!r}", node, fix="write true or false")
+    return text == "true"
 
 
 def _only(file: YamlFile, mapping: Iterable[str], known: tuple[str, ...]) -> None:

@@ -1,0 +1,1 @@
+"""The local stack: a whole Moodle site on one machine, for developers."""
