@@ -12,6 +12,8 @@ decide:
     its last command ends with this code
 ``<!-- needs: terraform -->``
     it is run only where this program is
+``<!-- run by: stack -->``
+    this nox session runs it, with an engine at hand: it calls the tests of documents with DOCS_RUN_BY=stack
 ``<!-- not run: reason -->``
     it can't be run in a test
 
@@ -33,7 +35,7 @@ from pathlib import Path
 from docs_example import REPOSITORY, environment, example, foreign
 from docs_markdown import Block
 
-__all__ = ["Session", "is_shell", "left_out"]
+__all__ = ["Session", "is_shell", "left_out", "run_by"]
 
 _NOT_RUN = {
     r"\./dev nox(?! -l$| -s lock).*": "it runs all checks, this one among them",
@@ -66,12 +68,17 @@ def is_shell(block: Block) -> bool:
     return block.language in ("console", "sh")
 
 
+def run_by(block: Block) -> str:
+    """Return the nox session that runs ``block``; the empty text stands for those that test the documents."""
+    return block.notes.get("run by", "")
+
+
 def left_out(block: Block) -> list[tuple[str, str]]:
     """Return the commands of ``block`` that are not run, each with the reason."""
     reason = block.notes.get("not run")
     if reason is not None:
         return [(command.text, reason) for command in _commands(block)]
-    if "run" in block.notes:
+    if "run" in block.notes or run_by(block):
         return []
     return [
         (command.text, why)

@@ -102,7 +102,7 @@ def environment(home: Path, *, time: int = NOW) -> dict[str, str]:
     if not shim.exists():
         shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m release "$@"\n')
         shim.chmod(0o755)
-    kept = ("PATH", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
+    kept = ("PATH", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "DOCKER_HOST", "DOCKER_CONFIG", "BUILDX_BUILDER")
     given = {name: os.environ[name] for name in kept if name in os.environ}
     return {
         **given,

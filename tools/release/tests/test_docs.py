@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import os
 import pkgutil
 import re
 import subprocess
@@ -17,7 +18,7 @@ import click
 import pytest
 
 import release
-from docs_commands import Session, is_shell, left_out
+from docs_commands import Session, is_shell, left_out, run_by
 from docs_example import environment, example
 from docs_markdown import Block, Document
 from edits import bumped, components_of
@@ -39,6 +40,8 @@ from trees import MemoryTree
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
+RUN_BY = os.environ.get("DOCS_RUN_BY", "")
+"""The nox session whose blocks are run now, which the documents name: ``<!-- run by: stack -->``."""
 MOST_NOT_RUN = 14
 """So many commands may be left out of the test at most; each needs its reason."""
 
@@ -81,7 +84,7 @@ def test_the_commands_of_a_document_do_what_it_says(
     path: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     session = Session(ROOT, tmp_path, tmp_path_factory.getbasetemp() / "docs-templates")
-    blocks = [block for block in Document.read(path).blocks if is_shell(block)]
+    blocks = [block for block in Document.read(path).blocks if is_shell(block) and run_by(block) == RUN_BY]
     wrong = [f"{_name(path)}:{block.line}: {what}" for block in blocks for what in session.run(block)]
     assert not wrong, "\n\n".join(wrong)
 
@@ -94,6 +97,11 @@ def test_few_commands_of_the_documents_are_left_out(capsys: pytest.CaptureFixtur
             print(f"  {name}: `{text}`: {why}")
     assert all(why for _, _, why in found)
     assert len(found) <= MOST_NOT_RUN
+
+
+def test_what_other_sessions_run_is_run_by_sessions_that_do_so() -> None:
+    named = {run_by(block) for _, block in _blocks("console", "sh")} - {""}
+    assert named == set(re.findall(r'documented\(session, "(\w+)"\)', (ROOT / "noxfile.py").read_text("utf-8")))
 
 
 @each_document
