@@ -31,12 +31,13 @@ use local_accel\local\platform;
  */
 final class hook_callbacks {
     /**
-     * Offer the plugin's services to \core\di.
+     * Offer the plugin's services to \core\di. On a production site PHP-DI compiles these closures into a file of its own, so
+     * they may name only what can be called from there: no self, and nothing private.
      *
      * @param di_configuration $hook
      */
     public static function configure_di(di_configuration $hook): void {
-        $hook->add_definition(loader::class, static fn(): loader => self::loader());
+        $hook->add_definition(loader::class, static fn(): loader => hook_callbacks::loader());
         $hook->add_definition(hasher::class, static fn(loader $loader): hasher => fastest_hasher::from($loader));
     }
 
@@ -45,7 +46,7 @@ final class hook_callbacks {
      *
      * @return loader
      */
-    private static function loader(): loader {
+    public static function loader(): loader {
         $config = get_config('local_accel');
         $locator = new library_locator(dirname(__DIR__), platform::current(), (string) ($config->librarypath ?? ''));
         return new loader(($config->engine ?? 'auto') !== 'php', $locator->locate());
