@@ -28,6 +28,7 @@ COMMANDS = (
     "bundle",
     "package",
     "publish",
+    "image",
     "ci",
     "tf",
     "rollout",

@@ -16,6 +16,7 @@ from release.errors import GitStateError, ReleaseError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import TaskID
     from rich.text import Text
 
     from release.repository.git import Repository
@@ -32,6 +33,7 @@ __all__ = [
     "print_json",
     "printable",
     "progress",
+    "staged_progress",
     "wants_json",
 ]
 
@@ -136,6 +138,44 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
 
         def show(stage: str, done: int, total: int) -> None:
             bars.update(task, description=stage, completed=done, total=total or None)
+
+        yield show
+
+
+@contextmanager
+def staged_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function that shows a bar for each stage on standard error: ``<stage>: <what it does now>``.
+
+    Where that is no terminal, each stage is a line when it begins.
+    """
+    if not sys.stderr.isatty():
+        seen: set[str] = set()
+
+        def tell(stage: str, done: int, total: int) -> None:  # noqa: ARG001
+            name = stage.partition(": ")[0]
+            if name not in seen:
+                seen.add(name)
+                click.echo(printable(f"{name} …"), err=True)
+
+        yield tell
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    columns = (SpinnerColumn(), TextColumn("{task.fields[stage]}"), BarColumn(), TimeElapsedColumn())
+    told = TextColumn("{task.description}", markup=False)
+    with Progress(*columns, told, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            name, _, what = stage.partition(": ")
+            if name not in tasks:
+                for task in tasks.values():
+                    bars.update(task, total=1, completed=1, description="")
+                    bars.stop_task(task)
+                tasks[name] = bars.add_task("", total=None, stage=Text(printable(name)).plain)
+            bars.update(tasks[name], description=printable(what)[:60], completed=done, total=total or None)
 
         yield show
 

@@ -27,6 +27,7 @@ _COMMANDS = (
     "bundle",
     "package",
     "publish",
+    "image",
     "ci",
     "tf",
     "rollout",

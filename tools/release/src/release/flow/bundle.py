@@ -23,7 +23,7 @@ from release.publish.packages.natives import CHECKSUM, RECORD, Wanted, built, ch
 from release.publish.packages.packager import Source
 from release.repository.git import Repository
 
-__all__ = ["Made", "build_bundles"]
+__all__ = ["Made", "Rust", "build_bundles", "cargo_environment", "linker_variable"]
 
 _SETTINGS = (
     "RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR",
@@ -79,9 +79,9 @@ def build_bundles(
         jobs = [_Job(source, one) for source in _sources(there, names) for one in wanted(source)]
         if not jobs:
             return 0
-        rust = _Rust(there.folder, there.environment)
+        rust = Rust(there.folder, there.environment)
         jobs = _chosen(jobs, (*targets, rust.host) if host else targets)
-        rust.refuse_missing(jobs)
+        rust.refuse_missing({job.wanted.native.target: job.wanted.place for job in jobs})
         for number, job in enumerate(jobs):
             progress(f"building {job.wanted.crate.name} for {job.wanted.native.target}", number, len(jobs))
             with tempfile.TemporaryDirectory(prefix="release-target-") as folder:
@@ -113,7 +113,7 @@ def _chosen(jobs: list[_Job], targets: Collection[str]) -> list[_Job]:
     return [job for job in jobs if not targets or job.wanted.native.target in targets]
 
 
-class _Rust:
+class Rust:
     """The Rust of a work tree, as its rust-toolchain.toml or the environment says."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -125,9 +125,8 @@ class _Rust:
         about = dict(line.split(": ", 1) for line in self._rustc("-vV").splitlines() if ": " in line)
         self.host = about["host"]
 
-    def refuse_missing(self, jobs: Sequence[_Job]) -> None:
-        """Refuse when the standard library of a target is not installed."""
-        targets = dict.fromkeys(job.wanted.native.target for job in jobs)
+    def refuse_missing(self, targets: Mapping[str, Place]) -> None:
+        """Refuse when the standard library of one of ``targets`` is not installed; each is wanted at a place."""
         missing = [
             target
             for target in targets
@@ -136,7 +135,7 @@ class _Rust:
         if missing:
             raise BuildFailed(
                 f"the Rust here can't build for {', '.join(missing)}",
-                where=[job.wanted.place for job in jobs if job.wanted.native.target in missing],
+                where=[targets[target] for target in missing],
                 fix=f"rustup target add {' '.join(missing)}",
             )
 
@@ -166,7 +165,7 @@ def linker_variable(target: str) -> str:
     return f"CARGO_TARGET_{target.upper().replace('-', '_').replace('.', '_')}_LINKER"
 
 
-def _build(job: _Job, there: At, rust: _Rust, target_folder: Path) -> bytes:
+def _build(job: _Job, there: At, rust: Rust, target_folder: Path) -> bytes:
     """Return the library, built in the commit's work tree."""
     crate, native = job.wanted.crate, job.wanted.native
     manifest = there.folder / crate.manifest
@@ -179,7 +178,7 @@ def _build(job: _Job, there: At, rust: _Rust, target_folder: Path) -> bytes:
         "--message-format", "json-render-diagnostics",
     ]  # fmt: skip
     try:
-        said = cargo(arguments, manifest.parent, _environment(native.target, folders, there))
+        said = cargo(arguments, manifest.parent, cargo_environment(native.target, folders, there))
     except CargoFailed as error:
         raise _failed(job, error.what, _remedy(native.target, rust)) from None
     library = _library(said, crate.native)
@@ -193,7 +192,8 @@ def _build(job: _Job, there: At, rust: _Rust, target_folder: Path) -> bytes:
     return content
 
 
-def _environment(target: str, folders: Mapping[Path, str], there: At) -> dict[str, str]:
+def cargo_environment(target: str, folders: Mapping[Path, str], there: At) -> dict[str, str]:
+    """Return the environment in which Cargo makes the same bytes in any folder; ``folders`` get other names in them."""
     flags = [
         f"--remap-path-prefix={path}={name}"
         for folder, name in folders.items()
@@ -226,7 +226,7 @@ def _library(messages: str, crate: str) -> Path | None:
     return None
 
 
-def _refuse_unfit(job: _Job, content: bytes, rust: _Rust, folders: Mapping[Path, str]) -> None:
+def _refuse_unfit(job: _Job, content: bytes, rust: Rust, folders: Mapping[Path, str]) -> None:
     """Refuse a library that names folders of this machine, or can't be loaded where it is meant to be."""
     native = job.wanted.native
     for folder in folders:
@@ -253,7 +253,7 @@ def _refuse_unfit(job: _Job, content: bytes, rust: _Rust, folders: Mapping[Path,
         )  # fmt: skip
 
 
-def _remedy(target: str, rust: _Rust) -> str:
+def _remedy(target: str, rust: Rust) -> str:
     if rust.zig or rust.linker(target) is not None or target == rust.host:
         return "mend what Cargo says"
     return f"{_ZIG}, or name a linker for {target} in {linker_variable(target)}"

@@ -19,9 +19,14 @@ __all__ = ["locked"]
 
 @contextmanager
 def locked(
-    repository: Repository, command: str, *, wait: float = 0, waiting: Callable[[str], None] = lambda _: None
+    repository: Repository,
+    command: str,
+    *,
+    what: str = "release",
+    wait: float = 0,
+    waiting: Callable[[str], None] = lambda _: None,
 ) -> Iterator[None]:
-    """Hold the repository's release lock; the system frees it when the process ends, however it ends.
+    """Hold the repository's lock for ``what``; the system frees it when the process ends, however it ends.
 
     ``wait`` is how many seconds to wait for another holder; ``waiting`` is told who that is.
 
@@ -32,10 +37,10 @@ def locked(
     from filelock import FileLock, Timeout
 
     folder = repository.private_dir
-    holder = folder / "holder.json"
+    holder, file = (folder / name for name in _files(what))
     try:
         folder.mkdir(exist_ok=True)
-        lock = FileLock(folder / "lock")
+        lock = FileLock(file)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -44,10 +49,11 @@ def locked(
             lock.acquire(timeout=wait)
     except Timeout:
         raise Locked(
-            f"another release is under way here: {_who(holder)}", fix="wait for it, or use --wait SECONDS"
+            f"another {what} is under way here: {_who(holder)}",
+            fix="wait for it, or use --wait SECONDS" if what == "release" else "wait for it",
         ) from None
     except OSError as error:
-        raise _unwritable(folder / "lock", error) from None
+        raise _unwritable(file, error) from None
     try:
         _sign(holder, command)
         yield
@@ -55,6 +61,14 @@ def locked(
         with contextlib.suppress(OSError):
             holder.unlink(missing_ok=True)
         lock.release()
+
+
+def _files(what: str) -> tuple[str, str]:
+    """Return the names of the files that say who holds the lock, and that are locked."""
+    if what == "release":
+        return "holder.json", "lock"
+    name = what.replace(" ", "-")
+    return f"{name}.holder.json", f"{name}.lock"
 
 
 def _sign(holder: Path, command: str) -> None:

@@ -1,4 +1,4 @@
-"""The repositories of others, asked by git: what their tags lead to, and when a tag was made."""
+"""The repositories of others, asked by git: what their tags lead to, when a tag was made, the files of a commit."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from release.errors import PinError
+from release.errors import InputsRefused, PinError
 
-__all__ = ["GITHUB", "Refs", "Upstream", "UpstreamUnreachable"]
+__all__ = ["GITHUB", "Refs", "Upstream", "UpstreamUnreachable", "fetch_commit"]
 
 GITHUB = "https://github.com"
 _SECONDS = 120
+_SECONDS_TO_FETCH = 1800
 _LOCAL = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 """What a git hook sets, and which would lead git into the wrong repository."""
 _ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1", "LC_ALL": "C"}
@@ -120,3 +121,58 @@ class Upstream:
                 f"{repository} can't be asked: {said[-1]}", fix="see to the connection, or name clones with --from"
             )
         return done.stdout
+
+
+def fetch_commit(url: str, tag: str, commit: str, kept: Path, folder: Path) -> None:
+    """Write the files of ``commit``, to which ``tag`` of the repository at ``url`` must lead, into ``folder``.
+
+    The bare repository ``kept`` keeps it, so that it is fetched once; git checks what it reads there by its hash.
+
+    Raises:
+        InputsRefused: the tag can't be fetched, or leads to another commit.
+    """
+
+    def git(*arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
+        here = (
+            "-c",
+            "core.hooksPath=/dev/null",
+            "-c",
+            "transfer.fsckObjects=true",
+            "-c",
+            "fetch.fsck.zeroPaddedFilemode=ignore",
+        )
+        environment = {name: value for name, value in os.environ.items() if name not in _LOCAL} | _ENVIRONMENT
+        try:
+            done = subprocess.run(
+                ["git", *here, "--git-dir", str(kept), *arguments],
+                env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                timeout=_SECONDS_TO_FETCH, encoding="utf-8", errors="replace",
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise _unfetched(url, tag, f"no answer in {_SECONDS_TO_FETCH} s") from None
+        if ok and done.returncode:
+            raise _unfetched(url, tag, (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
+        return done
+
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    if not (kept / "HEAD").is_file():
+        git("init", "--quiet", "--bare", str(kept))
+    mark = f"refs/kept/{commit}"
+    if git("rev-parse", "--verify", "--quiet", f"{mark}^{{commit}}", ok=False).stdout.strip() != commit:
+        git("fetch", "--quiet", "--no-tags", "--depth=1", "--", url, f"+refs/tags/{tag}:refs/fetched/{commit}")
+        found = git("rev-parse", "--verify", f"refs/fetched/{commit}^{{commit}}").stdout.strip()
+        if found != commit:
+            raise InputsRefused(
+                f"the tag {tag} of {url} leads to {found}, not to {commit}",
+                fix="find out why it was moved; write down its new commit only when its makers say that they moved it",
+            )
+        git("update-ref", mark, commit)
+    folder.mkdir(parents=True, exist_ok=True)
+    git("--work-tree", str(folder), "checkout", "--quiet", "--force", commit, "--", ".")
+
+
+def _unfetched(url: str, tag: str, why: str) -> InputsRefused:
+    return InputsRefused(
+        f"the tag {tag} of {url} can't be fetched: {why}",
+        fix="see to the connection, or name a folder with --moodle or in MOODLE_DIR",
+    )

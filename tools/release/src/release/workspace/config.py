@@ -28,6 +28,7 @@ from release.workspace.delivery import (
     Severity,
     Terraform,
 )
+from release.workspace.images import Images
 from release.workspace.strict import Strict, says
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ class Config(Strict, frozen=True, kw_only=True):
     terraform: Annotated[Terraform | None, says("Root modules and their plans.")] = None
     rollout: Annotated[Rollout | None, says("A chart rolled out stage by stage.")] = None
     publish: Annotated[Publish, says("What is published where.")] = Publish()
+    images: Annotated[Images, says("What images are built from.")] = Images()
 
     def of(self, component: str) -> ComponentConfig:
         """Return what ``component`` does differently."""

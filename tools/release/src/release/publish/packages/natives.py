@@ -8,7 +8,7 @@ here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,8 +104,12 @@ def built(source: Source, one: Wanted) -> Path:
     return source.root / source.component.path / one.native.path
 
 
-def shipped(source: Source) -> tuple[tuple[tuple[str, bytes], ...], tuple[Wanted, ...]]:
+def shipped(
+    source: Source, targets: Collection[str] | None = None
+) -> tuple[tuple[tuple[str, bytes], ...], tuple[Wanted, ...]]:
     """Return path and content of each file that goes into the package, and the libraries that are not built.
+
+    ``targets`` leaves out the libraries for all others.
 
     Raises:
         PackageRefused: a library is not what this commit gives; or one is not built, unless ``source.partial``.
@@ -113,6 +117,8 @@ def shipped(source: Source) -> tuple[tuple[tuple[str, bytes], ...], tuple[Wanted
     files: list[tuple[str, bytes]] = []
     missing: list[Wanted] = []
     for one in wanted(source):
+        if targets is not None and one.native.target not in targets:
+            continue
         prefix = f"{source.component.path}/" if source.component.path else ""
         if f"{prefix}{one.native.path}" in source.snapshot.modes:
             raise _refused(source, one, "is committed, but bundle.json has it built", "git rm --cached, and ignore it")

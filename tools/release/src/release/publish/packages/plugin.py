@@ -8,7 +8,7 @@ plugin without its type.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,7 +23,7 @@ from release.publish.destination import Artifact
 from release.publish.packages import natives
 from release.publish.packages.packager import Source, refused, written
 
-__all__ = ["Plugin"]
+__all__ = ["Plugin", "plugin_files"]
 
 _ANYWHERE = frozenset({"BUILD", "BUILD.pants", "node_modules"})
 _AT_THE_TOP = frozenset(
@@ -49,13 +49,25 @@ class Plugin:
         Raises:
             PackageRefused: Moodle's installer would refuse it or read something else from it than PHP does.
         """
-        _refuse_unfit(source)
-        top = source.component.native.partition("_")[2]
-        entries = [Entry(f"{top}/{path}", content, executable) for path, content, executable in _shipped(source)]
-        _refuse_names(source, [entry.path for entry in entries])
-        _refuse_without_language(source, {entry.path for entry in entries}, top)
+        entries = plugin_files(source)
         name = f"{source.component.native}-{source.version}.zip"
         return (written(folder, name, stored_zip(entries, source.time), "application/zip"),)
+
+
+def plugin_files(source: Source, targets: Collection[str] | None = None) -> list[Entry]:
+    """Return the files of the plugin below one folder, which is called as the plugin without its type.
+
+    ``targets`` leaves out the libraries that are built for all others.
+
+    Raises:
+        PackageRefused: Moodle's installer would refuse it or read something else from it than PHP does.
+    """
+    _refuse_unfit(source)
+    top = source.component.native.partition("_")[2]
+    entries = [Entry(f"{top}/{path}", content, executable) for path, content, executable in _shipped(source, targets)]
+    _refuse_names(source, [entry.path for entry in entries])
+    _refuse_without_language(source, {entry.path for entry in entries}, top)
+    return entries
 
 
 def _refuse_unfit(source: Source) -> None:
@@ -92,7 +104,7 @@ def _refuse_unfit(source: Source) -> None:
             )  # fmt: skip
 
 
-def _shipped(source: Source) -> Iterator[tuple[str, bytes, bool]]:
+def _shipped(source: Source, targets: Collection[str] | None) -> Iterator[tuple[str, bytes, bool]]:
     """Yield path, content and whether it can be executed of each file that users get."""
     component, snapshot = source.component, source.snapshot
     prefix = f"{component.path}/" if component.path else ""
@@ -131,7 +143,7 @@ def _shipped(source: Source) -> Iterator[tuple[str, bytes, bool]]:
             content = built.read_bytes()
             _refuse_other_bytes(source, binary, content)
             yield path, content, True
-    for path, content in natives.shipped(source)[0]:
+    for path, content in natives.shipped(source, targets)[0]:
         yield path, content, False
 
 

@@ -1,0 +1,39 @@
+"""Labels and annotations: what an image says of itself, without a time or a place of its build.
+
+Source: https://github.com/opencontainers/image-spec/blob/main/annotations.md#pre-defined-annotation-keys
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from release.images.lock import Inputs
+
+__all__ = ["PART", "labels"]
+
+_OCI = "org.opencontainers.image"
+PART = "release.component"
+"""Begins the labels of what is in the image: ``release.component.<kind>.<name>.version`` and ``.digest``."""
+
+
+def labels(inputs: Inputs, source: str | None) -> dict[str, str]:
+    """Return the labels of an image of ``inputs``; ``source`` is the address of the repository."""
+    base, _, digest = inputs.base.image.partition("@")
+    found = {
+        f"{_OCI}.title": inputs.name,
+        f"{_OCI}.version": inputs.version,
+        f"{_OCI}.revision": inputs.commit,
+        f"{_OCI}.created": datetime.fromtimestamp(inputs.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        f"{_OCI}.base.name": base,
+    }
+    if digest:
+        found[f"{_OCI}.base.digest"] = digest
+    if source is not None:
+        found[f"{_OCI}.source"] = source
+    if inputs.moodle is not None:
+        found[f"{PART}.moodle.version"] = inputs.moodle.version
+        found[f"{PART}.moodle.digest"] = inputs.moodle.digest
+    for part in inputs.parts:
+        found[f"{PART}.{part.kind}.{part.name}.version"] = part.version
+        found[f"{PART}.{part.kind}.{part.name}.digest"] = part.digest
+    return dict(sorted(found.items()))

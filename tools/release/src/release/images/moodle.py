@@ -1,0 +1,122 @@
+"""Moodle's source: a folder, or a tag of a git repository that leads to the commit that was written down."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from release.errors import FormatError, InputsRefused, Place
+from release.formats.moodle_version_php import MoodleVersion, read
+from release.repository.upstream import fetch_commit
+from release.workspace.images import MoodleSource
+
+__all__ = ["OLDEST_BRANCH", "MoodleTree", "from_folder", "from_git"]
+
+OLDEST_BRANCH = 501
+"""The first branch with the folder ``public``."""
+_VERSION = "public/version.php"
+_COMPONENTS = ("lib/components.json", "public/lib/components.json")
+_SUBPLUGINS = "db/subplugins.json"
+_LEFT_OUT = (".git", "config.php")
+"""What a folder can have at its top and no source has: history, and a site's own secrets."""
+
+
+class _Types(msgspec.Struct):
+    plugintypes: dict[str, str]
+
+
+class _Subplugins(msgspec.Struct):
+    subplugintypes: dict[str, str] = {}
+    plugintypes: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class MoodleTree:
+    """The root of a Moodle's source, where it is from, and which Moodle it is."""
+
+    root: Path
+    origin: str
+    version: MoodleVersion
+
+    def files(self) -> Iterator[str]:
+        """Yield the POSIX paths of all files and symbolic links, relative to the root, sorted in each folder."""
+        for folder, folders, names in os.walk(self.root):
+            here = Path(folder).relative_to(self.root)
+            links = [name for name in folders if (Path(folder) / name).is_symlink()]
+            folders[:] = sorted(set(folders) - set(links) - set(_LEFT_OUT if here == Path() else ()))
+            for name in sorted({*names, *links} - set(_LEFT_OUT if here == Path() else ())):
+                mode = (Path(folder) / name).lstat().st_mode
+                if stat.S_ISREG(mode) or stat.S_ISLNK(mode):
+                    yield (here / name).as_posix()
+
+    @cached_property
+    def plugin_folders(self) -> dict[str, str]:
+        """The folder of each type of plugin, relative to the root; subplugins of Moodle's own plugins included."""
+        for name in _COMPONENTS:
+            path = self.root / name
+            if path.is_file():
+                types = msgspec.json.decode(path.read_bytes(), type=_Types).plugintypes
+                break
+        else:
+            raise _refused(self.root, f"it has no {_COMPONENTS[0]}")
+        found = dict(types)
+        for folder in types.values():
+            for path in sorted((self.root / folder).glob(f"*/{_SUBPLUGINS}")):
+                parent = path.parent.parent.relative_to(self.root).as_posix()
+                found.update(subplugin_folders(path.read_bytes(), parent))
+        return found
+
+
+def subplugin_folders(content: bytes, folder: str) -> dict[str, str]:
+    """Return the folder of each type of plugin that the plugin in ``folder`` says it has (``db/subplugins.json``).
+
+    Source: https://moodledev.io/docs/apis/plugintypes/mod/subplugins
+    """
+    found = msgspec.json.decode(content, type=_Subplugins)
+    if found.subplugintypes:
+        return {name: f"{folder}/{path}" for name, path in found.subplugintypes.items()}
+    return {name: f"public/{path}" for name, path in found.plugintypes.items()}
+
+
+def from_folder(root: Path, origin: str = "a folder") -> MoodleTree:
+    """Return the Moodle in ``root``.
+
+    Raises:
+        InputsRefused: it is none, or older than :data:`OLDEST_BRANCH`.
+    """
+    path = root / _VERSION
+    if not path.is_file():
+        old = (root / "version.php").is_file()
+        what = f"Moodle in it is older than 5.1: it has no {_VERSION}" if old else f"it has no {_VERSION}"
+        raise _refused(root, what)
+    try:
+        version = read(path.read_bytes(), _VERSION)
+    except FormatError as error:
+        raise _refused(root, error.what) from None
+    if version.branch < OLDEST_BRANCH:
+        raise _refused(root, f"Moodle in it is {version.text}, but images are built from 5.1 on")
+    return MoodleTree(root, origin, version)
+
+
+def from_git(source: MoodleSource, cache: Path, scratch: Path) -> MoodleTree:
+    """Return the Moodle that ``source`` names, as a work tree in ``scratch``; its objects are kept in ``cache``.
+
+    Raises:
+        InputsRefused: the tag can't be fetched, leads to another commit, or what is there is no Moodle from 5.1 on.
+    """
+    fetch_commit(source.repository, source.tag, source.commit, cache / "moodle.git", scratch)
+    return from_folder(scratch, f"{source.repository} {source.tag} {source.commit}")
+
+
+def _refused(root: Path, what: str) -> InputsRefused:
+    return InputsRefused(
+        f"{root} can't be taken for Moodle's source: {what}",
+        where=[Place(str(root))],
+        fix="name the root of Moodle 5.1 or later with --moodle, or its tag and commit in release.yaml",
+    )
