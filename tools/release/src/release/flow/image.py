@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,10 +39,22 @@ from release.workspace.config import CONFIG
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["Built", "Image", "Overrides", "assemble", "build", "cache_folder", "images", "listed", "output_folder"]
+__all__ = [
+    "Built",
+    "Image",
+    "Overrides",
+    "assemble",
+    "build",
+    "cache_folder",
+    "images",
+    "listed",
+    "named",
+    "output_folder",
+]
 
 _MOODLE = "moodle"
 _DOCKERFILE = "Dockerfile"
+_GPL = re.compile(rb"@license\s+\S+\s+GNU GPL v3 or later")
 _SUBPLUGINS = "db/subplugins.json"
 
 
@@ -264,6 +277,7 @@ def _built(
     base = _base(there, image)
     order = Order(
         image.component.name,
+        image.reference,
         f"{image.component.path}/{_DOCKERFILE}".lstrip("/"),
         context,
         inputs.platforms,
@@ -463,11 +477,15 @@ def _put_programs(assembly: _Assembly, crates: Sequence[Component]) -> Iterator[
         assembly.notes.append(f"no programs of {', '.join(one.name for one in crates)}: {error.what}")
         made = {}
     for crate in crates:
-        for entry in made.get(crate.name, ()):
+        one = made.get(crate.name)
+        if one is None or not one.entries:
+            continue
+        for entry in one.entries:
             assembly.context.put(replace(entry, path=f"bin/{entry.path}"))
-        if made.get(crate.name):
-            digest = _digest_of(made[crate.name])
-            yield Part(kind="crate", name=crate.native, version=str(crate.version), digest=digest)
+        yield Part(
+            kind="crate", name=crate.native, version=str(crate.version), digest=_digest_of(one.entries),
+            license=one.license,
+        )  # fmt: skip
 
 
 def _digest_of(entries: Sequence[Entry]) -> str:
@@ -572,7 +590,21 @@ def _put_plugins(
             )
         for entry in entries:
             assembly.context.put(replace(entry, path=f"{_MOODLE}/{folders[kind]}/{entry.path}"))
-        yield Part(kind="plugin", name=name, version=version, digest=_digest_of(entries), source=url)
+        yield Part(
+            kind="plugin", name=name, version=version, digest=_digest_of(entries), source=url,
+            license=_license(entries),
+        )  # fmt: skip
+
+
+def _license(entries: Sequence[Entry]) -> str:
+    """Return the licence that the header of a plugin's ``version.php`` names, in SPDX's words.
+
+    Source: https://moodledev.io/general/development/policies/codingstyle#files
+    """
+    header = next(
+        (one.content for one in entries if one.path.count("/") == 1 and one.path.endswith("/version.php")), b""
+    )
+    return "GPL-3.0-or-later" if _GPL.search(header) else "NOASSERTION"
 
 
 def _files_of(assembly: _Assembly, plugin: Component) -> list[Entry]:

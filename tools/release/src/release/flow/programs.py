@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -17,28 +18,37 @@ from release.model.component import Component
 from release.publish.archives import Entry
 from release.publish.cargo import CargoFailed, cargo, locked
 
-__all__ = ["programs"]
+__all__ = ["Programs", "programs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """What a crate gives to an image: its programs as ``<platform>/<name>``, and its licence as SPDX calls it."""
+
+    entries: tuple[Entry, ...]
+    license: str
 
 
 def programs(
     there: At, crates: Sequence[Component], platforms: Sequence[str], progress: Progress
-) -> Mapping[str, tuple[Entry, ...]]:
-    """Return the programs of each of ``crates`` as ``<platform>/<name>``; a crate without one has none.
+) -> Mapping[str, Programs]:
+    """Return the programs of each of ``crates``; a crate that makes none has none.
 
     Raises:
         BuildFailed: Rust or a target of it is missing, or a build fails.
     """
-    found: dict[str, tuple[Entry, ...]] = {}
+    found: dict[str, Programs] = {}
     for crate in crates:
-        names = _names(there, crate)
-        found[crate.name] = tuple(
+        names, license_ = _described(there, crate)
+        entries = tuple(
             entry for platform in platforms if names for entry in _built(there, crate, names, platform, progress)
         )
+        found[crate.name] = Programs(entries, license_)
     return found
 
 
-def _names(there: At, crate: Component) -> list[str]:
-    """Return the names of the programs that ``crate`` makes."""
+def _described(there: At, crate: Component) -> tuple[list[str], str]:
+    """Return the names of the programs that ``crate`` makes, and its licence."""
     manifest = there.folder / crate.manifest
     try:
         said = cargo(
@@ -48,8 +58,9 @@ def _names(there: At, crate: Component) -> list[str]:
     except CargoFailed as error:
         raise _failed(crate, error.what, "mend what Cargo says") from None
     packages = msgspec.json.decode(said)["packages"]
-    targets = next(one["targets"] for one in packages if manifest.samefile(one["manifest_path"]))
-    return sorted(target["name"] for target in targets if "bin" in target["kind"])
+    package = next(one for one in packages if manifest.samefile(one["manifest_path"]))
+    names = sorted(target["name"] for target in package["targets"] if "bin" in target["kind"])
+    return names, package.get("license") or "NOASSERTION"
 
 
 def _built(there: At, crate: Component, names: Sequence[str], platform: str, progress: Progress) -> list[Entry]:

@@ -39,9 +39,10 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be built: the component's name and Dockerfile, its context, and what the builder is told."""
+    """What is to be built: the names of the component and the image, its Dockerfile, its context, what is told."""
 
     name: str
+    reference: str
     dockerfile: str
     context: Path
     platforms: tuple[str, ...]
@@ -91,7 +92,9 @@ def by_buildkit(builder: str, order: Order, folder: Path, progress: Progress) ->
     redate(order.context, _FAR)
     command = ["docker", "buildx", "build", "--builder", builder, "--progress", "rawjson", "--provenance", "mode=max"]
     command += ["--platform", ",".join(order.platforms)]
-    command += [f"--output=type=oci,tar=false,rewrite-timestamp=true,oci-mediatypes=true,dest={folder}"]
+    command += [
+        f"--output=type=oci,tar=false,rewrite-timestamp=true,oci-mediatypes=true,name={order.reference},dest={folder}"
+    ]
     for name, value in order.arguments.items():
         command += ["--build-arg", f"{name}={value}"]
     for name, value in order.labels.items():

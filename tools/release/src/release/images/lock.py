@@ -42,6 +42,8 @@ class Part(_Frozen, frozen=True):
     digest: str
     source: str = ""
     """The address of a plugin of others."""
+    license: str = "NOASSERTION"
+    """As SPDX calls it, where it says so."""
 
 
 class Inputs(_Frozen, frozen=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -21,7 +22,7 @@ from release.web.http import Http
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Credentials", "OciRepository", "digest_of"]
+__all__ = ["Credentials", "OciRepository", "credentials_for", "digest_of"]
 
 Credentials = tuple[str, str]
 """User and password (or token)."""
@@ -36,6 +37,7 @@ _MANIFESTS = ", ".join(
 )
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _LOCAL = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?")
+_GHCR = "ghcr.io"
 _PAGE = "1000"
 _DENIED = (401, 403)
 _ADVICE = dict.fromkeys(_DENIED, "check the credentials and what they may do, then run it again")
@@ -55,6 +57,17 @@ def digest_of(content: bytes) -> str:
     return f"sha256:{sha256(content)}"
 
 
+def credentials_for(address: str, environment: Mapping[str, str]) -> Credentials | None:
+    """Return what ``environment`` says for the registry of ``address``, ``None`` where it says nothing."""
+    pairs = [("OCI_USERNAME", "OCI_PASSWORD")]
+    if address.startswith(f"{_GHCR}/"):
+        pairs.append(("GITHUB_ACTOR", "GITHUB_TOKEN"))
+    for user, password in pairs:
+        if environment.get(user) and environment.get(password):
+            return environment[user], environment[password]
+    return None
+
+
 class OciRepository:
     """One repository: ``HOST[:PORT]/NAME``; plain HTTP is spoken only with this machine."""
 
@@ -71,13 +84,30 @@ class OciRepository:
         answer = self._send("HEAD", self._url("blobs", digest), ok=(200, 404))
         return digest if answer.status_code == 200 else None
 
-    def put_blob(self, content: bytes) -> None:
-        """Upload ``content`` as one blob (POST, then PUT)."""
+    def read_blob(self, digest: str) -> bytes | None:
+        """Return the blob ``digest``, ``None`` when it is not there.
+
+        Raises:
+            DestinationRefused: the bytes are others.
+        """
+        answer = self._send("GET", self._url("blobs", digest), ok=(200, 404))
+        if answer.status_code == 404:
+            return None
+        if digest_of(answer.content) != digest:
+            raise DestinationRefused(
+                f"the registry gives {digest_of(answer.content)} for the blob {digest} of {self.name}",
+                fix="do not use this registry before its operators have looked at it",
+            )
+        return answer.content
+
+    def put_blob(self, content: bytes | Path, digest: str | None = None) -> None:
+        """Upload ``content`` as one blob (POST, then PUT); a file's ``digest`` has to be known."""
+        named = digest_of(content) if isinstance(content, bytes) else digest
         started = self._send("POST", f"/v2/{self.name}/blobs/uploads/", ok=(202,), push=True)
         location = urljoin(str(started.request.url), started.headers.get("Location", ""))
         self._send(
             "PUT",
-            location + ("&" if "?" in location else "?") + f"digest={digest_of(content)}",
+            location + ("&" if "?" in location else "?") + f"digest={named}",
             ok=(201,),
             push=True,
             body=content,
@@ -145,7 +175,7 @@ class OciRepository:
         *,
         ok: tuple[int, ...],
         push: bool = False,
-        body: bytes | None = None,
+        body: bytes | Path | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """Send a request, and once more with credentials when the registry asks for them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
 from functools import wraps
@@ -23,14 +24,31 @@ from release.cli.console import (
 
 if TYPE_CHECKING:
     from release.flow.image import Built, Overrides
+    from release.images.cosign import Trust
 
 __all__ = ["command"]
 
 T = TypeVar("T")
+_APART = ("plugins",)
+_LARGEST = 8
+"""Folders that are shown of an image."""
 _folder = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
 
 
-@click.group("image", short_help="Build, test, push and verify container images.")
+class _Image(click.Group):
+    """Imports the module ``image_<name>`` when its command is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *_APART]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _APART:
+            return super().get_command(ctx, name)
+        found: click.Command = getattr(importlib.import_module(f"release.cli.commands.image_{name}"), name)
+        return found
+
+
+@click.group("image", cls=_Image, short_help="Build, test, push and verify container images.")
 def command() -> None:
     """Build, test, push and verify container images."""
 
@@ -188,3 +206,174 @@ def build(
 def _noted(notes: tuple[str, ...]) -> None:
     for note in notes:
         click.echo(printable(f"note: {note}"), err=True)
+
+
+@command.command("test", short_help="Try images that are built.")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=component_names)
+@json_option
+@click.pass_context
+def test(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
+    """Try the images NAMES (default: all) as they are in the engine.
+
+    Each has to run as a user that is not root and has a number, start with a read-only root file system and without
+    any capability, and have its labels, no secret and no file with setuid; then its own tests are run, the
+    folder tests/ beside its Dockerfile, by pytest, which finds the image's name in IMAGE.
+    """
+    from release.flow.image_proof import tried as run
+    from release.images.engine import connected
+
+    with staged_progress() as shown:
+        passed = run(
+            open_repository(ctx), names, connect=lambda: connected(timeout=600), environment=os.environ, progress=shown
+        )
+    if as_json:
+        print_json({"passed": passed})
+        return
+    for reference in passed:
+        click.echo(f"passed  {reference}")
+
+
+@command.command("size", short_help="Show what images weigh.")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=component_names)
+@json_option
+@click.pass_context
+def size(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
+    """Show what the images NAMES (default: all) weigh unpacked: Moodle's tree, the largest folders, and each layer."""
+    from release.flow.image_proof import size as run
+    from release.images.engine import connected
+
+    with staged_progress() as shown:
+        weights = run(
+            open_repository(ctx), names, connect=lambda: connected(timeout=600), environment=os.environ, progress=shown
+        )
+    if as_json:
+        print_json(
+            {
+                "images": [
+                    {
+                        "reference": one.reference,
+                        "bytes": one.total,
+                        "moodle": one.moodle,
+                        "layers": [{"instruction": name, "bytes": size} for name, size in one.layers],
+                        "folders": one.folders,
+                    }
+                    for one in weights
+                ]
+            }
+        )
+        return
+    from rich import box
+    from rich.table import Table
+
+    for one in weights:
+        table = Table(
+            "MB", "what", box=box.SIMPLE_HEAD, pad_edge=False, title=cell(one.reference), title_justify="left"
+        )
+        table.columns[0].justify = "right"
+        rows = [("all layers", one.total), ("Moodle's tree", one.moodle), ("without it", one.total - one.moodle)]
+        rows += list(one.folders.items())[:_LARGEST]
+        rows += [(f"layer: {name[:100]}", size) for name, size in one.layers]
+        for name, size in rows:
+            table.add_row(f"{size / 1e6:.1f}", cell(name))
+        console().print(table)
+
+
+_trust = (
+    click.option("--identity", metavar="REGEX", help="Whose signature counts without a key: the workflow's address."),
+    click.option("--issuer", metavar="URL", help="Who vouches for that identity; default: GitHub Actions."),
+)
+
+
+@command.command("push", short_help="Push images with their proofs.")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=component_names)
+@click.option("--to", metavar="HOST/PATH", help="Push there; {name} in it stands for the image's name.")
+@click.option("--key", envvar="COSIGN_KEY", metavar="FILE|URI", help="Sign with this key (COSIGN_KEY).")
+@click.option("--public-key", metavar="FILE", help="The key's public half, to verify with; default: FILE.pub.")
+@_trust[0]
+@_trust[1]
+@json_option
+@click.pass_context
+def push(
+    ctx: click.Context,
+    names: tuple[str, ...],
+    to: str | None,
+    key: str | None,
+    public_key: str | None,
+    identity: str | None,
+    issuer: str | None,
+    as_json: bool,
+) -> None:
+    """Push the images NAMES (default: all), as they were built last, by digest.
+
+    The bill of materials is made by syft from what is really inside, the provenance is BuildKit's, and both are signed
+    by cosign, with a key or as the CI job. All of it is verified from the registry before the version becomes a tag.
+    """
+    from release.flow.image_proof import Pushed
+    from release.flow.image_proof import push as run
+
+    trusted = public_key or (str(Path(key).with_suffix(".pub")) if key is not None else None)
+    pushed: list[Pushed] = []
+
+    def settled(one: Pushed) -> None:
+        pushed.append(one)
+        if not as_json:
+            click.echo(f"{one.digest}  {one.reference}")
+
+    with staged_progress() as shown:
+        run(
+            open_repository(ctx), names, to=to, key=key, trust=_trusted(ctx, trusted, identity, issuer),
+            environment=os.environ, report=settled, progress=shown,
+        )  # fmt: skip
+    if as_json:
+        print_json({"images": [{"reference": one.reference, "digest": one.digest} for one in pushed]})
+
+
+@command.command("verify", short_help="Verify an image in a registry.")
+@click.argument("reference", metavar="REF")
+@click.option("--key", metavar="FILE|URI", help="The public key whose signature counts.")
+@_trust[0]
+@_trust[1]
+@json_option
+@click.pass_context
+def verify(
+    ctx: click.Context, reference: str, key: str | None, identity: str | None, issuer: str | None, as_json: bool
+) -> None:
+    """Verify the image REF (with a tag or a digest) from its registry alone, and show what is in it.
+
+    Its signature, its bill of materials and its provenance have to be there, signed by who is trusted, and be about
+    the very bytes that the reference leads to.
+    """
+    from release.flow.image_proof import verified
+
+    with staged_progress() as shown:
+        digest, proven = verified(
+            reference, trust=_trusted(ctx, key, identity, issuer), environment=os.environ, progress=shown
+        )
+    if as_json:
+        from msgspec import to_builtins
+
+        print_json({"reference": reference, "digest": digest, "images": [to_builtins(one) for one in proven]})
+        return
+    click.echo(f"verified  {reference}\n          {digest}")
+    for one in proven:
+        click.echo(f"{one.platform}  {one.digest}")
+        click.echo(f"  built from {', '.join(one.materials) or 'nothing named'}")
+        click.echo(f"  packages: {', '.join(f'{count} {kind}' for kind, count in one.packages.items())}")
+        for name, value in sorted(one.labels.items()):
+            click.echo(printable(f"  {name}: {value}"))
+
+
+def _trusted(ctx: click.Context, key: str | None, identity: str | None, issuer: str | None) -> Trust:
+    """Return whose signatures count; outside of a repository only what the options say."""
+    from release.errors import GitStateError
+    from release.flow.image_proof import trust_of
+    from release.flow.package import opened
+
+    if key is not None or identity is not None:
+        return trust_of(None, key, identity, issuer)
+    try:
+        repository = open_repository(ctx)
+        with opened(repository, os.environ) as at:
+            return trust_of(at(repository.head()), key, identity, issuer)
+    except GitStateError:
+        return trust_of(None, key, identity, issuer)

@@ -15,7 +15,7 @@ import msgspec
 from release.errors import ConfigError, DestinationRefused, PackageRefused
 from release.publish.destination import Access, Artifact, Grant, Released, Step
 from release.publish.floating import floating_tags, newer_version
-from release.publish.registry import Credentials, OciRepository, digest_of
+from release.publish.registry import OciRepository, credentials_for, digest_of
 from release.publish.settings import oci_address
 
 __all__ = ["Oci"]
@@ -49,7 +49,7 @@ class Oci:
             PackageRefused: the digest of an image is not known.
         """
         address = oci_address(options["repository"], release.component)
-        repository = OciRepository(address, _credentials(address, environment))
+        repository = OciRepository(address, credentials_for(address, environment))
         match release.component.kind:
             case "chart":
                 for artifact in release.artifacts:
@@ -61,16 +61,6 @@ class Oci:
                     f"the {kind} {release.component.name} can't be published to an OCI registry",
                     fix="name such a destination for images and charts only, under publish.kinds in release.yaml",
                 )
-
-
-def _credentials(address: str, environment: Mapping[str, str]) -> Credentials | None:
-    pairs = [("OCI_USERNAME", "OCI_PASSWORD")]
-    if address.startswith(f"{_GHCR}/"):
-        pairs.append(("GITHUB_ACTOR", "GITHUB_TOKEN"))
-    for user, password in pairs:
-        if environment.get(user) and environment.get(password):
-            return environment[user], environment[password]
-    return None
 
 
 def _chart(repository: OciRepository, address: str, release: Released, artifact: Artifact) -> Iterator[Step]:
