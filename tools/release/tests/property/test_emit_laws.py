@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from release.ci.emit import Node, Noted, emit, plain
+from release.formats.yaml_emit import Node, Noted, emit, plain
 
 _SIGNS = "ab :#-\n\t'\"{}[]&*!|>%@`,?~0.19_exo\\"
 _ODD = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from release.ci.emit import Node, Noted, emit, plain
 from release.ci.expression import Expression, Template, call, context, either, literal
 from release.ci.workflow import Concurrency, Job, Step, Trigger, Value, Workflow, run_condition
+from release.formats.yaml_emit import Node, Noted, emit, plain
 
 __all__ = ["MARK", "Dialect", "document", "model", "text"]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from release.ci.compose import compose
 from release.ci.drift import moved, only_pins
-from release.ci.emit import emit
 from release.ci.gaps import ignored
 from release.ci.pins import OWN, Pins
 from release.ci.render import MARK, Dialect, text
 from release.ci.site import Site
 from release.ci.workflow import Workflow
 from release.errors import ConfigError, Place
+from release.formats.yaml_emit import emit
 from release.repository.git import Repository
 from release.repository.tree import WorkTree
 from release.workspace.config import CONFIG, load

@@ -1,7 +1,7 @@
 """Write YAML with comments, in the order given, the same bytes for the same input.
 
-PyYAML can't write comments. This writes the part of YAML that workflows need: block mappings and sequences, literal
-blocks, plain and double-quoted scalars. ``yaml.safe_load(emit(node)) == plain(node)`` for every node.
+PyYAML can't write comments. This writes the part of YAML that generated files need: block mappings and sequences,
+literal blocks, plain and double-quoted scalars. ``yaml.safe_load(emit(node)) == plain(node)`` for every node.
 Source: https://yaml.org/spec/1.1/ (as PyYAML reads it) and https://yaml.org/spec/1.2.2/ (as others do).
 """
 
