@@ -31,6 +31,7 @@ from release.ci.explain import mermaid
 from release.ci.pins import Pins
 from release.cli.main import cli
 from release.flow.ci import survey_site
+from release.flow.stack import images_of
 from release.formats import bundle_json, image_yaml, plan_json
 from release.model.component import EdgeKind
 from release.repository.git import Repository
@@ -278,6 +279,7 @@ PARSERS: dict[str, Callable[[bytes, str], object]] = {
     "bundle.json": bundle_json.parse,
     "plan.json": _plan,
     "pins.yaml": _pins,
+    "stack-images.yaml": images_of,
 }
 
 

@@ -32,6 +32,7 @@ COMMANDS = (
     "ci",
     "tf",
     "rollout",
+    "stack",
     "config",
     "completion",
 )
@@ -226,7 +227,7 @@ def test_completion_scripts_are_printed(scratch: Scratch, shell: str) -> None:
     ("words", "expected"),
     [
         ("release ", set(COMMANDS)),
-        ("release st", {"status"}),
+        ("release st", {"stack", "status"}),
         ("release bump al", {"alpha"}),
         ("release why ", {"alpha", "web"}),
         ("release bump --pl", {"--plan", "--plan-out"}),

@@ -31,6 +31,7 @@ _COMMANDS = (
     "ci",
     "tf",
     "rollout",
+    "stack",
     "config",
     "completion",
 )

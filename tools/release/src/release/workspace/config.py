@@ -29,6 +29,7 @@ from release.workspace.delivery import (
     Terraform,
 )
 from release.workspace.images import Images
+from release.workspace.stack import Stack, StackDatabase, StackImage
 from release.workspace.strict import Strict, says
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ class Config(Strict, frozen=True, kw_only=True):
     rollout: Annotated[Rollout | None, says("A chart rolled out stage by stage.")] = None
     publish: Annotated[Publish, says("What is published where.")] = Publish()
     images: Annotated[Images, says("What images are built from.")] = Images()
+    stack: Annotated[Stack, says("The local stack for developers.")] = Stack()
 
     def of(self, component: str) -> ComponentConfig:
         """Return what ``component`` does differently."""
@@ -190,6 +192,8 @@ _CHOICES: dict[str, type[enum.Enum]] = {
     "egress": Egress,
     "severity": Severity,
     "databases": Database,
+    "database": StackDatabase,
+    "images": StackImage,
 }
 _USUAL = ComponentConfig()
 _TYPES = {

@@ -1,0 +1,268 @@
+"""The local stack of a repository: read it, write its Compose file, start it, and say how it is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from difflib import unified_diff
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from release.checks.moodle_core import PLUGIN_FOLDERS
+from release.errors import ConfigError, Place, StackFailed
+from release.flow.progress import Progress, silent
+from release.images.engine import connected
+from release.model.component import Component
+from release.repository.git import Repository
+from release.repository.tree import WorkTree
+from release.stack import images
+from release.stack.compose import FILE, MARK, compose
+from release.stack.drivers import DRIVERS, usual
+from release.stack.model import Stack
+from release.stack.ports import Moved, choose
+from release.stack.running import Report, Running
+from release.stack.site import Choices, Parts, own_image, site, web_address
+from release.stack.state import BUCKET, S3_KEY, State
+from release.workspace.config import CONFIG, Config, load
+from release.workspace.discover import discover
+from release.workspace.stack import Ports, StackImage
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+__all__ = [
+    "FILE",
+    "Reached",
+    "Row",
+    "Site",
+    "Summary",
+    "drift",
+    "generate",
+    "images_of",
+    "running",
+    "seed",
+    "status",
+    "survey_stack",
+    "up",
+]
+
+_PATIENCE = 1800
+"""The longest that the start of all services takes (seconds): Moodle's installation on a slow machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the tracked files on disk say about the stack."""
+
+    root: Path
+    config: Config
+    parts: Parts
+    images: Mapping[str, Component]
+
+    @property
+    def state(self) -> State:
+        """What this machine keeps of the stack."""
+        return State(self.root)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Where something of the stack is reached, and as whom; ``password`` is empty where there is none."""
+
+    what: str
+    address: str
+    user: str = ""
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a start of the stack came to."""
+
+    stack: Stack
+    driver: str
+    moved: tuple[Moved, ...]
+    reached: tuple[Reached, ...]
+
+
+def survey_stack(repository: Repository) -> Site:
+    """Return what the tracked files on disk say.
+
+    Raises:
+        ReleaseError: the configuration or a component can't be read.
+    """
+    tree = WorkTree(repository)
+    disk = repository.root / CONFIG
+    content = tree.read_many([CONFIG]).get(CONFIG) or (disk.read_bytes() if disk.is_file() else None)
+    config = load(content)
+    components = discover(tree, config).components.values()
+    plugins = {one.path: folder for one in components if one.kind == "plugin" and (folder := _moodle_folder(one))}
+    found = {one.name: one for one in components if one.kind == "image"}
+    return Site(repository.root, config, Parts(frozenset(found), plugins), found)
+
+
+def _moodle_folder(plugin: Component) -> str | None:
+    """Return where Moodle 5.1 and later want the plugin; ``None`` for one that lies in another plugin."""
+    kind, _, name = plugin.native.partition("_")
+    folder = next((folder for folder, of in PLUGIN_FOLDERS.items() if of == kind), None)
+    return f"public/{folder}/{name}" if folder and plugin.path else None
+
+
+def generate(found: Site) -> None:
+    """Write the Compose file into the repository.
+
+    Raises:
+        ConfigError: there is one that was written by hand.
+    """
+    path = found.root / FILE
+    if path.exists() and not _read(path).startswith(f"# {MARK}"):
+        raise ConfigError(
+            f"{FILE} was not generated, and would be overwritten", where=[Place(FILE)], fix="move it away or delete it"
+        )
+    path.write_text(_generated(found), encoding="utf-8")
+
+
+def drift(found: Site) -> str:
+    """Return in which lines the repository's Compose file differs from what it should be; empty: in none."""
+    there, wanted = _read(found.root / FILE), _generated(found)
+    lines = unified_diff(there.splitlines(), wanted.splitlines(), FILE, f"{FILE} (generated)", lineterm="")
+    return "\n".join(lines)
+
+
+def _generated(found: Site) -> str:
+    return compose(site(found.config, found.parts, Choices()))
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def images_of(content: bytes, path: str) -> dict[StackImage, str]:
+    """Return the images that the file ``path`` with ``content`` names, by what they are for.
+
+    Raises:
+        ConfigError: it names something else.
+    """
+    try:
+        return msgspec.yaml.decode(content, type=dict[StackImage, str])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        known = ", ".join(one.value for one in StackImage)
+        raise ConfigError(
+            f"this names no images of the stack: {error}",
+            where=[Place(path)],
+            fix=f"write a line `WHAT: IMAGE` for each; WHAT is one of {known}",
+        ) from None
+
+
+def running(found: Site, choices: Choices) -> Running:
+    """Return what runs of the stack.
+
+    Raises:
+        EngineUnfit: no engine answers.
+    """
+    return Running(connected(), choices.name or found.config.stack.name)
+
+
+def up(
+    found: Site,
+    choices: Choices,
+    *,
+    driver: str | None = None,
+    report: Report,
+    progress: Progress = silent,
+) -> Summary:
+    """Start the stack, or bring what runs of it to what is wanted; return how it is reached.
+
+    Raises:
+        EngineUnfit: no engine answers.
+        StackFailed: a service does not come up, an image can't be had, or another folder's data is in the way.
+    """
+    now = running(found, choices)
+    state = found.state
+    if not state.known and now.has_volumes():
+        raise StackFailed(
+            f"a stack called {now.name} has data here, and was made from another folder: its passwords aren't known",
+            fix="give this one a name (--name, RELEASE_STACK_NAME), or delete that data with `release stack reset`",
+        )
+    state.prepare()
+    ports, moved = choose(found.config.stack.ports, state.ports(), now.ports())
+    state.keep_ports(ports)
+    stack = site(found.config, found.parts, replace(choices, ports=ports))
+    for image in images.missing(now.client, stack):
+        if image == own_image(found.config):
+            raise _unbuilt(found.config.stack.moodle)
+        images.pull(now.client, image, progress)
+    state.write(compose(stack))
+    chosen = driver or usual()
+    DRIVERS[chosen](now, stack, found.root, state.file, report)
+    now.wait(stack, list(stack.services), report, _PATIENCE)
+    now.run("s3", ["sh", "-c", f"echo 's3.bucket.create -name {BUCKET}' | weed shell"])
+    return Summary(stack, chosen, moved, _reached(state, stack, ports))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One service as it is now."""
+
+    service: str
+    state: str
+    well: bool
+    addresses: tuple[str, ...]
+    image: str
+
+
+def status(found: Site, choices: Choices) -> list[Row]:
+    """Return how each service is, of those that the stack consists of or that run.
+
+    Raises:
+        EngineUnfit: no engine answers.
+    """
+    now = running(found, choices)
+    stack = site(found.config, found.parts, choices)
+    containers = now.containers()
+    rows = []
+    for name in [*stack.services, *(name for name in containers if name not in stack.services)]:
+        container = containers.get(name)
+        if container is None and name == "seed":
+            continue
+        state = now.state(stack.services.get(name), container)
+        image = str(container.attrs["Config"]["Image"]) if container is not None else stack.services[name].image
+        rows.append(Row(name, state.word, state.well, _addresses(container), image))
+    return rows
+
+
+def _addresses(container: Container | None) -> tuple[str, ...]:
+    bindings = (container.attrs["HostConfig"].get("PortBindings") or {}).values() if container is not None else ()
+    return tuple(f"http://localhost:{one['HostPort']}" for given in bindings for one in given)
+
+
+def seed(found: Site, choices: Choices, report: Report) -> str:
+    """Make the course, the users and the quiz, as far as they are not there; return what the seed says.
+
+    Raises:
+        StackFailed: the stack does not run, or the seed fails.
+    """
+    now = running(found, choices)
+    container = now.one("seed")
+    container.start()
+    now.wait(site(found.config, found.parts, choices), ["seed"], report, _PATIENCE)
+    return container.logs(tail=1).decode(errors="replace").strip()
+
+
+def _unbuilt(name: str) -> StackFailed:
+    return StackFailed(f"the image {name} of this repository is not built", fix=f"release image build {name}")
+
+
+def _reached(state: State, stack: Stack, ports: Ports) -> tuple[Reached, ...]:
+    web = web_address(ports)
+    people = [Reached("site", web, "admin", state.password("admin-password"))]
+    if "seed" in stack.services:
+        password = state.password("user-password")
+        people += [Reached("site", web, name, password) for name in ("teacher", "student", "student2")]
+    return (
+        *people,
+        Reached("caught mail", f"http://localhost:{ports.mail}"),
+        Reached(f"S3, bucket {BUCKET}", f"http://localhost:{ports.s3}", S3_KEY, state.password("s3-secret-key")),
+    )
