@@ -164,6 +164,9 @@ final readonly class probe {
      */
     private function upgrade(array $facts): array {
         $code = settings::code();
+        if (is_file(settings::DATAROOT . '/.installing')) {
+            return self::fail('an installation is running, or was cut off');
+        }
         if (empty($facts['version'])) {
             return self::fail('Moodle is not installed in this database: run the role install');
         }

@@ -1,0 +1,82 @@
+"""What the container tests of all images share: an engine, a network, databases; and what happens without them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from containers import LABELS, Running, Workshop, context, eventually
+
+from release.errors import EngineUnfit
+from release.images import engine
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[DockerClient]:
+    """An engine; without one the test is skipped, or fails in CI."""
+    try:
+        client = engine.connected(timeout=300)
+    except EngineUnfit as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"no container engine: {error}")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def lasting(client: DockerClient) -> Iterator[Workshop]:
+    """A workshop for what several tests use."""
+    with Workshop.opened(client) as workshop:
+        yield workshop
+
+
+@pytest.fixture
+def workshop(lasting: Workshop) -> Iterator[Workshop]:
+    """A workshop for one test, in the network of the lasting one."""
+    workshop = Workshop(lasting.client, lasting.network)
+    yield workshop
+    workshop.clear()
+
+
+def built(client: DockerClient, variable: str, folder: Path, tag: str, **arguments: str) -> str:
+    """Return the reference of an image: the one that an environment variable names, or one built from a folder."""
+    if reference := os.environ.get(variable):
+        return reference
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there, and {variable} names no image")
+    files = {path.name: path for path in sorted(folder.iterdir())}
+    client.images.build(
+        fileobj=context(files), custom_context=True, tag=tag, buildargs=arguments, labels=LABELS, rm=True, forcerm=True
+    )
+    return tag
+
+
+@pytest.fixture(scope="session")
+def pgsql(client: DockerClient, lasting: Workshop) -> Running:
+    """A PostgreSQL server with the name pgsql: database, user and password are moodle."""
+    image = built(client, "IMAGE_PGSQL", ROOT / "build-support/stack/pgsql", "image-test/pgsql:local")
+    names = {"POSTGRES_DB": "moodle", "POSTGRES_USER": "moodle", "POSTGRES_PASSWORD": "moodle"}
+    server = lasting.start(image, "postgres", "-c", "fsync=off", alias="pgsql", environment=names)
+    query = ("psql", "-h", "127.0.0.1", "-U", "moodle", "-c", "SELECT 1")
+    eventually(lambda: server.execute(*query, environment={"PGPASSWORD": "moodle"})[0] == 0, said=server.logs)
+    return server
+
+
+@pytest.fixture(scope="session")
+def mariadb(client: DockerClient, lasting: Workshop) -> Running:
+    """A MariaDB server with the name mariadb: database, user and password are moodle."""
+    image = built(client, "IMAGE_MARIADB", ROOT / "build-support/stack/mariadb", "image-test/mariadb:local")
+    names = {"MARIADB_DATABASE": "moodle", "MARIADB_USER": "moodle", "MARIADB_PASSWORD": "moodle"}
+    server = lasting.start(image, alias="mariadb", environment=names)
+    query = ("mariadb", "-h", "127.0.0.1", "-u", "moodle", "-pmoodle", "-e", "SELECT 1", "moodle")
+    eventually(lambda: server.execute(*query)[0] == 0, said=server.logs)
+    return server

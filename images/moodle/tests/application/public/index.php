@@ -1,0 +1,33 @@
+<?php
+// This file is part of Moodle - https://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <https://www.gnu.org/licenses/>.
+
+/**
+ * Shows what the configuration has come to.
+ *
+ * @copyright  2026 The Moodle Platform contributors
+ * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+
+require('config.php');
+
+$shown = (array) $CFG;
+$shown['getenv'] = getenv();
+$shown['ini'] = array_map(fn($setting) => $setting['local_value'], ini_get_all());
+$shown['server'] = array_intersect_key($_SERVER, array_flip(['SERVER_PORT', 'HTTPS', 'PATH_INFO', 'SCRIPT_NAME', 'REQUEST_URI', 'SERVER_PROTOCOL']));
+require($CFG->altcacheconfigpath . '/cacheconfig.php');
+$shown['cache'] = $configuration;
+header('Content-Type: application/json');
+echo json_encode($shown);

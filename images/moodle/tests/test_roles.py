@@ -1,0 +1,110 @@
+"""Each role does its work to the end and says what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from containers import Running, Workshop, eventually
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+
+def test_install_fills_an_empty_database_once(site: Site, sql: Callable[[str], str]) -> None:
+    secret = "S3cret-of-the-admin"
+    code, output = site.run(
+        "install",
+        environment={"MOODLE_ADMIN_PASSWORD": secret, "MOODLE_ADMIN_EMAIL": "a@example.org", "MOODLE_SITE_NAME": "A School"},
+    )
+    assert code == 0, output
+    assert "--adminuser=admin --adminpass=… --adminemail=a@example.org --fullname=A School --shortname=moodle" in output
+    assert output.index("caches purged") < output.index("css built")
+    assert secret not in output
+    assert sql(f"SELECT count(*) FROM {site.tables}config WHERE name = 'version'").strip() == "1"
+    code, output = site.run("install", environment={"MOODLE_ADMIN_PASSWORD": secret})
+    assert (code, output) == (0, "moodle: Moodle is installed already: nothing to do\n")
+
+
+def test_two_installations_at_once_are_one(site: Site) -> None:
+    both = [site.start("install", environment={"MOODLE_ADMIN_PASSWORD": "x"}) for _ in range(2)]
+    assert [running.wait() for running in both] == [0, 0]
+    assert sorted("installed already" in running.logs() for running in both) == [False, True]
+
+
+def test_install_waits_for_a_database_that_comes_later(site: Site, workshop: Workshop, pgsql: Running) -> None:
+    network = workshop.client.networks.get(workshop.network)
+    network.disconnect(pgsql.container)
+    try:
+        running = site.start("install", environment={"MOODLE_ADMIN_PASSWORD": "x"})
+        eventually(lambda: "waiting for the database" in running.logs())
+    finally:
+        network.connect(pgsql.container, aliases=["pgsql"])
+    assert running.wait() == 0
+
+
+def test_cli_runs_a_command_in_moodles_folder_as_nobody_special(workshop: Workshop, moodle: str) -> None:
+    running = workshop.start_hardened(moodle, "cli", "sh", "-c", "pwd; id -u; exit 7")
+    assert running.wait() == 7
+    assert running.logs() == "/var/www/moodle\n10001\n"
+
+
+def test_any_user_id_will_do(site: Site) -> None:
+    site.install()
+    assert site.run("cli", "chmod", "-R", "g+rwX,o-rwx", "/var/moodledata")[0] == 0
+    assert site.web(user="123456:0").get("/").status == 200
+
+
+def test_cron_runs_again_and_again(installed: Site) -> None:
+    running = installed.start("cron", environment={"MOODLE_CRON_KEEP_ALIVE": "60"})
+    eventually(lambda: running.logs().count("started: admin/cli/cron.php --keep-alive=60") > 1)
+
+
+def test_adhoc_passes_its_options_on(installed: Site) -> None:
+    running = installed.start("adhoc", "--classname=\\mod_x\\task\\y", "--taskslimit=3")
+    options = "--execute --keep-alive=180 --classname=\\mod_x\\task\\y --taskslimit=3"
+    eventually(lambda: f"started: admin/cli/adhoc_task.php {options}" in running.logs(), said=running.logs)
+
+
+def test_tasks_wait_until_code_and_database_belong_together(site: Site) -> None:
+    running = site.start("cron")
+    eventually(lambda: "moodle: waiting: " in running.logs())
+    assert "Moodle is not installed" in running.logs()
+    site.install()
+    eventually(lambda: "task finished" in running.logs())
+    assert running.logs().count("waiting") < 4, "the same reason is said once"
+
+
+def test_upgrade_says_that_there_is_none(installed: Site) -> None:
+    code, output = installed.run("upgrade", environment={"UPGRADE_STATE": "none"})
+    assert code == 0
+    assert output.splitlines()[-1] == "moodle: no upgrade is pending: nothing to do"
+
+
+def test_upgrade_of_the_database_runs_in_maintenance_mode(installed: Site) -> None:
+    code, output = installed.run("upgrade", "--allow-unstable", environment={"UPGRADE_STATE": "database"})
+    assert code == 0, output
+    steps = ["maintenance --enable", "upgrade.php --non-interactive --allow-unstable", "caches purged", "maintenance --disable", "css built"]
+    places = [output.index(step) for step in steps]
+    assert places == sorted(places)
+
+
+def test_upgrade_of_code_alone_leaves_the_site_open(installed: Site) -> None:
+    code, output = installed.run("upgrade", environment={"UPGRADE_STATE": "code"})
+    assert code == 0, output
+    assert "upgrade.php --non-interactive --maintenance=false" in output
+    assert "maintenance --enable" not in output
+
+
+def test_an_upgrade_that_fails_leaves_the_site_in_maintenance_mode_and_says_so(installed: Site) -> None:
+    code, output = installed.run("upgrade", environment={"UPGRADE_STATE": "database", "UPGRADE_FAILS": "1"})
+    assert code == 1
+    assert "the site stays in maintenance mode" in output
+    assert installed.run("cli", "test", "-e", "/var/moodledata/climaintenance.html")[0] == 0
+
+
+def test_an_upgrade_that_can_not_start_says_so(installed: Site) -> None:
+    code, output = installed.run("upgrade", environment={"UPGRADE_STATE": "broken"})
+    assert code == 1
+    assert "can't start" in output
+    assert "maintenance --enable" not in output
