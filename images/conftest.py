@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="session")
 def client() -> Iterator[DockerClient]:
-    """An engine; without one the test is skipped, or fails in CI."""
+    """Yield a client of the engine; without one the test is skipped, or fails in CI."""
     try:
         client = engine.connected(timeout=300)
     except EngineUnfit as error:
@@ -34,26 +35,30 @@ def client() -> Iterator[DockerClient]:
 
 @pytest.fixture(scope="session")
 def lasting(client: DockerClient) -> Iterator[Workshop]:
-    """A workshop for what several tests use."""
+    """Yield a workshop for what several tests use."""
     with Workshop.opened(client) as workshop:
         yield workshop
 
 
 @pytest.fixture
 def workshop(lasting: Workshop) -> Iterator[Workshop]:
-    """A workshop for one test, in the network of the lasting one."""
+    """Yield a workshop for one test, in the network of the lasting one."""
     workshop = Workshop(lasting.client, lasting.network)
     yield workshop
     workshop.clear()
 
 
 def built(client: DockerClient, variable: str, folder: Path, tag: str, **arguments: str) -> str:
-    """Return the reference of an image: the one that an environment variable names, or one built from a folder."""
+    """Return the reference of an image: the one that an environment variable names, or one built from a folder.
+
+    Binaries of crates are no part of these tests: their folder in the context is empty.
+    """
     if reference := os.environ.get(variable):
         return reference
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there, and {variable} names no image")
-    files = {path.name: path for path in sorted(folder.iterdir())}
+    files: dict[str, Path | bytes] = {path.name: path for path in sorted(folder.iterdir()) if path.name != "tests"}
+    files["bin/linux/amd64/.keep"] = b""
     client.images.build(
         fileobj=context(files), custom_context=True, tag=tag, buildargs=arguments, labels=LABELS, rm=True, forcerm=True
     )
@@ -61,8 +66,14 @@ def built(client: DockerClient, variable: str, folder: Path, tag: str, **argumen
 
 
 @pytest.fixture(scope="session")
+def build(client: DockerClient) -> Callable[..., str]:
+    """Return the function :func:`built` for this engine."""
+    return functools.partial(built, client)
+
+
+@pytest.fixture(scope="session")
 def pgsql(client: DockerClient, lasting: Workshop) -> Running:
-    """A PostgreSQL server with the name pgsql: database, user and password are moodle."""
+    """Start a PostgreSQL server with the name pgsql: database, user and password are moodle."""
     image = built(client, "IMAGE_PGSQL", ROOT / "build-support/stack/pgsql", "image-test/pgsql:local")
     names = {"POSTGRES_DB": "moodle", "POSTGRES_USER": "moodle", "POSTGRES_PASSWORD": "moodle"}
     server = lasting.start(image, "postgres", "-c", "fsync=off", alias="pgsql", environment=names)
@@ -73,10 +84,32 @@ def pgsql(client: DockerClient, lasting: Workshop) -> Running:
 
 @pytest.fixture(scope="session")
 def mariadb(client: DockerClient, lasting: Workshop) -> Running:
-    """A MariaDB server with the name mariadb: database, user and password are moodle."""
+    """Start a MariaDB server with the name mariadb: database, user and password are moodle."""
     image = built(client, "IMAGE_MARIADB", ROOT / "build-support/stack/mariadb", "image-test/mariadb:local")
     names = {"MARIADB_DATABASE": "moodle", "MARIADB_USER": "moodle", "MARIADB_PASSWORD": "moodle"}
     server = lasting.start(image, alias="mariadb", environment=names)
     query = ("mariadb", "-h", "127.0.0.1", "-u", "moodle", "-pmoodle", "-e", "SELECT 1", "moodle")
     eventually(lambda: server.execute(*query)[0] == 0, said=server.logs)
     return server
+
+
+@pytest.fixture(scope="session")
+def moodle(client: DockerClient) -> str:
+    """Build the image with the tests' application as Moodle, on the image that IMAGE names or from the Dockerfile."""
+    folder, tag = ROOT / "images/moodle", "image-test/moodle:local"
+    if reference := os.environ.get("IMAGE"):
+        dockerfile = f"""
+FROM {reference}
+USER root
+RUN rm -rf /var/www/moodle/* /usr/local/share/moodle /etc/moodle/php/baked.ini
+COPY moodle/ /var/www/moodle/
+COPY rootfs/var/www/moodle/config.php /var/www/moodle/
+RUN moodle-bake
+USER 10001:10001
+"""
+        files: dict[str, Path | bytes] = {"Dockerfile": dockerfile.encode()}
+    else:
+        files = {"Dockerfile": folder / "Dockerfile", "bin/linux/amd64/.keep": b""}
+    tar = context({**files, "rootfs": folder / "rootfs", "moodle": folder / "tests/application"})
+    client.images.build(fileobj=tar, custom_context=True, tag=tag, labels=LABELS, rm=True, forcerm=True)
+    return tag

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import itertools
 import json
 import tarfile
 import time
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-__all__ = ["LABELS", "Answer", "Running", "Workshop", "context", "eventually"]
+__all__ = ["LABELS", "Answer", "Running", "Site", "Workshop", "context", "eventually"]
 
 T = TypeVar("T")
+_numbers = itertools.count(1)
 
 LABELS = {"moodle-platform.test": "1"}
 """What marks every container, network, volume and image that a test makes."""
@@ -53,10 +55,17 @@ class Running:
 
     def get(self, path: str, *, timeout: float = 15, port: int = 8080, **headers: str) -> Answer:
         """Return the answer to ``GET path``; underscores in names of headers stand for hyphens."""
-        return self.request("GET", path, timeout=timeout, port=port, **headers)
+        return self.request("GET", path, None, timeout=timeout, port=port, **headers)
 
     def request(
-        self, method: str, path: str, body: bytes | None = None, *, timeout: float = 15, port: int = 8080, **headers: str
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        timeout: float = 15,
+        port: int = 8080,
+        **headers: str,
     ) -> Answer:
         """Return the answer to a request. Raises OSError if there is none in time."""
         connection = http.client.HTTPConnection(*self.address(port), timeout=timeout)
@@ -73,7 +82,8 @@ class Running:
     def address(self, port: int = 8080) -> tuple[str, int]:
         """Return host and port at which a port of the container is reached from here."""
         self.container.reload()
-        return "127.0.0.1", int(self.container.ports[f"{port}/tcp"][0]["HostPort"])
+        (published, *_) = self.container.ports[f"{port}/tcp"] or [{}]
+        return "127.0.0.1", int(published["HostPort"])
 
     def logs(self) -> str:
         """Return everything it said."""
@@ -82,7 +92,8 @@ class Running:
     def execute(self, *command: str, **options: Any) -> tuple[int, str]:
         """Run a command in it; return exit code and output."""
         result = self.container.exec_run(list(command), **options)
-        return result.exit_code, result.output.decode()
+        assert isinstance(result.output, bytes)
+        return int(result.exit_code or 0), result.output.decode()
 
     def wait(self, timeout: float = 60) -> int:
         """Return its exit code once it has ended."""
@@ -107,7 +118,7 @@ class Workshop:
     def opened(cls, client: DockerClient) -> Iterator[Workshop]:
         """Open a workshop with a network of its own."""
         network = client.networks.create(f"image-test-{uuid.uuid4().hex[:12]}", labels=LABELS)
-        workshop = cls(client, network.name)
+        workshop = cls(client, str(network.name))
         try:
             yield workshop
         finally:
@@ -141,16 +152,55 @@ class Workshop:
         return Running(container)
 
     def start_hardened(self, image: str, *command: str, **options: Any) -> Running:
-        """Start a container as the documentation says: no root, no capability, nothing writable but /tmp and volumes."""
+        """Start a container as the documentation says: without root, capabilities or a writable root filesystem."""
         options = {
             "read_only": True,
             "user": "10001",
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
-            "tmpfs": {"/tmp": ""},  # noqa: S108 - a path inside the container
+            "tmpfs": {"/tmp": ""},
             **options,
         }
         return self.start(image, *command, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One site: a prefix in the database and a dataroot, and the containers that share them."""
+
+    workshop: Workshop
+    image: str
+    environment: dict[str, str]
+    dataroot: str = ""
+    tables: str = field(default_factory=lambda: f"t{next(_numbers)}_")
+
+    def start(self, *role: str, environment: dict[str, str] | None = None, **options: Any) -> Running:
+        """Start a container of a role."""
+        return self.workshop.start_hardened(
+            self.image,
+            *role,
+            environment={**self.environment, "MOODLE_DB_PREFIX": self.tables, **(environment or {})},
+            volumes={self.dataroot: {"bind": "/var/moodledata", "mode": "rw"}},
+            **options,
+        )
+
+    def run(self, *role: str, environment: dict[str, str] | None = None, **options: Any) -> tuple[int, str]:
+        """Run a container of a role to its end; return exit code and output."""
+        running = self.start(*role, environment=environment, **options)
+        return running.wait(), running.logs()
+
+    def install(self) -> None:
+        """Install the application."""
+        code, output = self.run("install", environment={"MOODLE_ADMIN_PASSWORD": "Secret-1"})
+        assert code == 0, output
+
+    def web(self, environment: dict[str, str] | None = None, *, ready: bool = True, **options: Any) -> Running:
+        """Start the web server; return it once it is ready, or as soon as it answers at all."""
+        options.setdefault("ports", {"8080/tcp": ("127.0.0.1", None)})
+        running = self.start("web", environment=environment, **options)
+        path = "/readyz" if ready else "/livez"
+        eventually(lambda: running.get(path).status == 200, said=running.logs)
+        return running
 
 
 def context(files: Mapping[str, Path | bytes]) -> io.BytesIO:

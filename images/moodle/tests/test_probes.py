@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
-from containers import Running, Workshop, eventually
-
-if TYPE_CHECKING:
-    from conftest import Site
+from containers import Running, Site, Workshop, eventually
 
 LIMIT = 2.0
 OTHER = "UPDATE {}config SET value = '{}' WHERE name = '{}'"
 
 
 def failed(running: Running) -> dict[str, str]:
-    """The checks of /readyz that fail, each with its reason."""
+    """Return the checks of /readyz that fail, each with its reason."""
     answer = running.get("/readyz")
     assert answer.seconds < LIMIT
     checks = answer.json()["checks"]
@@ -62,9 +58,7 @@ def test_a_database_that_is_not_there_is_the_reason(site: Site) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pgsql", "mariadb"])
-def test_a_wrong_password_is_the_reason_and_is_not_told(
-    kind: str, site: Site, request: pytest.FixtureRequest
-) -> None:
+def test_a_wrong_password_is_the_reason_and_is_not_told(kind: str, site: Site, request: pytest.FixtureRequest) -> None:
     request.getfixturevalue(kind)
     environment = {"MOODLE_DB_TYPE": kind, "MOODLE_DB_HOST": kind, "MOODLE_DB_PASSWORD": "wr0ng-password"}
     running = site.web(environment, ready=False)
@@ -72,10 +66,11 @@ def test_a_wrong_password_is_the_reason_and_is_not_told(
     assert "wr0ng" not in running.logs()
 
 
-def test_a_database_that_goes_and_comes_back_is_noticed_both_times(site: Site, workshop: Workshop, pgsql: Running) -> None:
-    site.install()
+def test_a_database_that_goes_and_comes_back_is_noticed_both_times(
+    installed: Site, workshop: Workshop, pgsql: Running
+) -> None:
     network = workshop.client.networks.get(workshop.network)
-    running = site.web()
+    running = installed.web()
     network.disconnect(pgsql.container)
     try:
         eventually(lambda: "database" in failed(running))
@@ -109,9 +104,7 @@ def test_maintenance_mode_is_a_reason(how: str, installed: Site, sql: Callable[[
 
 
 def test_a_dataroot_that_can_not_be_written_is_a_reason(installed: Site) -> None:
-    running = installed.start(
-        "web", ports={"8080/tcp": ("127.0.0.1", None)}, user="20001:20001", tmpfs={"/tmp": ""}  # noqa: S108
-    )
+    running = installed.start("web", ports={"8080/tcp": ("127.0.0.1", None)}, user="20001:20001", tmpfs={"/tmp": ""})
     eventually(lambda: running.get("/livez").status == 200, said=running.logs)
     assert failed(running)["dataroot"] == "/var/moodledata is not writable for user 20001"
 
@@ -133,7 +126,8 @@ def test_a_pending_upgrade_closes_the_site_until_it_is_done(installed: Site, sql
     running = installed.web()
     sql(OTHER.format(installed.tables, "another", "allversionshash"))
     assert failed(running)["upgrade"] == "an upgrade is pending: run the role upgrade"
-    assert "an upgrade is pending" in eventually(lambda: (a := running.get("/")).status == 503 and a.text.lower())
+    eventually(lambda: "an upgrade is pending" in running.get("/").text.lower())
+    assert running.get("/").status == 503
     assert running.get("/livez").status == 200
     assert installed.run("upgrade", environment={"UPGRADE_STATE": "database"})[0] == 0
     eventually(lambda: running.get("/").status == 200)

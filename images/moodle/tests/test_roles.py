@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from containers import Running, Workshop, eventually
-
-if TYPE_CHECKING:
-    from conftest import Site
+from containers import Running, Site, Workshop, eventually
 
 
 def test_install_fills_an_empty_database_once(site: Site, sql: Callable[[str], str]) -> None:
     secret = "S3cret-of-the-admin"
-    code, output = site.run(
-        "install",
-        environment={"MOODLE_ADMIN_PASSWORD": secret, "MOODLE_ADMIN_EMAIL": "a@example.org", "MOODLE_SITE_NAME": "A School"},
-    )
+    given = {"MOODLE_ADMIN_PASSWORD": secret, "MOODLE_ADMIN_EMAIL": "a@example.org", "MOODLE_SITE_NAME": "A School"}
+    code, output = site.run("install", environment=given)
     assert code == 0, output
     assert "--adminuser=admin --adminpass=… --adminemail=a@example.org --fullname=A School --shortname=moodle" in output
     assert output.index("caches purged") < output.index("css built")
@@ -84,7 +78,8 @@ def test_upgrade_says_that_there_is_none(installed: Site) -> None:
 def test_upgrade_of_the_database_runs_in_maintenance_mode(installed: Site) -> None:
     code, output = installed.run("upgrade", "--allow-unstable", environment={"UPGRADE_STATE": "database"})
     assert code == 0, output
-    steps = ["maintenance --enable", "upgrade.php --non-interactive --allow-unstable", "caches purged", "maintenance --disable", "css built"]
+    upgraded = "upgrade.php --non-interactive --allow-unstable"
+    steps = ["maintenance --enable", upgraded, "caches purged", "maintenance --disable", "css built"]
     places = [output.index(step) for step in steps]
     assert places == sorted(places)
 

@@ -7,13 +7,9 @@ import hashlib
 import json
 import socket
 import struct
-from typing import TYPE_CHECKING
 
 import pytest
-from containers import Answer, Running, eventually
-
-if TYPE_CHECKING:
-    from conftest import Site
+from containers import Answer, Running, Site, eventually
 
 
 def upload(running: Running, content: bytes) -> Answer:
@@ -104,7 +100,7 @@ def test_uploads_are_taken_up_to_the_limit_and_refused_above_it(installed: Site)
     try:
         assert upload(running, b"x" * (4 << 20)).status == 413
     except ConnectionError:
-        assert "\"status\":413" in running.logs(), "nginx closes the connection rather than read what is too large"
+        assert '"status":413' in running.logs(), "nginx closes the connection rather than read what is too large"
 
 
 def test_the_log_has_paths_without_their_queries(standing: Running) -> None:
@@ -143,7 +139,8 @@ def test_tls_is_spoken_with_a_certificate(site: Site) -> None:
 def test_code_and_library_files_can_not_be_changed(standing: Running) -> None:
     for path in ("/var/www/moodle/config.php", "/var/www/moodle/public/new.php", "/etc/moodle/nginx.conf", "/new"):
         assert standing.execute("sh", "-c", f"echo >> {path}")[0] != 0
-    assert standing.execute("find", "/var/www/moodle", "/usr/local", "/etc/moodle", "-perm", "/022", "-not", "-type", "l")[1] == ""
+    find = ("find", "/var/www/moodle", "/usr/local", "/etc/moodle", "-perm", "/022", "-not", "-type", "l")
+    assert standing.execute(*find)[1] == ""
 
 
 def test_the_first_requests_are_the_containers_own(standing: Running) -> None:

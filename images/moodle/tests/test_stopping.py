@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
 
-from containers import Answer, Running, eventually
-
-if TYPE_CHECKING:
-    from conftest import Site
+from containers import Answer, Running, Site, eventually
 
 
 def working(running: Running, seconds: float) -> tuple[threading.Thread, list[Answer]]:
@@ -54,7 +50,8 @@ def test_before_it_stops_it_is_unready_for_as_long_as_is_said(installed: Site) -
     running = installed.web({"MOODLE_STOP_DELAY": "4"})
     running.container.kill("SIGTERM")
     answer = eventually(lambda: (a := running.get("/readyz")).status == 503 and a)
-    assert answer and answer.json()["checks"]["server"]["reason"] == "stopping"
+    assert answer
+    assert answer.json()["checks"]["server"]["reason"] == "stopping"
     assert running.get("/").status == 200, "visitors are served until the delay is over"
     assert running.wait() == 0
 
@@ -95,7 +92,7 @@ def test_when_a_part_dies_the_container_ends_and_says_which(installed: Site) -> 
 
 def test_a_killed_worker_is_replaced(installed: Site) -> None:
     running = installed.web({"MOODLE_FPM_WORKERS": "1"})
-    assert running.execute("sh", "-c", "kill -9 $(pgrep -f 'pool moodle')")[0] == 0
+    assert running.execute("sh", "-c", "pkill -9 -xf 'php-fpm: pool moodle'")[0] == 0
     eventually(lambda: running.get("/").status == 200)
     assert running.running()
 
@@ -104,4 +101,14 @@ def test_a_page_that_hoards_memory_fails_alone(installed: Site) -> None:
     running = installed.web({"MOODLE_PHP_MEMORY_LIMIT": "64M"})
     assert running.get("/greedy.php").status == 500
     assert "Allowed memory size of 67108864 bytes exhausted" in running.logs()
+    assert running.get("/").status == 200
+
+
+def test_who_waits_for_a_worker_that_is_killed_gets_a_page_that_says_so(installed: Site) -> None:
+    running = installed.web()
+    thread, answers = working(running, 30)
+    assert running.execute("sh", "-c", "kill -9 $(basename /var/moodledata/working_* | cut -d_ -f2)")[0] == 0
+    thread.join()
+    assert [answer.status for answer in answers] == [502]
+    assert "What you sent may not have been saved" in answers[0].text
     assert running.get("/").status == 200

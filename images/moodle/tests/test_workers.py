@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from conftest import Site
+from containers import Site
 
 SCRIPT = Path(__file__).parents[1] / "rootfs/usr/local/bin/moodle-workers"
 CPUS = len(os.sched_getaffinity(0))
@@ -65,7 +62,8 @@ def test_version_1_is_understood(tmp_path: Path, folder: str) -> None:
     ],
 )
 def test_without_a_limit_the_machine_decides(tmp_path: Path, files: dict[str, str]) -> None:
-    total = next(int(line.split()[1]) // 1024 for line in Path("/proc/meminfo").read_text().splitlines() if "MemTotal" in line)
+    meminfo = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    total = int(meminfo["MemTotal"].split()[0]) // 1024
     assert workers(tmp_path, files) == max(2, min((total - max(total // 4, 192)) // 96, CPUS * 10))
 
 

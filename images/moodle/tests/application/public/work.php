@@ -24,5 +24,8 @@
 require('config.php');
 $seconds = (float) $_GET['seconds'];
 touch("{$CFG->dataroot}/working_" . getmypid());
-usleep((int) ($seconds * 1e6));
+// A signal ends usleep, so it is asked for again.
+for ($until = microtime(true) + $seconds; ($left = $until - microtime(true)) > 0;) {
+    usleep((int) ($left * 1e6));
+}
 echo "worked for {$seconds} s\n";

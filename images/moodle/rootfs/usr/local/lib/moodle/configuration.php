@@ -26,6 +26,12 @@ use moodle_image\settings;
 
 require_once(__DIR__ . '/settings.php');
 
+spl_autoload_register(static function (string $class): void {
+    if (str_starts_with($class, 'moodle_image\\')) {
+        require_once(__DIR__ . '/' . substr($class, strlen('moodle_image\\')) . '.php');
+    }
+});
+
 (static function (stdClass $CFG): void {
     $settings = settings::read();
     if ($settings->problems !== []) {
@@ -80,7 +86,7 @@ require_once(__DIR__ . '/settings.php');
 
     $CFG->altcacheconfigpath = settings::RUN . '/muc';
     if ($settings->text('REDIS_HOST') !== '') {
-        $CFG->session_handler_class = '\core\session\redis';
+        $CFG->session_handler_class = '\moodle_image\redis_session';
         $CFG->session_redis_host = $settings->text('REDIS_HOST');
         $CFG->session_redis_port = (int) $settings->text('REDIS_PORT');
         $CFG->session_redis_auth = $settings->text('REDIS_PASSWORD');

@@ -24,6 +24,7 @@
 namespace moodle_image;
 
 require_once(__DIR__ . '/settings.php');
+require_once(__DIR__ . '/page.php');
 
 /**
  * The gate of the site: while its page is there, nginx answers everything but the probes with it.
@@ -31,9 +32,6 @@ require_once(__DIR__ . '/settings.php');
 final readonly class gate {
     /** The page that visitors get while the gate is closed. */
     private const PAGE = settings::RUN . '/closed.html';
-
-    /** What the page is made of. */
-    private const TEMPLATE = '/etc/moodle/closed.html';
 
     /**
      * May visitors come in?
@@ -51,7 +49,7 @@ final readonly class gate {
      * @param string $reason a sentence that says why
      */
     public function close(string $reason): void {
-        $page = str_replace('{{reason}}', htmlspecialchars($reason), file_get_contents(self::TEMPLATE));
+        $page = page::saying($reason);
         if (is_file(self::PAGE) && file_get_contents(self::PAGE) === $page) {
             return;
         }

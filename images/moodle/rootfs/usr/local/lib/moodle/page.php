@@ -1,0 +1,42 @@
+<?php
+// This file is part of Moodle - https://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <https://www.gnu.org/licenses/>.
+
+/**
+ * The page that visitors get when Moodle can't make one.
+ *
+ * @copyright  2026 The Moodle Platform contributors
+ * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+
+namespace moodle_image;
+
+/**
+ * A page without Moodle.
+ */
+final readonly class page {
+    /** What the page is made of. */
+    private const TEMPLATE = '/etc/moodle/closed.html';
+
+    /**
+     * Return the page.
+     *
+     * @param string $reason a sentence for the site's administrator that everybody may read
+     * @return string HTML
+     */
+    public static function saying(string $reason): string {
+        return str_replace('{{reason}}', htmlspecialchars($reason), file_get_contents(self::TEMPLATE));
+    }
+}
