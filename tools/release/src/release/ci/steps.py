@@ -17,11 +17,13 @@ __all__ = [
     "BOT",
     "BUNDLE",
     "CHECKOUT",
+    "CONTEXT",
     "GIT",
     "buildx",
     "chart_login",
     "cluster",
     "helm",
+    "image_context",
     "login",
     "natives",
     "none_failed",
@@ -190,6 +192,30 @@ def buildx(site: Site) -> tuple[Step, ...]:
         Step("Set up QEMU", uses=site.pins.of("docker/setup-qemu-action"), inputs={"cache-image": False}),
         Step("Set up buildx", uses=site.pins.of("docker/setup-buildx-action"), inputs={"cache-binary": False}),
     )
+
+
+CONTEXT = Template.of(context("runner.temp"), "/context")
+"""The folder of an image's build context."""
+
+
+def image_context(site: Site, name: Expression, platforms: Expression | str) -> tuple[Step, ...]:
+    """Return the steps that put the build context of the image ``name`` into :data:`CONTEXT`, for ``platforms``.
+
+    Libraries of plugins and programs of crates are built for them first. The step ``context`` has the outputs
+    ``build-args`` and ``labels``.
+    """
+    steps = list(toolchain(site, "crate", BUNDLE, caches=False))
+    if site.has("crate"):
+        targets = shlex.join(f"{one}-unknown-linux-gnu" for one in ("aarch64", "x86_64"))
+        steps.append(Step("Add the targets of images to Rust", run=f"rustup target add {targets}"))
+    assemble = release(
+        site,
+        "Put the build context together",
+        'image context "$NAME" --output "$CONTEXT" --platform "$PLATFORMS" --github',
+        env={"NAME": name, "CONTEXT": CONTEXT, "PLATFORMS": platforms},
+        id="context",
+    )
+    return (*steps, assemble)
 
 
 def registry_login(site: Site, registry: str, *secrets: Secret) -> Step:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from release.errors import GitStateError
+from release.model.edit import digest
 
 if TYPE_CHECKING:
     from release.ci.event import Event
@@ -36,8 +37,19 @@ def event(environment: Mapping[str, str]) -> Event:
 
 
 def write_outputs(environment: Mapping[str, str], outputs: Mapping[str, str]) -> None:
-    """Append ``outputs``, none of which has a line feed, to the file that GITHUB_OUTPUT names, if it names one."""
-    _append(environment.get("GITHUB_OUTPUT"), "".join(f"{name}={value}\n" for name, value in outputs.items()))
+    """Append ``outputs`` to the file that GITHUB_OUTPUT names, if it names one.
+
+    Source, for those of several lines:
+    https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#multiline-strings
+    """
+    text = ""
+    for name, value in outputs.items():
+        if "\n" in value:
+            end = f"end-{digest(value.encode())}"  # no line of the value can be it
+            text += f"{name}<<{end}\n{value}\n{end}\n"
+        else:
+            text += f"{name}={value}\n"
+    _append(environment.get("GITHUB_OUTPUT"), text)
 
 
 def write_summary(environment: Mapping[str, str], markdown: str) -> None:

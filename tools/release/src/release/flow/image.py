@@ -88,6 +88,16 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Assembled:
+    """A build context: what it is made of, what a builder is told of it, and what was left out."""
+
+    inputs: Inputs
+    arguments: Mapping[str, str]
+    labels: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
     """An image that is in the engine: its record, and what was left out."""
 
@@ -185,8 +195,8 @@ def assemble(
     overrides: Overrides = Overrides(),
     environment: Mapping[str, str],
     progress: Progress = silent,
-) -> tuple[Inputs, tuple[str, ...]]:
-    """Write the build context of the image ``name`` into ``folder``; return what it is made of, and what is left out.
+) -> Assembled:
+    """Write the build context of the image ``name`` into ``folder`` and return what it is.
 
     Raises:
         InputsRefused: Moodle's source or a plugin is not what it has to be, or they don't fit each other.
@@ -197,7 +207,18 @@ def assemble(
     with opened(repository, environment) as at:
         there = at(repository.resolve(revision))
         (image,) = named(there, [name])
-        return _assembled(there, image, folder, overrides, environment, progress)
+        inputs, notes = _assembled(there, image, folder, overrides, environment, progress)
+        return Assembled(inputs, _arguments(inputs), _labels(there, inputs), notes)
+
+
+def _arguments(inputs: Inputs) -> dict[str, str]:
+    """Return the build arguments that every Dockerfile may take."""
+    return {"BASE": inputs.base.image, "SNAPSHOT": inputs.base.snapshot, "SOURCE_DATE_EPOCH": str(inputs.time)}
+
+
+def _labels(there: At, inputs: Inputs) -> dict[str, str]:
+    github = there.config.github
+    return labels(inputs, f"https://github.com/{github.repository}" if github is not None else None)
 
 
 def build(
@@ -272,8 +293,6 @@ def _built(
     progress: Progress,
 ) -> Lock:
     """Return the record of the image that was built from ``context`` and is in the engine."""
-    github = there.config.github
-    source = f"https://github.com/{github.repository}" if github is not None else None
     base = _base(there, image)
     order = Order(
         image.component.name,
@@ -281,8 +300,8 @@ def _built(
         f"{image.component.path}/{_DOCKERFILE}".lstrip("/"),
         context,
         inputs.platforms,
-        {"BASE": inputs.base.image, "SNAPSHOT": inputs.base.snapshot, "SOURCE_DATE_EPOCH": str(inputs.time)},
-        labels(inputs, source),
+        _arguments(inputs),
+        _labels(there, inputs),
         {},
         cache,
     )

@@ -9,7 +9,7 @@ from release.ci.expression import Template, context
 from release.ci.matrix import MOST_CELLS, Group, shards
 from release.ci.part import Part
 from release.ci.site import Site
-from release.ci.steps import buildx, opening
+from release.ci.steps import CONTEXT, buildx, image_context, opening
 from release.ci.workflow import Cell, Job, Step
 from release.errors import WorkspaceError
 from release.workspace.config import CONFIG
@@ -30,8 +30,9 @@ def _jobs(site: Site) -> Sequence[Job]:
         "Build",
         uses=site.pins.of("docker/build-push-action"),
         inputs={
-            "context": ".",
-            "file": Template.of(context("matrix.path"), "/Dockerfile"),
+            "context": CONTEXT,
+            "build-args": context("steps.context.outputs.build-args"),
+            "labels": context("steps.context.outputs.labels"),
             "platforms": context("matrix.platform"),
             "push": False,
         },
@@ -43,10 +44,15 @@ def _jobs(site: Site) -> Sequence[Job]:
             why="Builds each affected image for each platform; nothing is pushed, so a fork's change is built too.",
             runner=site.config.ci.runner,
             minutes=60,
-            steps=(*opening(site, tool=False), *buildx(site), build),
-            axes=("name", "components", "path", "platform"),
+            steps=(
+                *opening(site, history=True),
+                *image_context(site, context("matrix.components"), context("matrix.platform")),
+                *buildx(site),
+                build,
+            ),
+            axes=("name", "components", "platform"),
             select=_select(site),
-            again="docker buildx build --file PATH/Dockerfile .",
+            again=site.tool("release image build NAME"),
         ),
     )
 
@@ -56,13 +62,7 @@ def _select(site: Site) -> Callable[[Change], Sequence[Cell]]:
         names, platforms = change.names("image"), site.config.ci.platforms
         if len(names) * len(platforms) > MOST_CELLS:
             platforms = (",".join(platforms),)
-        return shards(
-            [
-                Group({"path": site.images[name].path or ".", "platform": platform}, (name,), platform)
-                for name in names
-                for platform in platforms
-            ]
-        )
+        return shards([Group({"platform": platform}, (name,), platform) for name in names for platform in platforms])
 
     return select
 

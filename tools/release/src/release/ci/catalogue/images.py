@@ -10,7 +10,7 @@ from release.ci.expression import Expression, Template, context
 from release.ci.matrix import Group, shards
 from release.ci.part import Frame, Part
 from release.ci.site import Image, Site
-from release.ci.steps import buildx, on_main, opening, registry_login
+from release.ci.steps import CONTEXT, buildx, image_context, on_main, opening, registry_login
 from release.ci.workflow import Cell, Concurrency, Job, Step, Trigger
 from release.publish.destination import Grant
 
@@ -19,7 +19,7 @@ __all__ = ["GHCR", "IMAGES", "proven"]
 GHCR = "ghcr.io"
 """GitHub's registry, which takes the job's own token."""
 
-_BY_DIGEST = "type=image,push-by-digest=true,name-canonical=true,push=true"
+_BY_DIGEST = "type=image,push-by-digest=true,name-canonical=true,push=true,rewrite-timestamp=true"
 
 
 def _jobs(site: Site) -> Sequence[Job]:
@@ -42,8 +42,12 @@ def _jobs(site: Site) -> Sequence[Job]:
             why="Builds, scans, signs and tries each image that this push changed, then moves the tag of main to it.",
             runner=site.config.ci.runner,
             minutes=120,
-            steps=(*opening(site), *proven(site, context("matrix.path"), context("matrix.repository"), login), tag),
-            axes=("name", "components", "path", "repository"),
+            steps=(
+                *opening(site, history=True),
+                *proven(site, context("matrix.components"), context("matrix.repository"), login),
+                tag,
+            ),
+            axes=("name", "components", "repository"),
             condition=on_main(site),
             select=_select(site),
         ),
@@ -63,8 +67,8 @@ def _tag(branch: str) -> str:
     return re.sub(r"^[^A-Za-z0-9_]|[^A-Za-z0-9_.-]", "-", branch).lstrip("-")[:128] or "main"
 
 
-def proven(site: Site, path: Expression, repository: Expression, login: Step) -> tuple[Step, ...]:
-    """Return the steps from a Dockerfile to a digest that was pushed, signed, attested, scanned and tried.
+def proven(site: Site, name: Expression, repository: Expression, login: Step) -> tuple[Step, ...]:
+    """Return the steps from the image component ``name`` to a digest: pushed, signed, attested, scanned, tried.
 
     ``login`` lets docker push there.
 
@@ -73,7 +77,9 @@ def proven(site: Site, path: Expression, repository: Expression, login: Step) ->
     digest = context("steps.build.outputs.digest")
     image = Template.of(repository, "@", digest)
     scan = site.config.ci.scan
+    platforms = ",".join(site.config.ci.platforms)
     return (
+        *image_context(site, name, platforms),
         *buildx(site),
         login,
         Step(
@@ -81,9 +87,10 @@ def proven(site: Site, path: Expression, repository: Expression, login: Step) ->
             id="build",
             uses=site.pins.of("docker/build-push-action"),
             inputs={
-                "context": ".",
-                "file": Template.of(path, "/Dockerfile"),
-                "platforms": ",".join(site.config.ci.platforms),
+                "context": CONTEXT,
+                "build-args": context("steps.context.outputs.build-args"),
+                "labels": context("steps.context.outputs.labels"),
+                "platforms": platforms,
                 "outputs": Template.of(f"{_BY_DIGEST},name=", repository),
                 "provenance": "mode=max",
                 "sbom": True,
@@ -162,9 +169,7 @@ def _smoke(site: Site, image: Template) -> Step:
 def _select(site: Site) -> Callable[[Change], Sequence[Cell]]:
     def select(change: Change) -> Sequence[Cell]:
         affected = [image for image in _pushed(site) if image.name in change.components]
-        return shards(
-            [Group({"path": one.path or ".", "repository": one.repository or ""}, (one.name,)) for one in affected]
-        )
+        return shards([Group({"repository": one.repository or ""}, (one.name,)) for one in affected])
 
     return select
 

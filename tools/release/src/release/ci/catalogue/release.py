@@ -124,7 +124,7 @@ def _publish(site: Site, kind: str, name: str, destination: Destination, before:
     if not files:
         registry = destination.options["repository"].removeprefix("oci://").partition("/")[0]
         login = registry_login(site, registry, *secrets)
-        steps += proven(site, context("matrix.path"), context("matrix.repository"), login)
+        steps += proven(site, context("matrix.component"), context("matrix.repository"), login)
         env["DIGEST"] = Template.of(context("matrix.component"), "=", context("steps.build.outputs.digest"))
         command += ' --digest "$DIGEST"'
     if trusted is not None:

@@ -56,7 +56,10 @@ def command() -> None:
 def _inputs(function: Callable[..., T]) -> Callable[..., T]:
     """Add the options that say what an image is made from; ``function`` gets them as ``overrides``."""
     options = (
-        click.option("--platform", "platforms", multiple=True, metavar="OS/ARCH", help="Default: this machine's."),
+        click.option(
+            "--platform", "platforms", multiple=True, metavar="OS/ARCH[,...]",
+            help="What machines it is for; repeatable; default: this one.",
+        ),
         click.option(
             "--moodle", type=_folder, envvar="MOODLE_DIR", metavar="DIR",
             help="Take Moodle's source from DIR (MOODLE_DIR), not from where release.yaml says.",
@@ -84,7 +87,8 @@ def _inputs(function: Callable[..., T]) -> Callable[..., T]:
     ) -> T:
         from release.flow.image import Overrides
 
-        return function(*arguments, overrides=Overrides(base, snapshot, moodle, platforms, partial), **others)
+        chosen = tuple(one for text in platforms for one in text.split(","))
+        return function(*arguments, overrides=Overrides(base, snapshot, moodle, chosen, partial), **others)
 
     decorated: Callable[..., T] = with_overrides
     for option in reversed(options):
@@ -127,27 +131,39 @@ def list_(ctx: click.Context, as_json: bool) -> None:
 @click.option("--output", "folder", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Empty or new.")
 @_revision
 @_inputs
+@click.option("--github", is_flag=True, help="Write build-args and labels to $GITHUB_OUTPUT.")
 @json_option
 @click.pass_context
-def context(ctx: click.Context, name: str, folder: Path, revision: str, as_json: bool, overrides: Overrides) -> None:
+def context(
+    ctx: click.Context, name: str, folder: Path, revision: str, github: bool, as_json: bool, overrides: Overrides
+) -> None:
     """Write all that the Dockerfile of the image NAME can copy into DIR: the same inputs give the same bytes.
 
     It has the Dockerfile, rootfs/, Moodle with its plugins in moodle/, and the programs of crates in bin/OS/ARCH/.
     """
     from release.flow.image import assemble
 
+    if github and not os.environ.get("GITHUB_OUTPUT"):
+        raise click.UsageError("--github is for a step of GitHub Actions: GITHUB_OUTPUT is not set")
     with staged_progress() as shown:
-        inputs, notes = assemble(
+        made = assemble(
             open_repository(ctx), name, folder, revision=revision, overrides=overrides,
             environment=os.environ, progress=shown,
         )  # fmt: skip
-    _noted(notes)
+    _noted(made.notes)
+    if github:
+        from release.cli.github import write_outputs
+
+        lines = {"build-args": made.arguments, "labels": made.labels}
+        write_outputs(
+            os.environ, {key: "\n".join(f"{one}={value}" for one, value in all_.items()) for key, all_ in lines.items()}
+        )
     if as_json:
         from msgspec import to_builtins
 
-        print_json({"folder": str(folder), "inputs": to_builtins(inputs), "notes": list(notes)})
+        print_json({"folder": str(folder), **to_builtins(made)})
         return
-    click.echo(f"{inputs.context}  {folder}")
+    click.echo(f"{made.inputs.context}  {folder}")
 
 
 @command.command("build", short_help="Build images from a commit.")
