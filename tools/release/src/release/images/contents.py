@@ -31,6 +31,7 @@ class File:
     mode: int
     layer: int
     regular: bool
+    folder: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,9 @@ def read(layers: Iterable[IO[bytes]], wants: Callable[[str], bool] = lambda _: F
                 elif name.startswith(_WHITEOUT):
                     _forget(files, f"{folder.rstrip('/')}/{name.removeprefix(_WHITEOUT)}", number + 1)
                 else:
-                    if not member.isdir():
-                        _forget(files, path, number + 1)
-                    files[path] = File(path, member.size, member.mode & 0o7777, number, member.isreg())
+                    if not member.isdir() and path in files and files[path].folder:
+                        _forget(files, path, number)
+                    files[path] = File(path, member.size, member.mode & 0o7777, number, member.isreg(), member.isdir())
                     size += member.size
                     if member.isreg() and wants(path):
                         opened = archive.extractfile(member)

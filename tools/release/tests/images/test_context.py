@@ -1,0 +1,364 @@
+"""Build contexts: what is in them, that the same inputs give the same bytes, and which inputs are refused."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scratch import Result, Scratch, crate, plugin, workspace_toml
+from small_moodle import image_repository, moodle_folder, plugin_zip, served, zip_lock
+
+
+def tree_of(folder: Path) -> dict[str, tuple[int, int, bytes | str]]:
+    """Return mode, date and content (of links: target) of everything in ``folder``."""
+    found: dict[str, tuple[int, int, bytes | str]] = {}
+    for path in sorted(folder.rglob("*")):
+        status = path.lstat()
+        content: bytes | str = (
+            str(path.readlink()) if path.is_symlink() else path.read_bytes() if path.is_file() else ""
+        )
+        found[path.relative_to(folder).as_posix()] = (status.st_mode & 0o7777, int(status.st_mtime), content)
+    return found
+
+
+def context(scratch: Scratch, output: Path, name: str = "site", *options: str, **env: str) -> Result:
+    return scratch.run("image", "context", name, "--output", str(output), *options, env=env)
+
+
+@pytest.fixture
+def moodle(tmp_path: Path) -> Path:
+    return moodle_folder(tmp_path / "moodle")
+
+
+def test_it_has_moodle_with_our_plugins_in_their_folders_as_they_are_packaged(tmp_path: Path, moodle: Path) -> None:
+    scratch = image_repository(tmp_path / "mono")
+    (moodle / "vendor").mkdir()
+    (moodle / "vendor/tool").symlink_to("../public/index.php")
+    (moodle / "admin/cli/install.php").chmod(0o775)
+    context(scratch, tmp_path / "out", "site", "--moodle", str(moodle)).ok()
+    found = tree_of(tmp_path / "out")
+    assert [
+        path for path in found if not (tmp_path / "out" / path).is_dir() or (tmp_path / "out" / path).is_symlink()
+    ] == [
+        "Dockerfile",
+        "bin/linux/amd64/.keep",
+        "moodle/admin/cli/install.php",
+        "moodle/lib/components.json",
+        "moodle/public/index.php",
+        "moodle/public/local/hello/cli/hello.php",
+        "moodle/public/local/hello/lang/en/local_hello.php",
+        "moodle/public/local/hello/version.php",
+        "moodle/public/mod/quiz/db/subplugins.json",
+        "moodle/public/mod/quiz/version.php",
+        "moodle/public/version.php",
+        "moodle/vendor/tool",
+        "rootfs/etc/site",
+    ]
+    assert found["moodle/admin/cli/install.php"][0] == 0o755
+    assert found["moodle/public/index.php"][0] == 0o644
+    assert found["moodle/vendor/tool"][2] == "../public/index.php"
+    commit_time = int(scratch.git("log", "-1", "--format=%ct"))
+    assert {date for _, date, _ in found.values()} == {commit_time}
+
+
+def test_the_same_inputs_give_the_same_bytes_whatever_the_umask_and_the_clock(tmp_path: Path, moodle: Path) -> None:
+    scratch = image_repository(tmp_path / "mono")
+    first = context(scratch, tmp_path / "one", "site", MOODLE_DIR=str(moodle)).ok()
+    for path in moodle.rglob("*"):
+        os.utime(path, (1, 1))
+    clone = scratch.clone(tmp_path / "clone")
+    before = os.umask(0o077)
+    try:
+        second = context(clone, tmp_path / "two", "site", MOODLE_DIR=str(moodle)).ok()
+    finally:
+        os.umask(before)
+    assert tree_of(tmp_path / "one") == tree_of(tmp_path / "two")
+    assert first.out.split()[0] == second.out.split()[0]
+
+
+@pytest.mark.parametrize("change", ["mode", "content", "name", "plugin"])
+def test_each_change_of_an_input_changes_the_digest(tmp_path: Path, moodle: Path, change: str) -> None:
+    scratch = image_repository(tmp_path / "mono")
+    first = context(scratch, tmp_path / "one", "site", MOODLE_DIR=str(moodle)).ok().out.split()[0]
+    match change:
+        case "mode":
+            (moodle / "public/index.php").chmod(0o755)
+        case "content":
+            (moodle / "public/index.php").write_text("<?php ")
+        case "name":
+            (moodle / "public/index.php").rename(moodle / "public/other.php")
+        case _:
+            scratch.commit("fix(local_hello): x", {"plugins/local_hello/cli/hello.php": "<?php // 2\n"})
+    assert context(scratch, tmp_path / "two", "site", MOODLE_DIR=str(moodle)).ok().out.split()[0] != first
+
+
+def test_a_commit_to_something_else_leaves_the_inputs_as_they_are(tmp_path: Path, moodle: Path) -> None:
+    scratch = image_repository(tmp_path / "mono")
+    first = context(scratch, tmp_path / "one", "site", "--json", MOODLE_DIR=str(moodle)).ok().json
+    scratch.commit("docs: more", {"README.md": "more\n", "images/tiny/rootfs/etc/tiny": "other\n"})
+    second = context(scratch, tmp_path / "two", "site", "--json", MOODLE_DIR=str(moodle)).ok().json
+    assert {**second, "folder": ""} == {**first, "folder": ""}
+    scratch.commit("fix(local_hello): x", {"plugins/local_hello/cli/hello.php": "<?php // 2\n"})
+    third = context(scratch, tmp_path / "three", "site", "--json", MOODLE_DIR=str(moodle)).ok().json
+    assert third["inputs"]["time"] > first["inputs"]["time"]
+    assert third["inputs"]["commit"] == scratch.git("rev-parse", "HEAD")
+
+
+def test_what_is_not_committed_is_not_in_it(tmp_path: Path) -> None:
+    scratch = image_repository(tmp_path / "mono")
+    scratch.write({"images/tiny/rootfs/etc/new": "new\n", "images/tiny/rootfs/etc/tiny": "changed\n"})
+    context(scratch, tmp_path / "out", "tiny").ok()
+    assert (tmp_path / "out/rootfs/etc/tiny").read_text() == "tiny\n"
+    assert not (tmp_path / "out/rootfs/etc/new").exists()
+
+
+def test_an_image_without_a_rootfs_gets_the_whole_repository(tmp_path: Path) -> None:
+    plain = {"images/plain/image.yaml": "name: plain\nversion: 1.0.0\n", "images/plain/Dockerfile": "FROM scratch\n"}
+    scratch = image_repository(tmp_path / "mono", plain)
+    context(scratch, tmp_path / "out", "plain").ok()
+    assert (tmp_path / "out/Dockerfile").read_text() == "FROM scratch\n"
+    assert (tmp_path / "out/images/site/rootfs/etc/site").is_file()
+    assert (tmp_path / "out/plugins/local_hello/.gitignore").is_file()
+
+
+def test_programs_of_crates_are_in_it_and_a_crate_without_one_gives_none(tmp_path: Path) -> None:
+    home = Path.home()
+    if subprocess.run(["cargo", "--version"], capture_output=True, check=False).returncode:
+        pytest.skip("cargo is not installed")
+    scratch = image_repository(
+        tmp_path / "mono",
+        {
+            "Cargo.toml": workspace_toml("crates/greet", "crates/part"),
+            "crates/greet/Cargo.toml": crate("greet", "0.2.0") + 'license = "MIT"\n',
+            "crates/greet/src/main.rs": 'fn main() { println!("hello"); }\n',
+            "crates/part/Cargo.toml": crate("part", "0.1.0"),
+            "crates/part/src/lib.rs": "",
+            "images/tiny/image.yaml": "name: tiny\nversion: 0.1.0\ncontains:\n  crates: [greet, part]\n",
+        },
+    )
+    cargo = {"CARGO_HOME": str(home / ".cargo"), "RUSTUP_HOME": str(home / ".rustup")}
+    scratch.environment |= {name: os.environ.get(name, value) for name, value in cargo.items()}
+    made = context(scratch, tmp_path / "out", "tiny", "--json").ok().json
+    program = tmp_path / "out/bin/linux/amd64/greet"
+    assert subprocess.run([program], capture_output=True, text=True, check=True).stdout == "hello\n"
+    assert program.stat().st_mode & 0o777 == 0o755
+    assert [(part["name"], part["license"]) for part in made["inputs"]["parts"]] == [("greet", "MIT")]
+    context(scratch, tmp_path / "again", "tiny").ok()
+    assert (tmp_path / "again/bin/linux/amd64/greet").read_bytes() == program.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"public/version.php": None}, "it has no public/version.php"),
+        ({"public/version.php": None, "version.php": "<?php"}, "older than 5.1"),
+        (
+            {"public/version.php": "<?php $version = 2025041400; $release = '5.0'; $branch = '500';"},
+            "Moodle in it is 5.0",
+        ),
+        ({"public/version.php": "<?php $plugin->version = 1;"}, "is no version.php of Moodle"),
+        ({"lib/components.json": None}, "it has no lib/components.json"),
+    ],
+)
+def test_what_is_no_moodle_from_5_1_on_is_refused(tmp_path: Path, changes: dict[str, str | None], said: str) -> None:
+    folder = moodle_folder(tmp_path / "moodle", changes)
+    done = context(image_repository(tmp_path / "mono"), tmp_path / "out", "site", MOODLE_DIR=str(folder))
+    assert done.code == 19
+    assert said in done.err
+    assert str(folder) in done.err
+
+
+def _source(scratch: Scratch, tag: str, commit: str) -> str:
+    moodle = f"repository: file://{scratch.path}\n    tag: {tag}\n    commit: {commit}\n"
+    return f"version: 1\nimages:\n  moodle:\n    {moodle}"
+
+
+def test_moodle_of_a_git_tag_is_fetched_once_and_must_be_the_commit_that_was_written_down(tmp_path: Path) -> None:
+    upstream = Scratch(tmp_path / "upstream")
+    moodle_folder(upstream.path, {".git/config": None})
+    commit = upstream.commit("v5.1")
+    upstream.tag("v5.1.0")
+    scratch = image_repository(tmp_path / "mono", {"release.yaml": _source(upstream, "v5.1.0", commit)})
+    made = context(scratch, tmp_path / "one", "site", "--json").ok().json
+    assert made["inputs"]["moodle"]["origin"].endswith(f"v5.1.0 {commit}")
+    upstream.git("tag", "-d", "v5.1.0")
+    context(scratch, tmp_path / "two", "site").ok()
+    assert tree_of(tmp_path / "one") == tree_of(tmp_path / "two")
+
+    other = upstream.commit("fix: more", {"public/index.php": "<?php // changed\n"})
+    upstream.tag("v5.1.1")
+    scratch.commit("feat: 5.1.1", {"release.yaml": _source(upstream, "v5.1.1", "f" * 40)})
+    done = context(scratch, tmp_path / "three", "site")
+    assert done.code == 19
+    assert f"leads to {other}, not to {'f' * 40}" in done.err
+
+
+def test_a_tag_that_is_not_there_says_so_and_what_to_do(tmp_path: Path) -> None:
+    upstream = Scratch(tmp_path / "upstream")
+    commit = upstream.commit("feat: begin", {"a": "a"})
+    scratch = image_repository(tmp_path / "mono", {"release.yaml": _source(upstream, "v9", commit)})
+    done = context(scratch, tmp_path / "out", "site")
+    assert done.code == 19
+    assert "the tag v9 of" in done.err
+    assert "MOODLE_DIR" in done.err
+
+
+def test_nothing_that_says_where_moodle_is_is_an_error_at_the_image(tmp_path: Path) -> None:
+    done = context(image_repository(tmp_path / "mono"), tmp_path / "out", "site")
+    assert done.code == 19
+    assert "images/site/image.yaml" in done.err
+
+
+def test_plugins_of_others_are_put_where_their_type_belongs_subplugins_too(tmp_path: Path, moodle: Path) -> None:
+    (tmp_path / "zips").mkdir()
+    poll = plugin_zip("mod_poll", 2026010100, files={"db/subplugins.json": '{"subplugintypes": {"pollkind": "kind"}}'})
+    stars = plugin_zip("pollkind_stars", 2026010100, "$plugin->dependencies = ['mod_poll' => 2026010100];\n")
+    rule = plugin_zip("quizaccess_seb2", 2026010100, "$plugin->dependencies = ['mod_quiz' => 2025100600];\n")
+    for name, content in (("poll", poll), ("stars", stars), ("rule", rule)):
+        (tmp_path / f"zips/{name}.zip").write_bytes(content)
+    with served(tmp_path / "zips") as address:
+        lock = zip_lock(
+            ("mod_poll", 2026010100, f"{address}/poll.zip", poll),
+            ("pollkind_stars", 2026010100, f"{address}/stars.zip", stars),
+            ("quizaccess_seb2", 2026010100, f"{address}/rule.zip", rule),
+        )
+        scratch = image_repository(tmp_path / "mono", {"plugins.lock": lock})
+        made = context(scratch, tmp_path / "out", "site", "--json", MOODLE_DIR=str(moodle)).ok().json
+    public = tmp_path / "out/moodle/public"
+    assert (public / "mod/poll/version.php").is_file()
+    assert (public / "mod/poll/kind/stars/version.php").is_file()
+    assert (public / "mod/quiz/accessrule/seb2/version.php").is_file()
+    assert [part["name"] for part in made["inputs"]["parts"]] == [
+        "local_hello", "mod_poll", "pollkind_stars", "quizaccess_seb2",
+    ]  # fmt: skip
+    context(scratch, tmp_path / "again", "site", MOODLE_DIR=str(moodle)).ok()  # from the cache: nothing is served now
+    assert tree_of(tmp_path / "out") == tree_of(tmp_path / "again")
+
+
+def test_a_plugin_that_is_tampered_with_or_missing_is_refused_by_name(tmp_path: Path, moodle: Path) -> None:
+    (tmp_path / "zips").mkdir()
+    good, bad = plugin_zip("mod_poll", 2026010100), plugin_zip("mod_poll", 2026010100, "// evil\n")
+    (tmp_path / "zips/poll.zip").write_bytes(bad)
+    with served(tmp_path / "zips") as address:
+        url = f"{address}/poll.zip"
+        scratch = image_repository(tmp_path / "mono", {"plugins.lock": zip_lock(("mod_poll", 2026010100, url, good))})
+        done = context(scratch, tmp_path / "out", "site", MOODLE_DIR=str(moodle))
+        assert done.code == 19
+        assert "mod_poll is not what was locked" in done.err
+        assert "plugins.lock:3" in done.err
+        assert not list((scratch.home / ".cache").rglob("*.zip"))
+        (tmp_path / "zips/poll.zip").unlink()
+        done = context(scratch, tmp_path / "out2", "site", MOODLE_DIR=str(moodle))
+        assert done.code == 19
+        assert "mod_poll can't be fetched" in done.err
+        (tmp_path / "zips/poll.zip").write_bytes(good)
+        context(scratch, tmp_path / "out3", "site", MOODLE_DIR=str(moodle)).ok()
+    (kept,) = (scratch.home / ".cache").rglob("*.zip")
+    kept.write_bytes(bad)
+    done = context(scratch, tmp_path / "out4", "site", MOODLE_DIR=str(moodle))
+    assert done.code == 19
+    assert "mod_poll can't be fetched" in done.err
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ("$plugin->requires = 2026100500;\n", "mod_poll requires Moodle 2026100500, but this is 2025100600.02"),
+        ("$plugin->supported = [502, 503];\n", "mod_poll supports the branches 502 to 503, but this is 501"),
+        ("$plugin->incompatible = 501;\n", "mod_poll is incompatible from branch 501 on"),
+        ("$plugin->dependencies = ['mod_none' => 2020010100];\n", "mod_poll needs mod_none, which is not there"),
+        (
+            "$plugin->dependencies = ['local_hello' => 2030010100];\n",
+            "mod_poll needs local_hello 2030010100, but it is 2025010100",
+        ),
+        ("$plugin->dependencies = ['mod_quiz' => 2025100700];\n", "mod_poll needs mod_quiz 2025100700"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_built(
+    tmp_path: Path, moodle: Path, extra: str, said: str
+) -> None:
+    (tmp_path / "zips").mkdir()
+    content = plugin_zip("mod_poll", 2026010100, extra)
+    (tmp_path / "zips/poll.zip").write_bytes(content)
+    with served(tmp_path / "zips") as address:
+        lock = zip_lock(("mod_poll", 2026010100, f"{address}/poll.zip", content))
+        scratch = image_repository(tmp_path / "mono", {"plugins.lock": lock})
+        done = context(scratch, tmp_path / "out", "site", MOODLE_DIR=str(moodle))
+    assert done.code == 19
+    assert said in done.err
+    assert not (tmp_path / "out/moodle").exists()
+
+
+@pytest.mark.parametrize("extra", ["$plugin->supported = [501, 503];\n", "$plugin->incompatible = 502;\n", ""])
+def test_what_just_fits_is_taken(tmp_path: Path, moodle: Path, extra: str) -> None:
+    files = {"plugins/local_hello/version.php": plugin("local_hello") + extra + "$plugin->requires = 2025100600.02;\n"}
+    context(image_repository(tmp_path / "mono", files), tmp_path / "out", "site", MOODLE_DIR=str(moodle)).ok()
+
+
+def test_a_plugin_of_ours_that_moodle_or_the_lock_has_too_is_refused(tmp_path: Path, moodle: Path) -> None:
+    scratch = image_repository(tmp_path / "mono")
+    theirs = moodle_folder(tmp_path / "theirs", {"public/local/hello/version.php": "<?php\n"})
+    done = context(scratch, tmp_path / "out", "site", MOODLE_DIR=str(theirs))
+    assert done.code == 19
+    assert "public/local/hello already" in done.err
+    (tmp_path / "zips").mkdir()
+    content = plugin_zip("local_hello", 2026010100)
+    (tmp_path / "zips/hello.zip").write_bytes(content)
+    with served(tmp_path / "zips") as address:
+        lock = zip_lock(("local_hello", 2026010100, f"{address}/hello.zip", content))
+        scratch.commit("feat: twice", {"plugins.lock": lock})
+        done = context(scratch, tmp_path / "out2", "site", MOODLE_DIR=str(moodle))
+    assert done.code == 19
+    assert "local_hello is a component of this repository and locked" in done.err
+
+
+def test_plugins_are_locked_by_their_address(tmp_path: Path) -> None:
+    (tmp_path / "zips").mkdir()
+    for name, version in (("mod_poll", 2026010100), ("local_zoo", 2026010200)):
+        (tmp_path / f"zips/{name}.zip").write_bytes(plugin_zip(name, version))
+    (tmp_path / "zips/no.zip").write_bytes(b"no zip")
+    scratch = image_repository(tmp_path / "mono")
+    with served(tmp_path / "zips") as address:
+        urls = [f"{address}/{name}.zip" for name in ("mod_poll", "local_zoo")]
+        scratch.run("image", "plugins", "add", *urls).ok()
+        wanted = zip_lock(
+            *(
+                (name, version, f"{address}/{name}.zip", (tmp_path / f"zips/{name}.zip").read_bytes())
+                for name, version in (("local_zoo", 2026010200), ("mod_poll", 2026010100))
+            )
+        )
+        assert scratch.text("plugins.lock").partition("\n")[2] == wanted
+        (tmp_path / "zips/mod_poll.zip").write_bytes(plugin_zip("mod_poll", 2026020200))
+        listed = scratch.run("image", "plugins", "add", urls[0], "--json").ok().json["plugins"]
+        assert [(one["name"], one["version"]) for one in listed] == [("mod_poll", 2026020200)]
+        before = scratch.text("plugins.lock")
+        assert before.count("name: mod_poll") == 1
+        done = scratch.run("image", "plugins", "add", f"{address}/no.zip")
+        assert done.code == 5
+        assert "is no plugin's zip" in done.err
+        assert scratch.text("plugins.lock") == before
+
+
+def test_an_unknown_image_a_full_folder_and_an_unknown_platform_are_errors(tmp_path: Path) -> None:
+    scratch = image_repository(tmp_path / "mono")
+    done = context(scratch, tmp_path / "out", "nope")
+    assert (done.code, "name one of " in done.err) == (5, True)
+    done = context(scratch, tmp_path, "tiny")
+    assert (done.code, "is not empty" in done.err) == (11, True)
+    done = context(scratch, tmp_path / "out", "tiny", "--platform", "windows/amd64")
+    assert (done.code, "images aren't built for windows/amd64" in done.err) == (5, True)
+
+
+def test_a_workflow_gets_the_build_arguments_and_labels(tmp_path: Path) -> None:
+    scratch = image_repository(tmp_path / "mono", {"release.yaml": "version: 1\nimages: {base: {image: 'a/b:1'}}\n"})
+    file = tmp_path / "github"
+    done = context(scratch, tmp_path / "out", "over", "--github", GITHUB_OUTPUT=str(file))
+    done.ok()
+    lines = file.read_text().splitlines()
+    assert lines[0].startswith("build-args<<")
+    assert lines[1] == "BASE=mono/tiny:0.1.0"
+    assert "org.opencontainers.image.version=0.2.0" in lines
+    assert context(scratch, tmp_path / "two", "over", "--github").code == 2
