@@ -356,15 +356,18 @@ def actionlint_path(session: nox.Session) -> str:
 
 
 def shell_scripts() -> list[str]:
-    """Return the shell scripts of the repository that git tracks or would track."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.sh", ".ci/*"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return sorted(set(listed.stdout.split()))
+    """Return the shell scripts of the repository that git tracks or would track: by name or by their first line."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    return sorted({name for name in listed if name.endswith(".sh") or begins_as_shell(ROOT / name)})
+
+
+def begins_as_shell(path: Path) -> bool:
+    """Tell whether a file without an ending begins with a shell's name."""
+    if path.suffix or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.readline().rstrip() in (b"#!/bin/sh", b"#!/bin/bash", b"#!/usr/bin/env bash")
 
 
 def knows_moodle_style() -> bool:

@@ -17,10 +17,12 @@ if [ ! -e "$data/.made" ]; then
     if [ -n "${MARIADB_PASSWORD_FILE-}" ]; then password=$(cat "$MARIADB_PASSWORD_FILE"); fi
     find "$data" -mindepth 1 -delete
     mariadb-install-db --user=mysql --datadir="$data" --skip-test-db --auth-root-authentication-method=socket >/dev/null
+    # shellcheck disable=SC2016  # the backticks are SQL's
     name=$(printf %s "$MARIADB_DATABASE" | sed 's/`/``/g')
     user=$(quoted "$MARIADB_USER")
     {
         printf 'FLUSH PRIVILEGES;\n'
+        # shellcheck disable=SC2016
         printf 'CREATE DATABASE `%s`;\n' "$name"
         printf "CREATE USER %s@'%%' IDENTIFIED BY %s;\n" "$user" "$(quoted "$password")"
         printf "GRANT ALL ON \`%s\`.* TO %s@'%%';\n" "$name" "$user"

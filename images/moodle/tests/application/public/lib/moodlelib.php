@@ -20,4 +20,3 @@
  * @copyright  2026 The Moodle Platform contributors
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
-

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What tests with containers need, on a Debian machine that has no engine or reaches no image registry.
 
-usage: build-support/containers/throwaway.py [--home FOLDER] up | down
-       build-support/containers/throwaway.py [--home FOLDER] run COMMAND [ARGUMENT...]
+usage: build-support/containers.py [--home FOLDER] up | down
+       build-support/containers.py [--home FOLDER] run COMMAND [ARGUMENT...]
 
 `up` starts an engine where none answers, with BuildKit in it, and makes `debian:trixie-slim` where it can't be pulled;
 it prints the variables under which they are used, for `eval`. `down` stops what `up` started and keeps the images.
