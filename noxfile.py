@@ -218,6 +218,24 @@ def actionlint(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def images(session: nox.Session) -> None:
+    """Try the images, or those that COMPONENTS names, as real containers; arguments after -- go to pytest in their place.
+
+    IMAGE names one that is built already. MOODLE_DIR adds what needs a real Moodle. Without an engine, one is started.
+    """
+    folders = [f"{folder}/tests" for folder in components(session, "image")]
+    beside_engine(session, sys.executable, "-m", "pytest", *(session.posargs or folders))
+    documented(session, "images")
+
+
+@nox.session(default=False)
+def stack(session: nox.Session) -> None:
+    """Start the local stack for real, with a small application or with MOODLE_DIR; arguments after -- go to pytest."""
+    beside_engine(session, sys.executable, "-m", "pytest", *(session.posargs or [f"{TESTS}/stack"]))
+    documented(session, "stack")
+
+
+@nox.session(default=False)
 def cluster(session: nox.Session) -> None:
     """Test rollouts with real Helm 3 and 4 on a real API server, built once; arguments after -- go to pytest."""
     need(session, "go")
@@ -268,6 +286,17 @@ def lock(session: nox.Session) -> None:
     session.run("uv", *COMPILE, COMPILE_AGAIN, *sources, *session.posargs)
     sources = ["--universal", "--python-version=3.11", "build-support/natives.in"]
     session.run("uv", *COMPILE, COMPILE_AGAIN, *sources, f"--output-file={ZIG_LOCK}", *session.posargs)
+
+
+def beside_engine(session: nox.Session, *command: str, env: dict[str, str] | None = None) -> None:
+    """Run a command beside a container engine: the one that answers, or one that is started for it."""
+    session.run(sys.executable, "build-support/engine.py", "run", *command, env=env)
+
+
+def documented(session: nox.Session, name: str) -> None:
+    """Run the commands of the documents that say that the session `name` runs them."""
+    command = (sys.executable, "-m", "pytest", DOC_TESTS, "-k", "commands_of_a_document")
+    beside_engine(session, *command, env={"DOCS_RUN_BY": name})
 
 
 def library(session: nox.Session, *options: str) -> dict[str, str]:

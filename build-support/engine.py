@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What tests with containers need, on a Debian machine that has no engine or reaches no image registry.
 
-usage: build-support/containers.py [--home FOLDER] up | down
-       build-support/containers.py [--home FOLDER] run COMMAND [ARGUMENT...]
+usage: build-support/engine.py [--home FOLDER] up | down
+       build-support/engine.py [--home FOLDER] run COMMAND [ARGUMENT...]
 
 `up` starts an engine where none answers, with BuildKit in it, and makes `debian:trixie-slim` where it can't be pulled;
 it prints the variables under which they are used, for `eval`. `down` stops what `up` started and keeps the images.
@@ -50,6 +50,8 @@ PACKAGES = (
 )
 OWN = {"iptables": "iptables", "mmdebstrap": "mmdebstrap", "runc": "runc"}
 EPOCH = "1767225600"
+DAILY = {"RELEASE_IMAGE_BASE": BASE, "RELEASE_IMAGE_SNAPSHOT": "none"}
+"""What lets `release image build` begin with that base and take the packages of the day."""
 SLIM = (
     "path-exclude=/usr/share/man/*",
     "path-exclude=/usr/share/doc/*",
@@ -168,7 +170,8 @@ def up(home: Home) -> dict[str, str]:
         start(home)
     if not has_base(environment):
         load_base(home, environment)
-    return environment
+        environment |= DAILY
+    return environment if theirs else environment | DAILY
 
 
 def down(home: Home) -> None:
