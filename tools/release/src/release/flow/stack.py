@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import unified_diff
 from pathlib import Path
@@ -30,7 +30,10 @@ from release.workspace.discover import discover
 from release.workspace.stack import Ports, StackImage
 
 if TYPE_CHECKING:
+    from docker import DockerClient
     from docker.models.containers import Container
+
+    from release.flow.image import Overrides
 
 __all__ = [
     "FILE",
@@ -38,6 +41,7 @@ __all__ = [
     "Row",
     "Site",
     "Summary",
+    "built",
     "drift",
     "generate",
     "images_of",
@@ -48,6 +52,8 @@ __all__ = [
     "up",
 ]
 
+Build = Callable[[Progress], str]
+"""Returns the name of an image that is in the engine, built if need be."""
 _PATIENCE = 1800
 """The longest that the start of all services takes (seconds): Moodle's installation on a slow machine."""
 
@@ -170,10 +176,13 @@ def up(
     choices: Choices,
     *,
     driver: str | None = None,
+    build: Build,
     report: Report,
     progress: Progress = silent,
 ) -> Summary:
     """Start the stack, or bring what runs of it to what is wanted; return how it is reached.
+
+    ``build`` is asked for Moodle's image where that is one of this repository.
 
     Raises:
         EngineUnfit: no engine answers.
@@ -190,9 +199,9 @@ def up(
     ports, moved = choose(found.config.stack.ports, state.ports(), now.ports())
     state.keep_ports(ports)
     stack = site(found.config, found.parts, replace(choices, ports=ports))
+    if (own := own_image(found.config)) in {service.image for service in stack.services.values()}:
+        _give(now.client, build(progress), own)
     for image in images.missing(now.client, stack):
-        if image == own_image(found.config):
-            raise _unbuilt(found.config.stack.moodle)
         images.pull(now.client, image, progress)
     state.write(compose(stack))
     chosen = driver or usual()
@@ -251,8 +260,38 @@ def seed(found: Site, choices: Choices, report: Report) -> str:
     return container.logs(tail=1).decode(errors="replace").strip()
 
 
-def _unbuilt(name: str) -> StackFailed:
-    return StackFailed(f"the image {name} of this repository is not built", fix=f"release image build {name}")
+def built(repository: Repository, name: str, overrides: Overrides, environment: Mapping[str, str]) -> Build:
+    """Return what gives the reference of the image component ``name`` as of HEAD, and builds it where it is missing."""
+
+    def reference(progress: Progress) -> str:
+        from docker.errors import ImageNotFound
+
+        from release.flow.image import build
+        from release.flow.image import images as image_components
+        from release.flow.package import opened
+
+        with opened(repository, environment) as at:
+            wanted = image_components(at(repository.head()))[name].reference
+        try:
+            connected().images.get(wanted)
+        except ImageNotFound:
+            build(
+                repository,
+                [name],
+                overrides=overrides,
+                builder=environment.get("BUILDX_BUILDER"),
+                connect=connected,
+                environment=environment,
+                progress=progress,
+            )
+        return wanted
+
+    return reference
+
+
+def _give(client: DockerClient, image: str, name: str) -> None:
+    repository, _, tag = name.rpartition(":")
+    client.images.get(image).tag(repository, tag)
 
 
 def _reached(state: State, stack: Stack, ports: Ports) -> tuple[Reached, ...]:

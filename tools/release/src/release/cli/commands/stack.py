@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import click
 from release.cli.console import cell, console, json_option, open_repository, print_json, printable, progress
 
 if TYPE_CHECKING:
+    from release.flow.image import Overrides
     from release.flow.progress import Progress
     from release.flow.stack import Summary
     from release.stack.running import Report
@@ -81,7 +83,8 @@ def up(
     from release.stack.site import Choices
     from release.workspace.stack import StackDatabase
 
-    found = stack.survey_stack(open_repository(ctx))
+    repository = open_repository(ctx)
+    found = stack.survey_stack(repository)
     choices = Choices(
         name=name,
         database=StackDatabase(database) if database else None,
@@ -90,7 +93,8 @@ def up(
         seed=seed,
     )
     with _shown() as (report, bar):
-        done = stack.up(found, choices, driver=driver, report=report, progress=bar)
+        build = stack.built(repository, found.config.stack.moodle, _overrides(os.environ), os.environ)
+        done = stack.up(found, choices, driver=driver, build=build, report=report, progress=bar)
     if as_json:
         print_json(_data(done))
     else:
@@ -204,6 +208,18 @@ def seed(ctx: click.Context, name: str | None) -> None:
     with _shown() as (report, _):
         said = stack.seed(found, _named(name), report)
     click.echo(said)
+
+
+def _overrides(environment: Mapping[str, str]) -> Overrides:
+    """Return what the variables of `release image build` say; libraries that can't be built here are left out."""
+    from release.flow.image import Overrides
+
+    return Overrides(
+        environment.get("RELEASE_IMAGE_BASE"),
+        environment.get("RELEASE_IMAGE_SNAPSHOT"),
+        Path(moodle).resolve() if (moodle := environment.get("MOODLE_DIR")) else None,
+        partial=True,
+    )
 
 
 def _named(name: str | None) -> Choices:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["up"]
 
-_DIGEST = "release.stack.digest"
+_DIGEST = "com.docker.compose.config-hash"
+"""Compose sees only containers that have it, and makes those anew that have another one than its own."""
 _NETWORK = "com.docker.compose.network"
 _VOLUME = "com.docker.compose.volume"
 _SECOND = 1_000_000_000

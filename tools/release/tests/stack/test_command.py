@@ -1,0 +1,88 @@
+"""``release stack`` on the command line, as far as no engine is needed."""
+
+from __future__ import annotations
+
+import pytest
+
+from scratch import Scratch, plugin
+
+NO_ENGINE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
+
+
+@pytest.fixture
+def s(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
+    """Return a repository with one plugin."""
+    scratch = Scratch(tmp_path_factory.mktemp("stack") / "r")
+    scratch.commit("feat: begin", {"plugins/local_x/version.php": plugin("local_x")})
+    return scratch
+
+
+def test_the_compose_file_is_written_and_found_as_generated(s: Scratch) -> None:
+    assert s.run("stack", "generate").ok().out == "wrote compose.yaml\n"
+    assert "./plugins/local_x" in (s.path / "compose.yaml").read_text()
+    assert s.run("stack", "generate", "--check").ok().out == "as generated\n"
+
+
+@pytest.mark.parametrize("change", ["edited", "configured", "removed", "plugin"])
+def test_drift_ends_with_1_and_shows_what_differs(s: Scratch, change: str) -> None:
+    s.run("stack", "generate").ok()
+    file = s.path / "compose.yaml"
+    match change:
+        case "edited":
+            file.write_text(file.read_text().replace("8025", "8026"))
+        case "configured":
+            (s.path / "release.yaml").write_text("stack: {database: mariadb}\n")
+        case "removed":
+            file.unlink()
+        case "plugin":
+            s.commit("feat: another", {"plugins/mod_y/version.php": plugin("mod_y")})
+    result = s.run("stack", "generate", "--check")
+    assert result.code == 1
+    assert {"edited": "8025", "configured": "mariadbd", "removed": "+name: moodle", "plugin": "public/mod/y"}[
+        change
+    ] in result.out
+    assert "release stack generate" in result.out
+
+
+def test_a_file_that_was_written_by_hand_is_not_overwritten(s: Scratch) -> None:
+    s.write({"compose.yaml": "services: {}\n"})
+    result = s.run("stack", "generate")
+    assert result.code == 4
+    assert "compose.yaml was not generated" in result.err
+    assert (s.path / "compose.yaml").read_text() == "services: {}\n"
+
+
+@pytest.mark.parametrize(
+    "command", [("up",), ("down",), ("status",), ("logs",), ("reset", "--yes"), ("shell",), ("seed",)]
+)
+def test_without_an_engine_every_command_says_so_and_ends_with_18(s: Scratch, command: tuple[str, ...]) -> None:
+    result = s.run("stack", *command, env=NO_ENGINE)
+    assert result.code == 18
+    assert "no container engine answers" in result.err
+
+
+@pytest.mark.parametrize("text", ["web: x\n", "- x\n", "mail: 3\n", "mail: [\n", "\x00"])
+def test_a_list_of_images_that_is_none_is_refused_by_name(s: Scratch, text: str) -> None:
+    s.write({"images.yaml": text})
+    result = s.run("stack", "up", "--images", "images.yaml", env=NO_ENGINE)
+    assert result.code == 4
+    assert "images.yaml" in result.err
+    assert "mariadb" in result.err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("stack: {database: oracle}", "pgsql, mariadb"),
+        ("stack: {ports: {web: 0}}", "stack.ports.web"),
+        ("stack: {name: Big}", "stack.name"),
+        ("stack: {images: {queue: x}}", "images"),
+        ("stack: {database: [pgsql]}", "stack.database"),
+    ],
+)
+def test_a_wrong_configuration_is_an_error_with_its_place(s: Scratch, text: str, said: str) -> None:
+    s.write({"release.yaml": f"{text}\n"})
+    result = s.run("stack", "generate")
+    assert result.code == 4
+    assert said in result.err
+    assert "release.yaml:1:" in result.err
