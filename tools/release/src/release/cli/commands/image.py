@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 T = TypeVar("T")
-_APART = ("plugins",)
+_APART = ("bench", "plugins")
 _LARGEST = 8
 """Folders that are shown of an image."""
 _folder = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
