@@ -219,7 +219,7 @@ def actionlint(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def images(session: nox.Session) -> None:
-    """Try the images, or those that COMPONENTS names, as real containers; arguments after -- go to pytest in their place.
+    """Try the images, or those that COMPONENTS names, as containers; arguments after -- go to pytest in their place.
 
     IMAGE names one that is built already. MOODLE_DIR adds what needs a real Moodle. Without an engine, one is started.
     """
