@@ -32,7 +32,7 @@ from release.ci.pins import Pins
 from release.cli.main import cli
 from release.flow.ci import survey_site
 from release.flow.stack import images_of
-from release.formats import bundle_json, image_yaml, plan_json
+from release.formats import bundle_json, image_yaml, plan_json, plugins_lock
 from release.model.component import EdgeKind
 from release.repository.git import Repository
 from release.workspace import config
@@ -278,6 +278,7 @@ PARSERS: dict[str, Callable[[bytes, str], object]] = {
     "image.yaml": image_yaml.parse,
     "bundle.json": bundle_json.parse,
     "plan.json": _plan,
+    "plugins.lock": plugins_lock.parse,
     "pins.yaml": _pins,
     "stack-images.yaml": images_of,
 }

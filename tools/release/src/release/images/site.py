@@ -123,20 +123,18 @@ class Site:
         Raises:
             ImageUnproven: it hasn't ended after that many seconds.
         """
-        from requests.exceptions import ConnectionError as NoAnswer
-        from requests.exceptions import ReadTimeout
-
         container = self.start(*command, **options)
+        end = time.monotonic() + seconds
         try:
-            code = int(container.wait(timeout=seconds)["StatusCode"])
-        except (NoAnswer, ReadTimeout) as error:
-            raise ImageUnproven(
-                f"`{' '.join(command)}` hasn't ended after {seconds:g} s: {written(container)}"
-            ) from error
+            while container.status != "exited":
+                if time.monotonic() > end:
+                    said = written(container)
+                    raise ImageUnproven(f"`{' '.join(command)}` hasn't ended after {seconds:g} s: {said}")
+                time.sleep(0.1)
+                container.reload()
+            return int(container.attrs["State"]["ExitCode"]), written(container)
         finally:
-            output = written(container)
             container.remove(force=True, v=True)
-        return code, output
 
     def address(self, container: Container) -> str:
         """Return where a container of the site listens, as seen from this machine."""
