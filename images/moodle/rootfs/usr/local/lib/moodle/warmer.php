@@ -30,7 +30,7 @@ require_once(__DIR__ . '/settings.php');
  */
 final readonly class warmer {
     /** Seconds that all of it may take; a slow site is opened cold rather than late. */
-    private const LIMIT = 2.5;
+    private const LIMIT = 2.0;
 
     /**
      * Make a warmer.
