@@ -142,3 +142,12 @@ def test_a_root_filesystem_without_a_place_to_write_is_refused(workshop: Worksho
     running = workshop.start_hardened(moodle, "web", tmpfs={})
     assert running.wait() == 78
     assert "run the container with --tmpfs /tmp" in running.logs()
+
+
+def test_a_native_library_that_does_not_fit_is_left_out_and_said(site: Site) -> None:
+    site.install()
+    broken = "mkdir /usr/local/share/moodle/native && echo broken > /usr/local/share/moodle/native/local_accel.h"
+    become = "exec setpriv --reuid=10001 --regid=10001 --clear-groups --inh-caps=-all moodle-entrypoint web"
+    running = site.web(user="0", read_only=False, cap_drop=[], entrypoint=["sh", "-c", f"{broken} && {become}"])
+    assert "the native library of local_accel can't be loaded" in running.logs()
+    assert shown(running)["ini"]["ffi.preload"] in ("", None)

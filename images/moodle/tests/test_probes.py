@@ -117,6 +117,8 @@ def test_a_site_is_closed_until_it_is_installed_and_then_opens_by_itself(site: S
         answer = eventually(lambda path=path: running.get(path))  # type: ignore[misc]
         assert (answer.status, answer.headers["retry-after"]) == (503, "10")
     eventually(lambda: reason in running.get("/").text)
+    posted = running.request("POST", "/login/index.php", b"username=a")
+    assert (posted.status, reason in posted.text) == (503, True)
     site.install()
     eventually(lambda: running.get("/").status == 200)
     assert not failed(running)

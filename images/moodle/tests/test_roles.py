@@ -13,7 +13,7 @@ def test_install_fills_an_empty_database_once(site: Site, sql: Callable[[str], s
     code, output = site.run("install", environment=given)
     assert code == 0, output
     assert "--adminuser=admin --adminpass=… --adminemail=a@example.org --fullname=A School --shortname=moodle" in output
-    assert output.index("caches purged") < output.index("css built")
+    assert output.index("caches purged") < output.index("css built: --themes=fancy")
     assert secret not in output
     assert sql(f"SELECT count(*) FROM {site.tables}config WHERE name = 'version'").strip() == "1"
     code, output = site.run("install", environment={"MOODLE_ADMIN_PASSWORD": secret})
@@ -89,6 +89,7 @@ def test_upgrade_of_code_alone_leaves_the_site_open(installed: Site) -> None:
     assert code == 0, output
     assert "upgrade.php --non-interactive --maintenance=false" in output
     assert "maintenance --enable" not in output
+    assert "css built: --themes=fancy" in output
 
 
 def test_an_upgrade_that_fails_leaves_the_site_in_maintenance_mode_and_says_so(installed: Site) -> None:

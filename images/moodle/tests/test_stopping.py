@@ -14,7 +14,7 @@ def working(running: Running, seconds: float) -> tuple[threading.Thread, list[An
 
     def ask() -> None:
         try:
-            answers.append(running.get(f"/work.php?seconds={seconds}", timeout=60))
+            answers.append(running.request("POST", f"/work.php?seconds={seconds}", b"a=b", timeout=60))
         except OSError:
             return
 
