@@ -61,6 +61,7 @@ def image_repository(path: Path, files: Mapping[str, str] | None = None) -> Scra
             "plugins/local_hello/lang/en/local_hello.php": "<?php\n$string['pluginname'] = 'Hello';\n",
             "plugins/local_hello/cli/hello.php": "<?php\n",
             "plugins/local_hello/.gitignore": "/build\n",
+            ".gitignore": "/dist/\n",
             "images/site/image.yaml": image("site", further="contains: {plugins: [local_hello], moodle: true}\n"),
             "images/site/Dockerfile": "FROM scratch\nCOPY rootfs/ /\nCOPY moodle/ /var/www/moodle/\n",
             "images/site/rootfs/etc/site": "site\n",
