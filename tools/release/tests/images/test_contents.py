@@ -25,6 +25,8 @@ def layer(files: Layer, *, packed: bool = False) -> io.BytesIO:
             folder, _, name = path.rpartition("/")
             info = tarfile.TarInfo(f"{folder}/{'.wh.' if text is None else ''}{name}".lstrip("/"))
             info.size = len(text or "")
+            if path.endswith("/"):
+                info.type = tarfile.DIRTYPE
             archive.addfile(info, io.BytesIO((text or "").encode()))
     return io.BytesIO(gzip.compress(content.getvalue())) if packed else io.BytesIO(content.getvalue())
 
@@ -53,7 +55,8 @@ def test_a_folder_that_a_layer_removes_or_makes_anew_hides_what_was_in_it() -> N
     lower = {"/d/x": "1", "/d/e/z": "2", "/k/x": "3"}
     assert set(read([layer(lower), layer({"/d": None})]).files) == {"/k/x"}
     opaque = layer({"/d/.wh..wh..opq": "", "/d/new": "4"})
-    assert set(read([layer(lower), opaque]).files) == {"/k/x", "/d/new"}
+    assert set(read([layer({"/d/": "", **lower}), opaque]).files) == {"/d", "/k/x", "/d/new"}
+    assert set(read([layer({"/d/": "", **lower}), layer({"/d": "a file"})]).files) == {"/d", "/k/x"}
     assert read([layer(lower)]).below("/d") == 2
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from release.images.context import Context
+from release.publish.archives import Entry
 from scratch import Result, Scratch, crate, plugin, workspace_toml
 from small_moodle import image_repository, moodle_folder, plugin_zip, served, zip_lock
 
@@ -77,6 +79,17 @@ def test_the_same_inputs_give_the_same_bytes_whatever_the_umask_and_the_clock(tm
         os.umask(before)
     assert tree_of(tmp_path / "one") == tree_of(tmp_path / "two")
     assert first.out.split()[0] == second.out.split()[0]
+
+
+def test_the_digest_does_not_depend_on_the_order_in_which_files_are_written(tmp_path: Path) -> None:
+    entries = [Entry("b/c", b"1"), Entry("a", b"2", executable=True), Entry("b-d", b"3")]
+    digests = set()
+    for number, order in enumerate((entries, entries[::-1])):
+        made = Context(tmp_path / str(number), 1)
+        for entry in order:
+            made.put(entry)
+        digests.add(made.digest())
+    assert len(digests) == 1
 
 
 @pytest.mark.parametrize("change", ["mode", "content", "name", "plugin"])
