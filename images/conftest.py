@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from containers import LABELS, Running, Workshop, context, eventually
 
+from containers import LABELS, Running, Workshop, context, eventually
 from release.errors import EngineUnfit
 from release.images import engine
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+
 from containers import Running, Site, Workshop, eventually
 
 LIMIT = 2.0

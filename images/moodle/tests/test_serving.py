@@ -9,6 +9,7 @@ import socket
 import struct
 
 import pytest
+
 from containers import Answer, Running, Site, eventually
 
 

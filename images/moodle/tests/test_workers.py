@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from containers import Site
 
 SCRIPT = Path(__file__).parents[1] / "rootfs/usr/local/bin/moodle-workers"
