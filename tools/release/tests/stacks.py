@@ -1,7 +1,7 @@
 """Real stacks: a clone of this repository with a stack of its own name, started by the command and deleted afterwards.
 
-RELEASE_STACK_IMAGES names the images of the services, as ``build-support/stack/images.py`` writes it. With MOODLE_DIR
-the site is a real Moodle, without it the small application of the image's own tests.
+RELEASE_STACK_IMAGES may name the images of the services, as ``build-support/stack/images.py`` writes it, and IMAGE that
+of Moodle. With MOODLE_DIR the site is a real Moodle, without it the small application of the image's own tests.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from engines import engine
 from scratch import Result
 
 __all__ = ["REAL", "StackUnderTest", "running_stack"]
 
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[3]
 APPLICATION = ROOT / "images/moodle/tests/application"
 MOODLE = os.environ.get("MOODLE_DIR")
 REAL = MOODLE is not None and (Path(MOODLE) / "public/mod/quiz").is_dir()
 """Whether the site is a real Moodle."""
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "tools/release/src")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +39,14 @@ class StackUnderTest:
 
     root: Path
     name: str
+    images: Path
 
-    def run(self, *arguments: str, **environment: str) -> Result:
+    def run(self, *arguments: str) -> Result:
         """Run ``release stack ARGUMENTS`` in the clone."""
         done = subprocess.run(
             [sys.executable, "-m", "release", "stack", *arguments],
             cwd=self.root,
-            env={
-                **os.environ,
-                "MOODLE_DIR": MOODLE or str(APPLICATION),
-                "PYTHONPATH": str(ROOT / "tools/release/src"),
-                **environment,
-            },
+            env={**_ENVIRONMENT, "RELEASE_STACK_IMAGES": str(self.images)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
@@ -64,18 +60,12 @@ class StackUnderTest:
 
     def containers(self) -> dict[str, Any]:
         """Return the containers, by service."""
-        import docker
-
-        found = docker.from_env().containers.list(
-            all=True, filters={"label": f"com.docker.compose.project={self.name}"}
-        )
+        found = engine().containers.list(all=True, filters={"label": f"com.docker.compose.project={self.name}"})
         return {one.labels["com.docker.compose.service"]: one for one in found}
 
     def volumes(self) -> set[str]:
         """Return the names of the volumes."""
-        import docker
-
-        found = docker.from_env().volumes.list(filters={"label": f"com.docker.compose.project={self.name}"})
+        found = engine().volumes.list(filters={"label": f"com.docker.compose.project={self.name}"})
         return {one.name.removeprefix(f"{self.name}_") for one in found}
 
     def sh(self, service: str, script: str) -> str:
@@ -100,23 +90,40 @@ def address(said: dict[str, Any], what: str) -> str:
 @contextmanager
 def running_stack(folder: Path) -> Iterator[StackUnderTest]:
     """Yield a stack that isn't started yet, and delete it with its data; skip the test where there is no engine."""
-    if os.environ.get("CI") != "true":
-        if (
-            not shutil.which("docker")
-            or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode
-        ):
-            pytest.skip("no container engine answers")
-        if not os.environ.get("RELEASE_STACK_IMAGES"):
-            pytest.skip("RELEASE_STACK_IMAGES names no images of services: build-support/stack/images.py builds them")
+    engine()
     root = folder / "clone"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(root)], check=True)
     name = f"stack-test-{secrets.token_hex(3)}"
     config = root / "release.yaml"
     kept = config.read_text().partition("\nstack:")[0]
     config.write_text(f"{kept}\nstack: {json.dumps({'name': name, 'moodle': 'moodle'})}\n")
-    stack = StackUnderTest(root, name)
+    images = folder / "images.yaml"
+    _services(images)
+    if (image := os.environ.get("IMAGE")) or not REAL:
+        with images.open("a") as file:
+            file.write(f"moodle: {image or _built(folder / 'context', f'localhost/{name}/moodle:stack')}\n")
+    stack = StackUnderTest(root, name, images)
     try:
         yield stack
     finally:
         stack.run("reset", "--yes")
         subprocess.run(["docker", "rmi", f"localhost/{name}/moodle:stack"], capture_output=True, check=False)
+
+
+def _services(file: Path) -> None:
+    """Write the list of the services' images, which are built from Debian's packages unless the environment has one."""
+    if given := os.environ.get("RELEASE_STACK_IMAGES"):
+        shutil.copyfile(given, file)
+    else:
+        subprocess.run([sys.executable, str(ROOT / "build-support/stack/images.py"), str(file)], check=True)
+
+
+def _built(context: Path, name: str) -> str:
+    """Build Moodle's image with the application in Moodle's place, and return its name."""
+    shutil.copytree(ROOT / "images/moodle/rootfs", context / "rootfs")
+    shutil.copy(ROOT / "images/moodle/Dockerfile", context)
+    shutil.copytree(APPLICATION, context / "moodle")
+    base = os.environ.get("RELEASE_IMAGE_BASE", "debian:trixie-slim")
+    command = ["docker", "build", "--quiet", "--build-arg", f"BASE={base}", "--tag", name, str(context)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return name
