@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -60,8 +62,7 @@ def service_images(engine: DockerClient) -> dict[str, str]:
         import yaml
 
         given = yaml.safe_load(Path(named).read_text(encoding="utf-8"))
-        given = given.get("images", given)
-        return {key: given[name] for key in SERVICES for name in (key, LOCAL[key]) if name in given}
+        return {key: given[key] for key in SERVICES if key in given}
     there = {tag for one in engine.images.list() for tag in one.tags}
     local = {key: f"moodle-platform/stack-{name}:local" for key, name in LOCAL.items()}
     return {key: tag for key, tag in local.items() if tag in there}
@@ -150,6 +151,18 @@ class Installed:
         fields = self.upload_fields(client, draft, name)
         files = {"repo_upload_file": (name, content)}
         return client.post("/repository/repository_ajax.php?action=upload", data=fields, files=files)
+
+    def checks(self, client: httpx.Client, name: str) -> dict[str, dict[str, str]]:
+        """Return the checks of a container that isn't ready, as soon as the check of that name was made."""
+        for _ in range(200):
+            with contextlib.suppress(httpx.TransportError):
+                answer = client.get("/readyz")
+                assert answer.status_code == 503, answer.text
+                checks: dict[str, dict[str, str]] = answer.json()["checks"]
+                if name in checks:
+                    return checks
+            time.sleep(0.2)
+        raise AssertionError(f"the check {name} isn't made")
 
     def pool(self, container: Container) -> dict[str, str]:
         """Return the files of Moodle's pool: the name of each, which says its content's SHA-1, and that SHA-1."""
