@@ -221,10 +221,16 @@ def actionlint(session: nox.Session) -> None:
 def images(session: nox.Session) -> None:
     """Try the images, or those that COMPONENTS names, as containers; arguments after -- go to pytest in their place.
 
-    IMAGE names one that is built already. MOODLE_DIR adds what needs a real Moodle. Without an engine, one is started.
+    IMAGE is the one of COMPONENTS that is pushed already. MOODLE_DIR adds what needs a real Moodle. Without an engine,
+    one is started.
     """
-    folders = [f"{folder}/tests" for folder in components(session, "image")]
-    beside_engine(session, sys.executable, "-m", "pytest", *(session.posargs or folders))
+    found = components(session, "image")
+    pushed = os.environ.get("IMAGE", "")
+    given = {f"IMAGE_{name.upper().replace('-', '_')}": pushed for name in found.values() if pushed}
+    if len(given) > 1:
+        session.error(f"IMAGE is one image: name it alone in COMPONENTS, not {' '.join(found.values())}")
+    tests = session.posargs or [f"{folder}/tests" for folder in found]
+    beside_engine(session, sys.executable, "-m", "pytest", *tests, env=given)
     documented(session, "images")
 
 

@@ -95,9 +95,9 @@ def mariadb(client: DockerClient, lasting: Workshop) -> Running:
 
 @pytest.fixture(scope="session")
 def moodle(client: DockerClient) -> str:
-    """Build the image with the tests' application as Moodle, on the image that IMAGE names or from the Dockerfile."""
+    """Build the image with the tests' application as Moodle, on IMAGE_MOODLE or from the Dockerfile."""
     folder, tag = ROOT / "images/moodle", "image-test/moodle:local"
-    if reference := os.environ.get("IMAGE"):
+    if reference := os.environ.get("IMAGE_MOODLE"):
         dockerfile = f"""
 FROM {reference}
 USER root
