@@ -55,7 +55,7 @@ def test_a_database_that_hangs_makes_it_unready_in_time(kind: str, site: Site, m
 def test_a_database_that_is_not_there_is_the_reason(site: Site) -> None:
     running = site.web({"MOODLE_DB_HOST": "127.0.0.1"}, ready=False)
     assert failed(running)["database"] == "does not accept a connection"
-    assert "The database does not accept a connection" in running.get("/").text
+    eventually(lambda: "The database does not accept a connection" in running.get("/").text)
 
 
 @pytest.mark.parametrize("kind", ["pgsql", "mariadb"])
