@@ -80,9 +80,15 @@ class Running:
             connection.close()
 
     def address(self, port: int = 8080) -> tuple[str, int]:
-        """Return host and port at which a port of the container is reached from here."""
+        """Return host and port at which a port of the container is reached from here.
+
+        Raises:
+            ConnectionError: it is not reached; the container may have ended.
+        """
         self.container.reload()
-        (published, *_) = self.container.ports[f"{port}/tcp"] or [{}]
+        published = next(iter(self.container.ports.get(f"{port}/tcp") or ()), None)
+        if published is None:
+            raise ConnectionError(f"port {port} of {self.container.name} leads nowhere: it is {self.container.status}")
         return "127.0.0.1", int(published["HostPort"])
 
     def logs(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
-from containers import Running, Site, Workshop
+from containers import LABELS, Running, Site, Workshop, context
 
 
 def shown(running: Running) -> dict[str, Any]:
@@ -145,10 +146,11 @@ def test_a_root_filesystem_without_a_place_to_write_is_refused(workshop: Worksho
     assert "run the container with --tmpfs /tmp" in running.logs()
 
 
-def test_a_native_library_that_does_not_fit_is_left_out_and_said(site: Site) -> None:
-    site.install()
-    broken = "mkdir /usr/local/share/moodle/native && echo broken > /usr/local/share/moodle/native/local_accel.h"
-    become = "exec setpriv --reuid=10001 --regid=10001 --clear-groups --inh-caps=-all moodle-entrypoint web"
-    running = site.web(user="0", read_only=False, cap_drop=[], entrypoint=["sh", "-c", f"{broken} && {become}"])
+def test_a_native_library_that_does_not_fit_is_left_out_and_said(installed: Site) -> None:
+    folder = "/usr/local/share/moodle/native"
+    broken = f"FROM {installed.image}\nUSER 0\nRUN mkdir {folder} && echo broken > {folder}/local_accel.h\nUSER 10001\n"
+    client, tag = installed.workshop.client, "image-test/moodle:broken-library"
+    client.images.build(fileobj=context({"Dockerfile": broken.encode()}), custom_context=True, tag=tag, labels=LABELS)
+    running = dataclasses.replace(installed, image=tag).web()
     assert "the native library of local_accel can't be loaded" in running.logs()
-    assert shown(running)["ini"]["ffi.preload"] in ("", None)
+    assert not shown(running)["ini"]["ffi.preload"]

@@ -85,7 +85,7 @@ def test_waiting_ends_at_once(site: Site) -> None:
 
 def test_when_a_part_dies_the_container_ends_and_says_which(installed: Site) -> None:
     running = installed.web()
-    assert running.execute("sh", "-c", "kill -9 $(cat /tmp/moodle/nginx.pid)")[0] == 0
+    running.execute("sh", "-c", "kill -9 $(cat /tmp/moodle/nginx.pid)")
     assert running.wait() != 0
     assert "nginx ended" in running.logs()
 
