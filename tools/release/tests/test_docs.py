@@ -274,6 +274,7 @@ def _pins(content: bytes, path: str) -> object:
 
 
 PARSERS: dict[str, Callable[[bytes, str], object]] = {
+    "plugins.lock": plugins_lock.parse,
     "release.yaml": _config,
     "image.yaml": image_yaml.parse,
     "bundle.json": bundle_json.parse,

@@ -24,6 +24,7 @@ __all__ = [
     "cluster",
     "helm",
     "image_context",
+    "image_tools",
     "login",
     "natives",
     "none_failed",
@@ -204,10 +205,6 @@ def image_context(site: Site, name: Expression, platforms: Expression | str) -> 
     Libraries of plugins and programs of crates are built for them first. The step ``context`` has the outputs
     ``build-args`` and ``labels``.
     """
-    steps = list(toolchain(site, "crate", BUNDLE, caches=False))
-    if site.has("crate"):
-        targets = shlex.join(f"{one}-unknown-linux-gnu" for one in ("aarch64", "x86_64"))
-        steps.append(Step("Add the targets of images to Rust", run=f"rustup target add {targets}"))
     assemble = release(
         site,
         "Put the build context together",
@@ -215,7 +212,16 @@ def image_context(site: Site, name: Expression, platforms: Expression | str) -> 
         env={"NAME": name, "CONTEXT": CONTEXT, "PLATFORMS": platforms},
         id="context",
     )
-    return (*steps, assemble)
+    return (*image_tools(site), assemble)
+
+
+def image_tools(site: Site) -> tuple[Step, ...]:
+    """Return the steps that set up what images' libraries and programs are built with, for all platforms."""
+    steps = list(toolchain(site, "crate", BUNDLE, caches=False))
+    if site.has("crate"):
+        targets = shlex.join(f"{one}-unknown-linux-gnu" for one in ("aarch64", "x86_64"))
+        steps.append(Step("Add the targets of images to Rust", run=f"rustup target add {targets}"))
+    return tuple(steps)
 
 
 def registry_login(site: Site, registry: str, *secrets: Secret) -> Step:

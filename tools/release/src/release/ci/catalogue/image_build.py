@@ -9,8 +9,8 @@ from release.ci.expression import Template, context
 from release.ci.matrix import MOST_CELLS, Group, shards
 from release.ci.part import Part
 from release.ci.site import Site
-from release.ci.steps import CONTEXT, buildx, image_context, opening
-from release.ci.workflow import Cell, Job, Step
+from release.ci.steps import buildx, image_tools, opening, release
+from release.ci.workflow import Cell, Job
 from release.errors import WorkspaceError
 from release.workspace.config import CONFIG
 
@@ -26,16 +26,12 @@ def _jobs(site: Site) -> Sequence[Job]:
             where=[site.components[name].declared for name in list(site.images)[MOST_CELLS:]][:3],
             fix=f"leave `image-build` and `images` out (`ci.without` in {CONFIG}) for a workflow of your own",
         )
-    build = Step(
+    # By release itself, which builds an image's base first: nothing of this change is in a registry yet.
+    build = release(
+        site,
         "Build",
-        uses=site.pins.of("docker/build-push-action"),
-        inputs={
-            "context": CONTEXT,
-            "build-args": context("steps.context.outputs.build-args"),
-            "labels": context("steps.context.outputs.labels"),
-            "platforms": context("matrix.platform"),
-            "push": False,
-        },
+        'image build "$NAME" --platform "$PLATFORM"',
+        env={"NAME": context("matrix.components"), "PLATFORM": context("matrix.platform")},
     )
     return (
         Job(
@@ -46,7 +42,7 @@ def _jobs(site: Site) -> Sequence[Job]:
             minutes=60,
             steps=(
                 *opening(site, history=True),
-                *image_context(site, context("matrix.components"), context("matrix.platform")),
+                *image_tools(site),
                 *buildx(site),
                 build,
             ),
