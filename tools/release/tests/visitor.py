@@ -87,7 +87,7 @@ class Visitor:
     def press(self, css: str) -> None:
         """Press what is there, and wait for the page that follows."""
         element = self.see(css)
-        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)  # type: ignore[no-untyped-call]
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
         try:
             element.click()
         except ElementClickInterceptedException:
