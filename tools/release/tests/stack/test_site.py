@@ -93,6 +93,11 @@ def test_every_need_is_of_a_service_that_comes_before(parts: Parts, choices: Cho
         seen.add(name)
 
 
+def test_a_dollar_begins_no_variable_of_compose() -> None:
+    stack = site(Config(stack=Settings(environment={"A": "a$b$$c"})), Parts(), Choices())
+    assert yaml.safe_load(compose(stack))["services"]["web"]["environment"]["A"] == "a$$b$$$$c"
+
+
 def test_a_service_that_needs_a_later_one_is_refused() -> None:
     with pytest.raises(ValueError, match="web needs"):
         Stack(
