@@ -51,11 +51,12 @@ PANTS_PYTHONS = ("3.9", "3.8", "3.7")
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check the style of Python, YAML, shell and Rust, and the ends of lines of every text file."""
+    """Check the style of Python, YAML, shell, Dockerfiles and Rust, and the ends of lines of every text file."""
     python(session, "ruff", "check")
     python(session, "ruff", "format", "--check")
     python(session, "yamllint", "--strict", ".")
     session.run("shellcheck", *shell_scripts())
+    session.run("hadolint", *dockerfiles())
     session.run(sys.executable, "build-support/text_files.py")
     session.run(sys.executable, "build-support/declared_imports.py")
     session.run("uv", "pip", "check", "--python", sys.executable, "--quiet")
@@ -391,10 +392,21 @@ def actionlint_path(session: nox.Session) -> str:
 
 
 def shell_scripts() -> list[str]:
-    """Return the shell scripts of the repository that git tracks or would track: by name or by their first line."""
+    """Return the shell scripts of the repository: by name or by their first line."""
+    return [name for name in files() if name.endswith(".sh") or begins_as_shell(ROOT / name)]
+
+
+def dockerfiles() -> list[str]:
+    """Return the Dockerfiles of the repository."""
+    return [name for name in files() if Path(name).name == "Dockerfile"]
+
+
+def files() -> list[str]:
+    """Return the files of the repository that git tracks or would track."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
-    return sorted({name for name in listed if name.endswith(".sh") or begins_as_shell(ROOT / name)})
+    return sorted(
+        set(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines())
+    )
 
 
 def begins_as_shell(path: Path) -> bool:
