@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -80,6 +82,8 @@ def bench(
     from release.images.bench.tunings import TUNINGS
     from release.images.engine import connected
 
+    # The site is removed on the way out, which SIGTERM would skip.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     repository = open_repository(ctx)
     tunings = tuple(
         one for one in TUNINGS if not no_tunings and (not chosen or any(part in one.name for part in chosen))
