@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import statistics
 import time
@@ -320,8 +321,9 @@ def compression(place: Site, ours: _Contender) -> float:
 def conditions(client: DockerClient, effort: Effort, database: str) -> str:
     """Return on what and how was measured, as a line for readers."""
     facts: Any = client.info()
+    load = " to ".join(f"{one:.1f}" for one in sorted(os.getloadavg()[:2]))
     return (
-        f"{facts['NCPU']} CPUs, {facts['MemTotal'] / 2**30:.0f} GiB, {facts['OperatingSystem']}, Linux "
+        f"{facts['NCPU']} CPUs under load {load}, {facts['MemTotal'] / 2**30:.0f} GiB, {facts['OperatingSystem']}, Linux "
         f"{facts['KernelVersion']}, Docker {facts['ServerVersion']}, {database}; {effort.visitors} visitors at once, "
         f"{effort.rounds} rounds of {effort.seconds:g} s for each, in turn; {datetime.now(UTC):%Y-%m-%d}"
     )
