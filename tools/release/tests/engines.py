@@ -53,9 +53,11 @@ def builder() -> str:
 
 
 def program(name: str, how: str) -> str:
-    """Return the path of ``name``; ``how`` says how to install it."""
+    """Return the path of ``name``, else skip the test; ``how`` says how to install it."""
     found = shutil.which(name)
-    return found if found is not None else missing(f"{name} is not installed ({how})")
+    if found is None:
+        pytest.skip(f"{name} is not installed ({how})")
+    return found
 
 
 @contextmanager

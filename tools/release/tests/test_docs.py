@@ -279,7 +279,6 @@ PARSERS: dict[str, Callable[[bytes, str], object]] = {
     "image.yaml": image_yaml.parse,
     "bundle.json": bundle_json.parse,
     "plan.json": _plan,
-    "plugins.lock": plugins_lock.parse,
     "pins.yaml": _pins,
     "stack-images.yaml": images_of,
 }
