@@ -322,8 +322,10 @@ def conditions(client: DockerClient, effort: Effort, database: str) -> str:
     """Return on what and how was measured, as a line for readers."""
     facts: Any = client.info()
     load = " to ".join(f"{one:.1f}" for one in sorted(os.getloadavg()[:2]))
-    return (
-        f"{facts['NCPU']} CPUs under load {load}, {facts['MemTotal'] / 2**30:.0f} GiB, {facts['OperatingSystem']}, Linux "
-        f"{facts['KernelVersion']}, Docker {facts['ServerVersion']}, {database}; {effort.visitors} visitors at once, "
-        f"{effort.rounds} rounds of {effort.seconds:g} s for each, in turn; {datetime.now(UTC):%Y-%m-%d}"
+    parts = (
+        f"{facts['NCPU']} CPUs under load {load}, {facts['MemTotal'] / 2**30:.0f} GiB, {facts['OperatingSystem']}",
+        f"Linux {facts['KernelVersion']}, Docker {facts['ServerVersion']}, {database}",
+        f"{effort.visitors} visitors at once, {effort.rounds} rounds of {effort.seconds:g} s for each, in turn",
+        f"{datetime.now(UTC):%Y-%m-%d}",
     )
+    return "; ".join(parts)
