@@ -26,6 +26,11 @@ TYPED = ["tools/release/src", "noxfile.py", "build-support", "bench", "dev"]
 TESTS = "tools/release/tests"
 DOC_TESTS = f"{TESTS}/test_docs.py"
 ACT_TESTS = f"{TESTS}/ci/test_act.py"
+WITH_ENGINE = {
+    "images": [f"{TESTS}/images/test_build.py", f"{TESTS}/images/test_push.py"],
+    "stack": [f"{TESTS}/stack/test_up.py", f"{TESTS}/stack/test_moodle.py"],
+}
+"""The tests of `release` that start containers, by the session that runs them."""
 ACTIONLINT = "1.7.12"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moodle-platform"
 COMPILE = ("pip", "compile", "--quiet", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links")
@@ -59,6 +64,7 @@ def lint(session: nox.Session) -> None:
     session.run("hadolint", *dockerfiles())
     session.run(sys.executable, "build-support/text_files.py")
     session.run(sys.executable, "build-support/declared_imports.py")
+    python(session, "release", "stack", "generate", "--check")
     session.run("uv", "pip", "check", "--python", sys.executable, "--quiet")
     if shutil.which("cargo"):
         session.run("cargo", "fmt", "--check")
@@ -77,7 +83,8 @@ def tests(session: nox.Session) -> None:
         python(session, "pytest", *session.posargs)
         return
     folders = [f"{folder}/tests" for folder in components(session, "python")]
-    python(session, "pytest", "-n", "auto", *folders, f"--ignore={DOC_TESTS}", f"--ignore={ACT_TESTS}")
+    others = [DOC_TESTS, ACT_TESTS, *(file for files in WITH_ENGINE.values() for file in files)]
+    python(session, "pytest", "-n", "auto", *folders, *(f"--ignore={file}" for file in others))
 
 
 @nox.session
@@ -230,15 +237,21 @@ def images(session: nox.Session) -> None:
     given = {f"IMAGE_{name.upper().replace('-', '_')}": pushed for name in found.values() if pushed}
     if len(given) > 1:
         session.error(f"IMAGE is one image: name it alone in COMPONENTS, not {' '.join(found.values())}")
-    tests = session.posargs or [f"{folder}/tests" for folder in found]
+    tests = session.posargs or [*(f"{folder}/tests" for folder in found), *WITH_ENGINE["images"]]
     beside_engine(session, sys.executable, "-m", "pytest", *tests, env=given)
     documented(session, "images")
 
 
 @nox.session(default=False)
+def updates(session: nox.Session) -> None:
+    """Tell which updates of Debian the images whose names follow -- lack."""
+    beside_engine(session, sys.executable, "build-support/pending_updates.py", *session.posargs)
+
+
+@nox.session(default=False)
 def stack(session: nox.Session) -> None:
     """Start the local stack for real, with a small application or with MOODLE_DIR; arguments after -- go to pytest."""
-    beside_engine(session, sys.executable, "-m", "pytest", *(session.posargs or [f"{TESTS}/stack"]))
+    beside_engine(session, sys.executable, "-m", "pytest", *(session.posargs or WITH_ENGINE["stack"]))
     documented(session, "stack")
 
 

@@ -12,10 +12,16 @@ quoted() {
 }
 
 chown mysql:mysql "$data"
-if [ ! -e "$data/.made" ]; then
+# What was begun and not finished is begun anew; what is there otherwise is somebody's database and stays.
+if [ ! -d "$data/mysql" ] || [ -e "$data/.making" ]; then
+    if [ ! -e "$data/.making" ] && [ -n "$(ls -A "$data")" ]; then
+        echo "$data has files, but no database of MariaDB: empty it, or name another volume" >&2
+        exit 1
+    fi
     password=${MARIADB_PASSWORD-}
     if [ -n "${MARIADB_PASSWORD_FILE-}" ]; then password=$(cat "$MARIADB_PASSWORD_FILE"); fi
-    find "$data" -mindepth 1 -delete
+    touch "$data/.making"
+    find "$data" -mindepth 1 ! -name .making -delete
     mariadb-install-db --user=mysql --datadir="$data" --skip-test-db --auth-root-authentication-method=socket >/dev/null
     # shellcheck disable=SC2016  # the backticks are SQL's
     name=$(printf %s "$MARIADB_DATABASE" | sed 's/`/``/g')
@@ -27,6 +33,6 @@ if [ ! -e "$data/.made" ]; then
         printf "CREATE USER %s@'%%' IDENTIFIED BY %s;\n" "$user" "$(quoted "$password")"
         printf "GRANT ALL ON \`%s\`.* TO %s@'%%';\n" "$name" "$user"
     } | mariadbd --bootstrap --user=mysql --datadir="$data" --log-warnings=0
-    touch "$data/.made"
+    rm "$data/.making"
 fi
 exec mariadbd --user=mysql --datadir="$data" --bind-address=0.0.0.0 --skip-name-resolve "$@"

@@ -11,20 +11,30 @@ if [ "$(id -u)" = 0 ]; then
     exec setpriv --reuid=postgres --regid=postgres --init-groups "$0" "$@"
 fi
 
-if [ ! -e "$PGDATA/made" ]; then
+# What was begun and not finished is begun anew; what is there otherwise is somebody's database and stays.
+if [ ! -e "$PGDATA/PG_VERSION" ] || [ -e "$PGDATA/making" ]; then
+    if [ ! -e "$PGDATA/making" ] && [ -n "$(ls -A "$PGDATA")" ]; then
+        echo "$PGDATA has files, but no database of PostgreSQL: empty it, or name another volume" >&2
+        exit 1
+    fi
     POSTGRES_USER=${POSTGRES_USER:-postgres}
     password=${POSTGRES_PASSWORD-}
     if [ -n "${POSTGRES_PASSWORD_FILE-}" ]; then password=$(cat "$POSTGRES_PASSWORD_FILE"); fi
-    find "$PGDATA" -mindepth 1 -delete
+    touch "$PGDATA/making"
+    find "$PGDATA" -mindepth 1 ! -name making -delete
     (umask 077 && printf '%s\n' "$password" >/tmp/pwfile)
-    initdb --username="$POSTGRES_USER" --pwfile=/tmp/pwfile --auth-local=trust --auth-host=scram-sha-256 >/dev/null
+    # initdb wants an empty folder.
+    initdb --pgdata="$PGDATA/new" --username="$POSTGRES_USER" --pwfile=/tmp/pwfile --auth-local=trust \
+        --auth-host=scram-sha-256 >/dev/null
     rm /tmp/pwfile
+    mv "$PGDATA"/new/* "$PGDATA"
+    rmdir "$PGDATA/new"
     echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
     database=${POSTGRES_DB:-$POSTGRES_USER}
     if [ "$database" != postgres ]; then
         printf 'CREATE DATABASE "%s"\n' "$(printf %s "$database" | sed 's/"/""/g')" |
             postgres --single -D "$PGDATA" postgres >/dev/null
     fi
-    touch "$PGDATA/made"
+    rm "$PGDATA/making"
 fi
 exec "$@" -c listen_addresses='*'
