@@ -28,7 +28,7 @@ DOC_TESTS = f"{TESTS}/test_docs.py"
 ACT_TESTS = f"{TESTS}/ci/test_act.py"
 WITH_ENGINE = {
     "images": [f"{TESTS}/images/test_build.py", f"{TESTS}/images/test_push.py"],
-    "stack": [f"{TESTS}/stack/test_up.py", f"{TESTS}/stack/test_moodle.py"],
+    "stack": [f"{TESTS}/stack/{name}.py" for name in ("test_service_images", "test_up", "test_moodle")],
 }
 """The tests of `release` that start containers, by the session that runs them."""
 ACTIONLINT = "1.7.12"

@@ -50,6 +50,9 @@ PACKAGES = (
 )
 OWN = {"iptables": "iptables", "mmdebstrap": "mmdebstrap", "runc": "runc"}
 EPOCH = "1767225600"
+IMAGE_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+MADE = "moodle-platform.base"
+"""The label of a base image that was made here."""
 DAILY = {"RELEASE_IMAGE_BASE": BASE, "RELEASE_IMAGE_SNAPSHOT": "none"}
 """What lets `release image build` begin with that base and take the packages of the day."""
 SLIM = (
@@ -81,7 +84,7 @@ class Home:
     @property
     def base(self) -> Path:
         """The base image as `docker load` takes it."""
-        return self.root / f"{SUITE}-{key(SUITE, EPOCH, *SLIM)}.tar"
+        return self.root / f"{SUITE}-{key(SUITE, EPOCH, MADE, *SLIM)}.tar"
 
     @property
     def runtime(self) -> Path:
@@ -97,6 +100,11 @@ class Home:
     def process(self) -> Path:
         """The file in which the engine keeps its process number."""
         return self.runtime / "docker.pid"
+
+    @property
+    def kept(self) -> Path:
+        """The file that is there while `up` keeps the engine up for others."""
+        return self.runtime / "kept"
 
     @property
     def log(self) -> Path:
@@ -130,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         match options.action:
             case "up":
-                for name, value in up(home).items():
+                for name, value in up(home, keep=True).items():
                     print(f"export {name}={shlex.quote(value)}")
             case "down":
                 down(home)
@@ -147,35 +155,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(home: Home, command: Sequence[str]) -> int:
-    """Run `command` beside an engine and return its exit code."""
-    ours = answers({}) is None and answers(home.environment()) is None
-    environment = up(home)
-    try:
-        return subprocess.run(command, env={**os.environ, **environment}, check=False).returncode
-    finally:
-        if ours:
-            down(home)
+    """Run `command` beside an engine and return its exit code; the last of several ends an engine that none kept up."""
+    home.root.mkdir(parents=True, exist_ok=True)
+    with (home.root / "users").open("w") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        try:
+            return subprocess.run(command, env={**os.environ, **up(home)}, check=False).returncode
+        finally:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if running(home) and not home.kept.exists():
+                    down(home)
 
 
-def up(home: Home) -> dict[str, str]:
+def up(home: Home, *, keep: bool = False) -> dict[str, str]:
     """See to it that an engine answers and has the base image; return the variables that are needed to use it."""
     theirs = answers({})
     environment = {} if theirs else home.environment()
-    version = theirs or answers(environment)
-    if version:
-        say(f"engine {version} answers already")
-    if not version or not has_base(environment):
+    if theirs:
+        say(f"engine {theirs} answers already")
+        if not has_base({}):
+            prepare(home)
+    else:
         prepare(home)
-    if not version:
-        start(home)
+        with (home.root / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if running(home) is None:
+                start(home)
+        if keep:
+            home.kept.touch()
     if not has_base(environment):
         load_base(home, environment)
-        environment |= DAILY
-    return environment if theirs else environment | DAILY
+    return environment | DAILY if is_made(environment) else environment
 
 
 def down(home: Home) -> None:
     """Stop the engine that :func:`start` started, if it runs."""
+    home.kept.unlink(missing_ok=True)
     engine = running(home)
     if engine is None:
         say("no engine of ours runs")
@@ -207,6 +223,14 @@ def has_base(environment: Mapping[str, str]) -> bool:
         subprocess.run(command, env={**os.environ, **environment}, check=False, capture_output=True).returncode == 0
         for command in ([client, "image", "inspect", BASE], [client, "pull", "--quiet", BASE])
     )
+
+
+def is_made(environment: Mapping[str, str]) -> bool:
+    """Tell whether the engine's base image is one that :func:`make_base` made."""
+    client = shutil.which("docker", path=environment.get("PATH")) or "docker"
+    command = [client, "image", "inspect", "--format", f'{{{{index .Config.Labels "{MADE}"}}}}', BASE]
+    done = subprocess.run(command, env={**os.environ, **environment}, check=False, capture_output=True, text=True)
+    return done.stdout.strip() == SUITE
 
 
 def prepare(home: Home) -> None:
@@ -277,7 +301,7 @@ def write_image(layer: Path, archive: Path) -> None:
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(EPOCH)))
     config = json.dumps({
         "architecture": architecture.strip(), "os": "linux", "created": created,
-        "config": {"Cmd": ["bash"], "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]},
+        "config": {"Cmd": ["bash"], "Env": [IMAGE_PATH], "Labels": {MADE: SUITE}},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
         "history": [{"created": created, "created_by": f"mmdebstrap {SUITE}"}],
     }).encode()  # fmt: skip
@@ -320,7 +344,7 @@ def start(home: Home) -> None:
             say(f"engine {version} is started; its log is {home.log}")
             return
         time.sleep(0.2)
-    process.kill()
+    process.terminate()
     raise NoEngine(f"the engine doesn't start; the end of {home.log}:\n{tail(home.log)}")
 
 
