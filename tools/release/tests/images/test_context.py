@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from release.errors import InputsRefused
 from release.images.context import Context
 from release.publish.archives import Entry
 from scratch import Result, Scratch, crate, plugin, workspace_toml
@@ -326,6 +328,61 @@ def test_a_plugin_of_ours_that_moodle_or_the_lock_has_too_is_refused(tmp_path: P
         done = context(scratch, tmp_path / "out2", "site", MOODLE_DIR=str(moodle))
     assert done.code == 19
     assert "local_hello is a component of this repository and locked" in done.err
+
+
+@pytest.mark.parametrize(
+    ("subplugins", "said"),
+    [
+        ({"subplugintypes": {"kind": "../../../../VICTIM"}}, "is not below public/mod/poll/"),
+        ({"subplugintypes": {"mod": "../../../../VICTIM"}}, "the type mod is there already, in public/mod"),
+        ({"subplugintypes": {"quizaccess": "rule"}}, "the type quizaccess is there already"),
+        ({"subplugintypes": {"kind": "/VICTIM"}}, "is not below public/mod/poll/"),
+        ({"plugintypes": {"kind": "local"}}, "is not below public/mod/poll/"),
+        ({"subplugintypes": {"../x": "kind"}}, "can't be a type of plugins"),
+        ({"subplugintypes": {"kind": 3}}, "Expected `str`"),
+    ],
+)
+def test_a_plugin_has_its_subplugins_below_itself_and_gives_no_type_another_folder(
+    tmp_path: Path, moodle: Path, subplugins: object, said: str
+) -> None:
+    (tmp_path / "zips").mkdir()
+    text = json.dumps(subplugins).replace("VICTIM", f"{tmp_path}/victim")
+    content = plugin_zip("mod_poll", 2026010100, files={"db/subplugins.json": text})
+    (tmp_path / "zips/poll.zip").write_bytes(content)
+    with served(tmp_path / "zips") as address:
+        lock = zip_lock(("mod_poll", 2026010100, f"{address}/poll.zip", content))
+        scratch = image_repository(tmp_path / "mono", {"plugins.lock": lock})
+        done = context(scratch, tmp_path / "out", "site", MOODLE_DIR=str(moodle))
+    assert done.code == 19
+    assert said in done.err
+    assert "plugins.lock:3" in done.err
+    assert not (tmp_path / "victim").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("lib/components.json", "{"),
+        ("lib/components.json", json.dumps({"plugintypes": {"mod": "public/mod", "local": "../../local"}})),
+        ("public/mod/quiz/db/subplugins.json", "["),
+    ],
+)
+def test_a_moodle_whose_types_of_plugins_cannot_be_read_is_refused(tmp_path: Path, file: str, text: str) -> None:
+    folder = moodle_folder(tmp_path / "moodle", {file: text})
+    done = context(image_repository(tmp_path / "mono"), tmp_path / "out", "site", MOODLE_DIR=str(folder))
+    assert done.code == 19
+    assert f"{file} is not what it has to be" in done.err
+
+
+@pytest.mark.parametrize("path", ["../out", "/etc/x", "a//b", "a/../../b", "file/b", "link/b", "link", "."])
+def test_nothing_is_written_outside_of_a_context_or_through_a_link(tmp_path: Path, path: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    made = Context(tmp_path / "made", 1)
+    made.put(Entry("file", b""))
+    made.link("link", str(tmp_path / "elsewhere"))
+    with pytest.raises(InputsRefused):
+        made.put(Entry(path, b""))
+    assert sorted(one.name for one in tmp_path.rglob("*")) == ["elsewhere", "file", "link", "made"]
 
 
 def test_plugins_are_locked_by_their_address(tmp_path: Path) -> None:

@@ -588,11 +588,18 @@ def _put_plugins(
         version = str(locked_plugin.version)
         found.append((locked_plugin.name, version, locked_plugin.url, fetched.entries, locked_plugin.place))
     folders = dict(moodle.plugin_folders)
-    for name, _, _, entries, _ in found:
-        kind = name.partition("_")[0]
+    for name, _, _, entries, place in found:
+        kind, _, own = name.partition("_")
         for entry in entries:
             if kind in folders and entry.path.partition("/")[2] == _SUBPLUGINS:
-                folders.update(subplugin_folders(entry.content, f"{folders[kind]}/{name.partition('_')[2]}"))
+                try:
+                    folders |= subplugin_folders(entry.content, f"{folders[kind]}/{own}", folders)
+                except ValueError as error:
+                    raise InputsRefused(
+                        f"{_SUBPLUGINS} of {name} is refused: {error}",
+                        where=[place],
+                        fix="tell its makers, and don't list it until it is mended",
+                    ) from None
     for name, version, url, entries, place in found:
         kind, _, own = name.partition("_")
         if kind not in folders:

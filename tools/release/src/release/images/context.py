@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
+from release.errors import InputsRefused, Place
 from release.images.moodle import MoodleTree
 from release.model.edit import digest
 from release.publish.archives import Entry
@@ -27,6 +29,7 @@ class Context:
     folder: Path
     time: int
     _lines: dict[str, str] = field(default_factory=dict)
+    _links: set[str] = field(default_factory=set)
 
     def put(self, entry: Entry) -> None:
         """Write a file."""
@@ -39,6 +42,7 @@ class Context:
         """Write a symbolic link."""
         place = self._path(path)
         place.symlink_to(target)
+        self._links.add(path)
         self._lines[path] = f"120000 {digest(target.encode(errors='surrogateescape'))} {path}"
 
     def put_moodle(self, moodle: MoodleTree, folder: str) -> str:
@@ -71,9 +75,26 @@ class Context:
         redate(self.folder, self.time)
 
     def _path(self, path: str) -> Path:
+        """Return where ``path`` is written, which is below the folder and leads through no link."""
+        parts = path.split("/")
+        if {"", ".", ".."} & set(parts) or "\0" in path:
+            raise _refused(path, "it leads out of it")
+        above = next((one for one in accumulate(parts[:-1], "{}/{}".format) if one in self._lines), None)
+        if above is not None:
+            raise _refused(path, f"{above} is no folder but a {'link' if above in self._links else 'file'}")
         place = self.folder / path
+        if path in self._links or place.is_dir():
+            raise _refused(path, f"there is a {'link' if path in self._links else 'folder'} in its place")
         place.parent.mkdir(parents=True, exist_ok=True)
         return place
+
+
+def _refused(path: str, why: str) -> InputsRefused:
+    return InputsRefused(
+        f"{path!r} can't be put into the build context: {why}",
+        where=[Place(path)],
+        fix="remove one of them from Moodle's source, or correct the plugin that it is of",
+    )
 
 
 def redate(folder: Path, time: int) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ OLDEST_BRANCH = 501
 _VERSION = "public/version.php"
 _COMPONENTS = ("lib/components.json", "public/lib/components.json")
 _SUBPLUGINS = "db/subplugins.json"
+_TYPE = re.compile(r"[a-z][a-z0-9]*")
 _LEFT_OUT = (".git", "config.php")
 """What a folder can have at its top and no source has: history, and a site's own secrets."""
 
@@ -58,30 +60,49 @@ class MoodleTree:
     @cached_property
     def plugin_folders(self) -> dict[str, str]:
         """The folder of each type of plugin, relative to the root; subplugins of Moodle's own plugins included."""
-        for name in _COMPONENTS:
-            path = self.root / name
-            if path.is_file():
-                types = msgspec.json.decode(path.read_bytes(), type=_Types).plugintypes
-                break
-        else:
+        name = next((name for name in _COMPONENTS if (self.root / name).is_file()), None)
+        if name is None:
             raise _refused(self.root, f"it has no {_COMPONENTS[0]}")
-        found = dict(types)
-        for folder in types.values():
-            for path in sorted((self.root / folder).glob(f"*/{_SUBPLUGINS}")):
-                parent = path.parent.parent.relative_to(self.root).as_posix()
-                found.update(subplugin_folders(path.read_bytes(), parent))
+        try:
+            types = msgspec.json.decode((self.root / name).read_bytes(), type=_Types).plugintypes
+            found = _safe(types, "")
+            for folder in types.values():
+                for path in sorted((self.root / folder).glob(f"*/{_SUBPLUGINS}")):
+                    name = path.relative_to(self.root).as_posix()
+                    found |= subplugin_folders(
+                        path.read_bytes(), path.parent.parent.relative_to(self.root).as_posix(), found
+                    )
+        except (msgspec.DecodeError, ValueError) as error:
+            raise _refused(self.root, f"{name} is not what it has to be: {error}") from None
         return found
 
 
-def subplugin_folders(content: bytes, folder: str) -> dict[str, str]:
+def subplugin_folders(content: bytes, folder: str, known: Mapping[str, str]) -> dict[str, str]:
     """Return the folder of each type of plugin that the plugin in ``folder`` says it has (``db/subplugins.json``).
 
     Source: https://moodledev.io/docs/apis/plugintypes/mod/subplugins
+
+    Raises:
+        ValueError: it is another file, a folder is not below ``folder``, or a type is ``known``, with its folder.
     """
-    found = msgspec.json.decode(content, type=_Subplugins)
-    if found.subplugintypes:
-        return {name: f"{folder}/{path}" for name, path in found.subplugintypes.items()}
-    return {name: f"public/{path}" for name, path in found.plugintypes.items()}
+    said = msgspec.json.decode(content, type=_Subplugins)
+    if said.subplugintypes:
+        found = {name: f"{folder}/{path}" for name, path in said.subplugintypes.items()}
+    else:
+        found = {name: f"public/{path}" for name, path in said.plugintypes.items()}
+    for name in found.keys() & known.keys():
+        raise ValueError(f"the type {name} is there already, in {known[name]}")
+    return _safe(found, f"{folder}/")
+
+
+def _safe(folders: Mapping[str, str], above: str) -> dict[str, str]:
+    """Return ``folders`` of types when each is below the folder ``above``."""
+    for name, folder in folders.items():
+        if not _TYPE.fullmatch(name):
+            raise ValueError(f"{name!r} can't be a type of plugins")
+        if not folder.startswith(above) or {"", ".", ".."} & set(folder.split("/")) or not folder.isprintable():
+            raise ValueError(f"the folder of the type {name}, {folder!r}, is not below {above or 'the root'}")
+    return dict(folders)
 
 
 def from_folder(root: Path, origin: str = "a folder") -> MoodleTree:
