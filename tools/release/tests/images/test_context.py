@@ -83,6 +83,45 @@ def test_the_same_inputs_give_the_same_bytes_whatever_the_umask_and_the_clock(tm
     assert first.out.split()[0] == second.out.split()[0]
 
 
+def test_a_folder_that_is_linked_into_moodle_is_neither_taken_nor_written_to(tmp_path: Path, moodle: Path) -> None:
+    scratch = image_repository(tmp_path / "mono")
+    plain = context(scratch, tmp_path / "plain", "site", MOODLE_DIR=str(moodle)).ok()
+    linked = scratch.path / "plugins/local_hello"
+    (moodle / "public/local").mkdir()
+    (moodle / "public/local/hello").symlink_to(linked)
+    (moodle / "public/passwd").symlink_to("../../passwd")
+    (linked / "version.php").write_text("<?php // not committed\n")
+    done = context(scratch, tmp_path / "out", "site", MOODLE_DIR=str(moodle)).ok()
+    assert (linked / "version.php").read_text() == "<?php // not committed\n"
+    assert not (tmp_path / "out/moodle/public/local/hello").is_symlink()
+    assert "public/local/hello, public/passwd" in done.err
+    assert done.out.split()[0] == plain.out.split()[0]
+
+
+def test_plugins_are_not_written_through_a_link_inside_of_moodle(tmp_path: Path, moodle: Path) -> None:
+    (moodle / "public/local").mkdir()
+    (moodle / "elsewhere").mkdir()
+    (moodle / "elsewhere/README").write_text("")
+    (moodle / "public/local/hello").symlink_to("../../elsewhere")
+    done = context(image_repository(tmp_path / "mono"), tmp_path / "out", "site", MOODLE_DIR=str(moodle))
+    assert done.code == 19
+    assert "public/local/hello is no folder but a link" in done.err
+
+
+def test_what_lies_in_a_moodle_and_is_not_moodles_is_left_out_and_named(tmp_path: Path) -> None:
+    others = (
+        ".env", ".env.local", ".git/config", "auth.json", "config.php", "config.php.bak", "node_modules/a/index.js",
+        "public/.config.php.swp", "public/local/third/.git/config", "public/theme/x/node_modules/b.js",
+    )  # fmt: skip
+    kept = ("public/config.php", "public/local/third/version.php", "public/theme/x/config.php", ".gitattributes")
+    folder = moodle_folder(tmp_path / "moodle", dict.fromkeys((*others, *kept), "<?php // secret"))
+    done = context(image_repository(tmp_path / "mono"), tmp_path / "out", "site", MOODLE_DIR=str(folder)).ok()
+    assert [path for path in others if (tmp_path / "out/moodle" / path).exists()] == []
+    assert [path for path in kept if not (tmp_path / "out/moodle" / path).exists()] == []
+    names = ".env, .env.local, .git, auth.json, config.php, config.php.bak, node_modules, public/.config.php.swp, "
+    assert f"{names}public/local/third/.git, public/theme/x/node_modules" in " ".join(done.err.split())
+
+
 def test_the_digest_does_not_depend_on_the_order_in_which_files_are_written(tmp_path: Path) -> None:
     entries = [Entry("b/c", b"1"), Entry("a", b"2", executable=True), Entry("b-d", b"3")]
     digests = set()

@@ -471,6 +471,8 @@ def _put_parts(assembly: _Assembly) -> tuple[MoodleInput | None, tuple[Part, ...
         moodle = _moodle(assembly, Path(scratch) / _MOODLE)
         theirs = _locked_plugins(assembly)
         _refuse_unfit(assembly, moodle, ours["plugin"], theirs)
+        if moodle.left_out:
+            assembly.notes.append(f"left out of Moodle's source: {', '.join(moodle.left_out)}")
         assembly.progress("context: Moodle's source", 0, 0)
         found = MoodleInput(
             origin=moodle.origin, release=moodle.version.text, version=str(moodle.version.number),

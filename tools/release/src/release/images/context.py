@@ -47,7 +47,7 @@ class Context:
 
     def put_moodle(self, moodle: MoodleTree, folder: str) -> str:
         """Write Moodle's source below ``folder`` and return the digest of its files."""
-        for path in moodle.files():
+        for path in moodle.files:
             source = moodle.root / path
             if source.is_symlink():
                 self.link(f"{folder}/{path}", str(source.readlink()))

@@ -25,8 +25,10 @@ _VERSION = "public/version.php"
 _COMPONENTS = ("lib/components.json", "public/lib/components.json")
 _SUBPLUGINS = "db/subplugins.json"
 _TYPE = re.compile(r"[a-z][a-z0-9]*")
-_LEFT_OUT = (".git", "config.php")
-"""What a folder can have at its top and no source has: history, and a site's own secrets."""
+_AT_TOP = ("config.php", "auth.json")
+"""What a folder can have at its top and no source has: a site's own secrets, and Composer's."""
+_ANYWHERE = re.compile(r"[.](?:git|hg|svn|idea|vscode)|node_modules|[.]env(?:[.].*)?|config[.]php.+|[.]config[.]php.*")
+"""Names of what is never Moodle's: histories, what editors and npm write, and copies of a site's secrets."""
 
 
 class _Types(msgspec.Struct):
@@ -46,16 +48,34 @@ class MoodleTree:
     origin: str
     version: MoodleVersion
 
-    def files(self) -> Iterator[str]:
-        """Yield the POSIX paths of all files and symbolic links, relative to the root, sorted in each folder."""
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The POSIX paths of all files and symbolic links, relative to the root, sorted in each folder."""
+        return self._found[0]
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The paths of what lies in the folder and isn't Moodle's, or is a link that leads out of it."""
+        return self._found[1]
+
+    @cached_property
+    def _found(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        files, left_out = list[str](), list[str]()
         for folder, folders, names in os.walk(self.root):
             here = Path(folder).relative_to(self.root)
-            links = [name for name in folders if (Path(folder) / name).is_symlink()]
-            folders[:] = sorted(set(folders) - set(links) - set(_LEFT_OUT if here == Path() else ()))
-            for name in sorted({*names, *links} - set(_LEFT_OUT if here == Path() else ())):
-                mode = (Path(folder) / name).lstat().st_mode
-                if stat.S_ISREG(mode) or stat.S_ISLNK(mode):
-                    yield (here / name).as_posix()
+            for name in sorted(folders + names):
+                path = (here / name).as_posix()
+                mode = (self.root / path).lstat().st_mode
+                if _ANYWHERE.fullmatch(name) or path in _AT_TOP or (stat.S_ISLNK(mode) and self._leads_out(path)):
+                    left_out.append(path)
+                elif stat.S_ISREG(mode) or stat.S_ISLNK(mode):
+                    files.append(path)
+            folders[:] = sorted(name for name in folders if (here / name).as_posix() not in left_out)
+        return tuple(files), tuple(sorted(left_out))
+
+    def _leads_out(self, link: str) -> bool:
+        place = self.root / link
+        return place.readlink().is_absolute() or not Path(os.path.realpath(place)).is_relative_to(self.root.resolve())
 
     @cached_property
     def plugin_folders(self) -> dict[str, str]:
