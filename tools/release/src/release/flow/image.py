@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from release.errors import BuildFailed, FormatError, InputsRefused, PackageRefused, Place, StorageError, WorkspaceError
 from release.flow.bundle import build_bundles
 from release.flow.package import At, opened
@@ -44,9 +46,11 @@ __all__ = [
     "Image",
     "Overrides",
     "assemble",
+    "base_of",
     "build",
     "cache_folder",
     "images",
+    "last_change",
     "listed",
     "named",
     "output_folder",
@@ -117,6 +121,7 @@ class _Assembly:
     environment: Mapping[str, str]
     progress: Progress
     notes: list[str] = field(default_factory=list)
+    omissions: list[str] = field(default_factory=list)
 
     @property
     def platforms(self) -> tuple[str, ...]:
@@ -169,7 +174,7 @@ def listed(repository: Repository, *, environment: Mapping[str, str]) -> list[di
         for name, image in images(there).items():
             lock = load(output_folder(repository, name) / LOCK)
             facts = image.facts
-            base = _base(there, image)
+            base = base_of(there, image)
             found.append(
                 {
                     "name": name,
@@ -266,7 +271,7 @@ def _with_bases(there: At, chosen: Sequence[Image]) -> list[Image]:
     found: dict[str, Image] = {}
 
     def add(image: Image) -> None:
-        base = _base(there, image)
+        base = base_of(there, image)
         if base is not None:
             add(base)
         found.setdefault(image.component.name, image)
@@ -276,7 +281,7 @@ def _with_bases(there: At, chosen: Sequence[Image]) -> list[Image]:
     return [image for name, image in known.items() if name in found]
 
 
-def _base(there: At, image: Image) -> Image | None:
+def base_of(there: At, image: Image) -> Image | None:
     """Return the image of this repository that ``image`` is built on."""
     by_native = {one.component.native: one for one in images(there).values()}
     return next((by_native[part.name] for part in image.facts.parts if part.kind == "image"), None)
@@ -293,7 +298,7 @@ def _built(
     progress: Progress,
 ) -> Lock:
     """Return the record of the image that was built from ``context`` and is in the engine."""
-    base = _base(there, image)
+    base = base_of(there, image)
     order = Order(
         image.component.name,
         image.reference,
@@ -315,7 +320,9 @@ def _built(
             layout = None
         else:
             if base is not None:
-                order = replace(order, bases={base.reference: _layout_of(there, base)})
+                below, digest = _layout_of(there, base)
+                order = replace(order, bases={base.reference: f"oci-layout://{below}@{digest}"})
+                inputs = structs.replace(inputs, base=structs.replace(inputs.base, digest=digest))
             layout = by_buildkit(builder, order, Path(scratch) / "oci", progress)
             results = _results(layout)
             _into_engine(client, layout, image.reference, progress)
@@ -332,12 +339,11 @@ def _built(
     return lock
 
 
-def _layout_of(there: At, base: Image) -> str:
-    """Return where BuildKit finds ``base``, which was built before."""
+def _layout_of(there: At, base: Image) -> tuple[Path, str]:
+    """Return the layout of ``base``, which was built before, and its digest for BuildKit."""
     layout = Layout(output_folder(there.repository, base.component.name) / "oci")
     platforms = layout.platforms()
-    digest = platforms[0].digest if len(platforms) == 1 else layout.top[0]
-    return f"oci-layout://{layout.folder}@{digest}"
+    return layout.folder, platforms[0].digest if len(platforms) == 1 else layout.top[0]
 
 
 def _results(layout: Layout) -> tuple[Result, ...]:
@@ -385,7 +391,7 @@ def _assembled(
         raise WorkspaceError(
             f"the image {image.component.name} has no {_DOCKERFILE}", where=[Place(path)], fix="add it, and commit it"
         )
-    commit, time = _last_change(there, image)
+    commit, time = last_change(there, image)
     folder.mkdir(parents=True, exist_ok=True)
     assembly = _Assembly(there, image, Context(folder, time), overrides, environment, progress)
     moodle: MoodleInput | None = None
@@ -397,7 +403,7 @@ def _assembled(
         _put_below(assembly, "", whole=True)
     assembly.context.put(Entry(_DOCKERFILE, dockerfile))
     assembly.context.finish()
-    base = _base(there, image)
+    base = base_of(there, image)
     configured = there.config.images.base
     snapshot = configured.snapshot if overrides.snapshot is None else overrides.snapshot
     inputs = Inputs(
@@ -413,8 +419,9 @@ def _assembled(
         parts=parts,
         context=assembly.context.digest(),
         platforms=tuple(sorted(assembly.platforms)),
+        omissions=tuple(assembly.omissions),
     )
-    return inputs, tuple(assembly.notes)
+    return inputs, (*assembly.omissions, *assembly.notes)
 
 
 def _is_assembled(there: At, image: Image) -> bool:
@@ -423,7 +430,7 @@ def _is_assembled(there: At, image: Image) -> bool:
     return image.facts.moodle or any(path.startswith(prefix) for path in there.tree.files())
 
 
-def _last_change(there: At, image: Image) -> tuple[str, int]:
+def last_change(there: At, image: Image) -> tuple[str, int]:
     """Return the last commit that changed what the image is made from, and its time (seconds since the epoch)."""
     components = there.workspace.components
     names, todo = set[str](), [image.component.name]
@@ -495,7 +502,7 @@ def _put_programs(assembly: _Assembly, crates: Sequence[Component]) -> Iterator[
     except BuildFailed as error:
         if not assembly.overrides.partial:
             raise
-        assembly.notes.append(f"no programs of {', '.join(one.name for one in crates)}: {error.what}")
+        assembly.omissions.append(f"no programs of {', '.join(one.name for one in crates)}: {error.what}")
         made = {}
     for crate in crates:
         one = made.get(crate.name)
@@ -647,7 +654,7 @@ def _files_of(assembly: _Assembly, plugin: Component) -> list[Entry]:
         _build_missing(assembly, plugin, targets)
     elif missing := shipped(source, targets)[1]:
         paths = ", ".join(one.native.path for one in missing)
-        assembly.notes.append(f"{plugin.name} is without {paths}: release bundle build {plugin.name} makes it")
+        assembly.omissions.append(f"{plugin.name} is without {paths}: release bundle build {plugin.name} makes it")
     return plugin_files(source, targets)
 
 

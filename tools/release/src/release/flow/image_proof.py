@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from release.errors import BuildFailed, ImageUnproven, Place, WorkspaceError
-from release.flow.image import Image, named, output_folder
+from release.flow.image import Image, base_of, last_change, named, output_folder
 from release.flow.package import At, opened
 from release.flow.progress import Progress, silent
 from release.images.contents import Contents, of_engine
@@ -23,6 +23,7 @@ from release.images.sbom import SBOM, bill
 from release.images.verify import Proven, resolve, verify
 from release.publish.registry import OciRepository, credentials_for
 from release.repository.git import Repository
+from release.workspace.config import CONFIG
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -175,6 +176,7 @@ def push(
     names: Sequence[str],
     *,
     to: str | None = None,
+    as_built: bool = False,
     key: str | None = None,
     trust: Trust,
     environment: Mapping[str, str],
@@ -185,10 +187,10 @@ def push(
 
     Each is uploaded by digest, gets its bill of materials and its signature, and is verified from the registry; then
     its version becomes a tag. ``to`` takes the place of the repository that ``image.yaml`` names, ``{name}`` in it
-    that of the image's name.
+    that of the image's name. ``as_built`` takes what was built from other inputs than the commit's, or in part.
 
     Raises:
-        BuildFailed: an image wasn't built, or by a builder that makes no provenance.
+        BuildFailed: an image wasn't built, by a builder that makes no provenance, or from other inputs.
         DestinationDiffers: the version is there with another image.
         ImageUnproven: syft or cosign is not there or fails, or what is in the registry is not what was pushed.
     """
@@ -198,6 +200,8 @@ def push(
             address = _address(image, to)
             folder = output_folder(repository, image.component.name)
             lock = _last_build(image, folder)
+            if not as_built:
+                _refuse_unlike(there, image, lock)
             layout = Layout(folder / "oci")
             registry = OciRepository(address, credentials_for(address, environment))
             version = lock.inputs.version
@@ -241,6 +245,44 @@ def _last_build(image: Image, folder: Path) -> Lock:
             fix="docker buildx create --use, then build it again",
         )
     return lock
+
+
+def _refuse_unlike(there: At, image: Image, lock: Lock) -> None:
+    wrong = list(_unlike(there, image, lock))
+    if wrong:
+        name, commit = image.component.name, there.commit[:12]
+        raise BuildFailed(
+            f"the image {name} is not what {commit} makes: {'; '.join(wrong)}",
+            where=[Place(str(output_folder(there.repository, name) / LOCK))],
+            fix=f"release image build {name}, without --partial and other inputs; or use --as-built",
+        )
+
+
+def _unlike(there: At, image: Image, lock: Lock) -> Iterator[str]:
+    """Say in what ``lock`` is another build than that of the commit with what its ``release.yaml`` says."""
+    inputs, configured, base = lock.inputs, there.config.images, base_of(there, image)
+    commit, _ = last_change(there, image)
+    if inputs.commit != commit:
+        yield f"it was built from {inputs.commit[:12]}, its last change is {commit[:12]}"
+    first = base.reference if base is not None else configured.base.image
+    if inputs.base.image != first:
+        yield f"it begins with {inputs.base.image}, not with {first}"
+    day, wanted_day = inputs.base.snapshot or "the day", configured.base.snapshot or "the day"
+    if day != wanted_day:
+        yield f"Debian's packages are of {day}, not of {wanted_day}"
+    source = configured.moodle
+    wanted = f"{source.repository} {source.tag} {source.commit}" if source is not None else CONFIG
+    if inputs.moodle is not None and inputs.moodle.origin != wanted:
+        yield f"Moodle is from {inputs.moodle.origin}, not from {wanted}"
+    yield from inputs.omissions
+    if base is None:
+        return
+    below = load(output_folder(there.repository, base.component.name) / LOCK)
+    layout = Layout(output_folder(there.repository, base.component.name) / "oci")
+    if below is None or inputs.base.digest not in {layout.top[0], *(one.digest for one in layout.platforms())}:
+        yield f"its base {base.component.name} was built anew since then"
+    else:
+        yield from (f"its base {base.component.name}: {why}" for why in _unlike(there, base, below))
 
 
 def _bills(layout: Layout, lock: Lock, folder: Path, progress: Progress) -> dict[str, Path]:

@@ -22,6 +22,8 @@ class BaseInput(_Frozen, frozen=True):
 
     image: str
     snapshot: str = ""
+    digest: str = ""
+    """Of an image of this repository, as BuildKit built it."""
 
 
 class MoodleInput(_Frozen, frozen=True):
@@ -47,7 +49,10 @@ class Part(_Frozen, frozen=True):
 
 
 class Inputs(_Frozen, frozen=True):
-    """All that decides what comes out; ``time`` is in seconds since the epoch, ``context`` a digest of all files."""
+    """All that decides what comes out; ``time`` is in seconds since the epoch, ``context`` a digest of all files.
+
+    ``omissions`` says what a partial build left out.
+    """
 
     name: str
     version: str
@@ -58,6 +63,7 @@ class Inputs(_Frozen, frozen=True):
     parts: tuple[Part, ...]
     context: str
     platforms: tuple[str, ...]
+    omissions: tuple[str, ...] = ()
 
 
 class Result(_Frozen, frozen=True):

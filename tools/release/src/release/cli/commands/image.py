@@ -303,6 +303,7 @@ _trust = (
 @command.command("push", short_help="Push images with their proofs.")
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=component_names)
 @click.option("--to", metavar="HOST/PATH", help="Push there; {name} in it stands for the image's name.")
+@click.option("--as-built", is_flag=True, help="Even in part, or from other inputs than those of HEAD.")
 @click.option("--key", envvar="COSIGN_KEY", metavar="FILE|URI", help="Sign with this key (COSIGN_KEY).")
 @click.option("--public-key", metavar="FILE", help="The key's public half, to verify with; default: FILE.pub.")
 @_trust[0]
@@ -313,6 +314,7 @@ def push(
     ctx: click.Context,
     names: tuple[str, ...],
     to: str | None,
+    as_built: bool,
     key: str | None,
     public_key: str | None,
     identity: str | None,
@@ -323,6 +325,7 @@ def push(
 
     The bill of materials is made by syft from what is really inside, the provenance is BuildKit's, and both are signed
     by cosign, with a key or as the CI job. All of it is verified from the registry before the version becomes a tag.
+    What was built in part, or from other inputs than HEAD and its release.yaml have, is refused.
     """
     from release.flow.image_proof import Pushed
     from release.flow.image_proof import push as run
@@ -337,8 +340,8 @@ def push(
 
     with staged_progress() as shown:
         run(
-            open_repository(ctx), names, to=to, key=key, trust=_trusted(ctx, trusted, identity, issuer),
-            environment=os.environ, report=settled, progress=shown,
+            open_repository(ctx), names, to=to, as_built=as_built, key=key,
+            trust=_trusted(ctx, trusted, identity, issuer), environment=os.environ, report=settled, progress=shown,
         )  # fmt: skip
     if as_json:
         print_json({"images": [{"reference": one.reference, "digest": one.digest} for one in pushed]})
