@@ -451,6 +451,16 @@ def test_plugins_are_locked_by_their_address(tmp_path: Path) -> None:
         assert scratch.text("plugins.lock") == before
 
 
+@pytest.mark.parametrize(
+    ("folder", "name"), [("My Review", "my-review"), ("a..b_-c", "a-b-c"), ("Überblick", "berblick"), ("é", "images")]
+)
+def test_an_image_has_a_name_that_engines_take_whatever_the_folder_is_called(
+    tmp_path: Path, folder: str, name: str
+) -> None:
+    listed = image_repository(tmp_path / folder).run("image", "list", "--json").ok().json["images"]
+    assert {one["name"]: one["reference"] for one in listed}["tiny"] == f"{name}/tiny:0.1.0"
+
+
 def test_an_unknown_image_a_full_folder_and_an_unknown_platform_are_errors(tmp_path: Path) -> None:
     scratch = image_repository(tmp_path / "mono")
     done = context(scratch, tmp_path / "out", "nope")

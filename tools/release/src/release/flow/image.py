@@ -145,9 +145,17 @@ def images(there: At) -> dict[str, Image]:
     for component in there.workspace.components.values():
         if component.kind == "image":
             facts = image_yaml.parse(there.tree.read(component.manifest), component.manifest)
-            default = f"{there.repository.root.resolve().name.lower()}/{component.native.lower()}"
+            default = f"{_repository_name(there.repository.root.resolve().name)}/{_repository_name(component.native)}"
             found[component.name] = Image(component, facts, facts.repository or default)
     return found
+
+
+def _repository_name(text: str) -> str:
+    """Return ``text`` as a part of an image's name.
+
+    Source: https://github.com/distribution/reference/blob/main/reference.go
+    """
+    return "-".join(re.findall(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*", text.lower())) or "images"
 
 
 def named(there: At, names: Sequence[str]) -> list[Image]:
