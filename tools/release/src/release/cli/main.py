@@ -108,14 +108,12 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except OSError as error:
-        from release.cli.console import print_error
-        from release.errors import StorageError
-
-        storage = StorageError(f"{error.filename or 'a file'}: {error.strerror}", fix="free space or mend permissions")
-        print_error(storage)
-        sys.exit(storage.exit_code)
     except Exception as error:
+        if (known := _known(error)) is not None:
+            from release.cli.console import print_error
+
+            print_error(known)
+            sys.exit(known.exit_code)
         if os.environ.get("RELEASE_TRACEBACK"):
             raise
         from release.cli.console import print_json, wants_json
@@ -127,3 +125,16 @@ def main() -> None:
         click.echo(f"internal error: {what}", err=True)
         click.echo(f"  fix {fix}", err=True)
         sys.exit(70)
+
+
+def _known(error: Exception) -> ReleaseError | None:
+    """Return what an error that nothing caught says to a user; ``None`` for one that nobody expected."""
+    from release.errors import StorageError
+    from release.images.engine import refusal
+
+    if (of_engine := refusal(error)) is not None:
+        return of_engine
+    if isinstance(error, OSError):
+        where, why = error.filename or "a file", error.strerror or error
+        return StorageError(f"{where}: {why}", fix="free space or mend permissions")
+    return None

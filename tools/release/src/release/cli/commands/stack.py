@@ -192,9 +192,16 @@ def shell(ctx: click.Context, service: str, words: tuple[str, ...], name: str | 
         return code
     given = words or ("sh", "-c", "exec $(command -v bash || command -v sh)")
     terminal = ["--tty"] if sys.stdin.isatty() else []
-    return subprocess.run(
-        ["docker", "exec", "--interactive", *terminal, str(container.id), *given], check=False
-    ).returncode
+    command = ["docker", "exec", "--interactive", *terminal, str(container.id), *given]
+    try:
+        return subprocess.run(command, check=False).returncode
+    except FileNotFoundError:
+        from release.errors import StackFailed
+
+        raise StackFailed(
+            "a shell needs Docker's command line, and there is no program `docker` here",
+            fix="install Docker's command line (docker-cli, or Docker Desktop)",
+        ) from None
 
 
 @command.command("seed", short_help="Make the course, users and quiz again where they are missing.")
