@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,3 +66,36 @@ def test_what_the_engine_says_is_shown_and_blamed_on_no_file(s: Scratch, refusal
     assert said in result.err
     assert "a file" not in result.err
     assert "free space" not in result.err
+
+
+def test_without_docker_host_the_engine_of_the_current_context_is_asked(s: Scratch, tmp_path: Path) -> None:
+    config = tmp_path / "docker"
+    with engine("asked by its context") as address:
+        facts = {"Name": "far", "Metadata": {}, "Endpoints": {"docker": {"Host": address, "SkipTLSVerify": False}}}
+        meta = config / "contexts/meta" / hashlib.sha256(b"far").hexdigest()
+        meta.mkdir(parents=True)
+        (meta / "meta.json").write_text(json.dumps(facts))
+        (config / "config.json").write_text('{"currentContext": "far"}')
+        result = s.run("stack", "status", env={"DOCKER_CONFIG": str(config)})
+        assert "asked by its context" in result.err
+        (config / "config.json").write_text("{}")
+        result = s.run("stack", "status", env={"DOCKER_CONFIG": str(config), "DOCKER_CONTEXT": "far"})
+        assert "asked by its context" in result.err
+    result = s.run("stack", "status", env={"DOCKER_CONFIG": str(config), "DOCKER_CONTEXT": "nowhere"})
+    assert (result.code, "there is no Docker context nowhere" in result.err) == (18, True)
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("tcp://", "Invalid bind address"),
+        ("tcp://127.0.0.1:x", "can't be used"),
+        ("gopher://a", "Invalid bind address"),
+        ("ssh://nobody@127.0.0.1", "paramiko"),
+        ("tcp://127.0.0.1:1", "no container engine answers at tcp://127.0.0.1:1"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_said_with_what_is_wrong_about_it(s: Scratch, host: str, said: str) -> None:
+    result = s.run("stack", "status", env={"DOCKER_HOST": host})
+    assert result.code == 18
+    assert said in result.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -28,20 +29,55 @@ def connected(*, timeout: int = 60) -> DockerClient:
     import docker
     from docker.errors import DockerException
 
+    _refuse_unknown_context()
     try:
         client = docker.from_env(timeout=timeout)
         version = str(client.version()["Version"])
-    except DockerException as error:
-        denied = "permission" in str(error).lower()
-        raise EngineUnfit(
-            "this user may not use the container engine" if denied else "no container engine answers",
-            fix="join the group docker, or use sudo" if denied else "start Docker, or say in DOCKER_HOST where it is",
-        ) from error
+    except (DockerException, OSError, ValueError) as error:
+        raise _unreached(str(error)) from error
     found = re.match(r"(\d+)\.(\d+)", version)
     if found is None or (int(found[1]), int(found[2])) < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         raise EngineUnfit(f"the container engine is version {version}", fix=f"install {oldest} or newer")
     return client
+
+
+def _refuse_unknown_context() -> None:
+    """Refuse a context that isn't there: the SDK would take the usual socket, and the command line does not.
+
+    Source: https://docs.docker.com/engine/manage-resources/contexts/
+    """
+    from docker.context import ContextAPI
+    from docker.context.config import get_current_context_name
+
+    if os.environ.get("DOCKER_HOST"):
+        return
+    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
+    if ContextAPI.get_context(name) is None:
+        raise EngineUnfit(f"there is no Docker context {name}", fix="docker context ls; docker context use NAME")
+
+
+def _unreached(said: str) -> EngineUnfit:
+    """Return why no engine was reached; ``said`` is what the SDK says."""
+    host = os.environ.get("DOCKER_HOST", "")
+    if "paramiko" in said:
+        return EngineUnfit(
+            "an engine behind ssh:// is reached by Python's package paramiko, which is not installed here",
+            fix="install paramiko, or forward the engine's socket by ssh -L and name that in DOCKER_HOST",
+        )
+    if "permission" in said.lower():
+        return EngineUnfit(
+            "this user may not use the container engine", fix="join the group docker, or use sudo"
+        )  # fmt: skip
+    if "fetching server API version" in said:
+        return EngineUnfit(
+            f"no container engine answers{f' at {host}' if host else ''}",
+            fix="start Docker, or say in DOCKER_HOST where it is",
+        )
+    return EngineUnfit(
+        f"the address of the container engine can't be used: {said}",
+        fix="correct DOCKER_HOST, such as unix:///var/run/docker.sock" if host else "see docker context inspect",
+    )
 
 
 def refusal(error: BaseException) -> EngineUnfit | None:
