@@ -91,9 +91,9 @@ def address(said: dict[str, Any], what: str) -> str:
 def running_stack(folder: Path) -> Iterator[StackUnderTest]:
     """Yield a stack that isn't started yet, and delete it with its data; skip the test where there is no engine."""
     engine()
-    root = folder / "clone"
-    subprocess.run(["git", "clone", "-q", str(ROOT), str(root)], check=True)
     name = f"stack-test-{secrets.token_hex(3)}"
+    root = folder / name
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(root)], check=True)
     config = root / "release.yaml"
     kept = config.read_text().partition("\nstack:")[0]
     config.write_text(f"{kept}\nstack: {json.dumps({'name': name, 'moodle': 'moodle'})}\n")
@@ -101,13 +101,22 @@ def running_stack(folder: Path) -> Iterator[StackUnderTest]:
     _services(images)
     if (image := os.environ.get("IMAGE")) or not REAL:
         with images.open("a") as file:
-            file.write(f"moodle: {image or _built(folder / 'context', f'localhost/{name}/moodle:stack')}\n")
+            file.write(f"moodle: {image or _built(folder / 'context', f'{name}/small:local')}\n")
     stack = StackUnderTest(root, name, images)
     try:
         yield stack
     finally:
         stack.run("reset", "--yes")
-        subprocess.run(["docker", "rmi", f"localhost/{name}/moodle:stack"], capture_output=True, check=False)
+        _remove_images(name)
+
+
+def _remove_images(name: str) -> None:
+    """Remove the tags that the stack's start gave, and that of :func:`_built`."""
+    client = engine()
+    listed: list[dict[str, list[str] | None]] = client.api.images()
+    for tag in [tag for image in listed for tag in image["RepoTags"] or ()]:
+        if tag.startswith((f"{name}/", f"localhost/{name}/")):
+            client.images.remove(tag)
 
 
 def _services(file: Path) -> None:

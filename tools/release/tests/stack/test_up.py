@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,15 +192,46 @@ def test_a_taken_port_is_moved_and_said(started: Any) -> None:
     assert get(f"{address(moved, 'site')}/livez")[0] == 200
 
 
-def test_the_data_of_another_folders_stack_is_not_touched(started: Any) -> None:
+def test_without_its_folder_the_data_of_a_stack_is_not_touched_but_can_be_deleted(started: Any) -> None:
     stack, _, _ = started
     (stack.root / ".stack").rename(stack.root / ".elsewhere")
     try:
         refused = stack.run("up", "--no-seed")
         assert refused.code == 28
-        assert "made from another folder" in refused.err
+        assert "passwords is gone" in refused.err
+        assert stack.run("status").code == 0
     finally:
         (stack.root / ".elsewhere").rename(stack.root / ".stack")
+
+
+def test_another_clone_of_that_name_touches_nothing(started: Any, tmp_path: Path) -> None:
+    stack, _, _ = started
+    other = replace(stack, root=tmp_path / "other")
+    subprocess.run(["git", "clone", "-q", str(stack.root), str(other.root)], check=True)
+    shutil.copy(stack.root / "release.yaml", other.root)
+    for command in (("up", "--no-seed"), ("down",), ("reset", "--yes")):
+        refused = other.run(*command)
+        assert refused.code == 28
+        assert "another project is called" in refused.err
+    assert stack.run("status").code == 0
+
+
+def test_what_plain_compose_starts_is_the_stack_s(started: Any) -> None:
+    stack, _, driver = started
+    if driver != "compose":
+        pytest.skip("Compose v2 isn't here")
+    stack.run("down").ok()
+    file = stack.root / "compose.yaml"
+    stack.run("generate").ok()
+    command = ["docker", "compose", "--file", str(file), "up", "--detach", "--no-deps", "cache"]
+    cache = next(line for line in stack.images.read_text().splitlines() if line.startswith("cache: "))
+    text = re.sub(r"docker.io/valkey/\S+", cache.removeprefix("cache: "), file.read_text())
+    file.write_text(text)
+    subprocess.run(command, check=True, cwd=stack.root, capture_output=True)
+    assert stack.run("shell", "cache", "--", "valkey-cli", "ping").ok().out == "PONG\n"
+    stack.run("down").ok()
+    assert stack.containers() == {}
+    stack.up("--driver", driver)
 
 
 def test_reset_deletes_all(started: Any) -> None:

@@ -23,7 +23,7 @@ from release.stack.drivers import DRIVERS, usual
 from release.stack.model import Stack
 from release.stack.ports import Moved, choose
 from release.stack.running import Report, Running
-from release.stack.site import Choices, Parts, own_image, site, web_address
+from release.stack.site import FOLDER, Choices, Parts, own_image, site, web_address
 from release.stack.state import BUCKET, S3_KEY, State
 from release.workspace.config import CONFIG, Config, load
 from release.workspace.discover import discover
@@ -167,8 +167,11 @@ def running(found: Site, choices: Choices) -> Running:
 
     Raises:
         EngineUnfit: no engine answers.
+        StackFailed: another project has its name.
     """
-    return Running(connected(), choices.name or found.config.stack.name)
+    now = Running(connected(), choices.name or found.config.stack.name, found.state.owner)
+    now.refuse_foreign()
+    return now
 
 
 def up(
@@ -186,16 +189,17 @@ def up(
 
     Raises:
         EngineUnfit: no engine answers.
-        StackFailed: a service does not come up, an image can't be had, or another folder's data is in the way.
+        StackFailed: a service does not come up, an image can't be had, or what has its name is another's.
     """
     now = running(found, choices)
     state = found.state
     if not state.known and now.has_volumes():
         raise StackFailed(
-            f"a stack called {now.name} has data here, and was made from another folder: its passwords aren't known",
-            fix="give this one a name (--name, RELEASE_STACK_NAME), or delete that data with `release stack reset`",
+            f"the stack {now.name} has data here, but the folder {FOLDER} with its passwords is gone",
+            fix=f"bring {FOLDER} back, or delete the data with `release stack reset`",
         )
     state.prepare()
+    now = replace(now, owner=state.owner)
     ports, moved = choose(found.config.stack.ports, state.ports(), now.ports())
     state.keep_ports(ports)
     stack = site(found.config, found.parts, replace(choices, ports=ports))
@@ -203,8 +207,9 @@ def up(
         _give(now.client, build(progress), own)
     for image in images.missing(now.client, stack):
         images.pull(now.client, image, progress)
-    state.write(compose(stack))
+    state.write(compose(stack, now.owner.labels))
     chosen = driver or usual()
+    now.make_ground(stack)
     DRIVERS[chosen](now, stack, found.root, state.file, report)
     now.wait(stack, list(stack.services), report, _PATIENCE)
     now.run("s3", ["sh", "-c", f"echo 's3.bucket.create -name {BUCKET}' | weed shell"])

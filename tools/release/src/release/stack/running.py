@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from release.errors import StackFailed
 from release.stack.model import Service, Stack
+from release.stack.owner import Owner
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -23,6 +24,8 @@ __all__ = ["NUMBER", "ONEOFF", "PROJECT", "SERVICE", "Report", "Running", "State
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 ONEOFF = "com.docker.compose.oneoff"
+_NETWORK = "com.docker.compose.network"
+_VOLUME = "com.docker.compose.volume"
 NUMBER = "com.docker.compose.container-number"
 _LINES = 15
 _STOP_LAST = ("database", "cache")
@@ -42,17 +45,63 @@ class State:
 
 @dataclass(frozen=True)
 class Running:
-    """The containers, networks and volumes of the project ``name``."""
+    """The containers, networks and volumes of the project ``name``, as far as they are ``owner``'s."""
 
     client: DockerClient
     name: str
+    owner: Owner
+
+    def refuse_foreign(self) -> None:
+        """Do nothing where all containers and volumes of the project are the owner's.
+
+        Raises:
+            StackFailed: some are of another project that has this name.
+        """
+        found = [
+            *(("container", str(one.name), one.labels) for one in self._all_containers()),
+            *(("volume", str(one.name), one.attrs.get("Labels") or {}) for one in self.volumes()),
+        ]
+        foreign = [f"{what} {name}" for what, name, labels in found if not self.owner.owns(labels)]
+        if foreign:
+            raise StackFailed(
+                f"another project is called {self.name}, too, and is left alone: {', '.join(sorted(foreign))}",
+                fix="give this stack another name (stack.name in release.yaml, --name, RELEASE_STACK_NAME); "
+                f"`docker compose --project-name {self.name} down --volumes` deletes what nobody wants any more",
+            )
 
     def containers(self) -> dict[str, Container]:
         """Return the container of each service, running or not, but those of single commands."""
-        found = self.client.containers.list(
-            all=True, filters={"label": [f"{PROJECT}={self.name}"]}, ignore_removed=True
-        )
+        found = self._all_containers()
         return {one.labels[SERVICE]: one for one in found if one.labels.get(ONEOFF, "False") == "False"}
+
+    def _all_containers(self) -> list[Container]:
+        return self.client.containers.list(all=True, filters={"label": f"{PROJECT}={self.name}"}, ignore_removed=True)
+
+    def make_ground(self, stack: Stack) -> None:
+        """Make the network and the volumes of the stack where they are missing, with the owner's labels.
+
+        Raises:
+            StackFailed: a volume of such a name is another's.
+        """
+        if not self.client.networks.list(names=[f"^{self.network}$"]):
+            labels = {PROJECT: self.name, _NETWORK: "default", **self.owner.labels}
+            self.client.networks.create(self.network, driver="bridge", labels=labels)
+        there = {volume.name: volume.attrs.get("Labels") or {} for volume in self.client.volumes.list()}
+        for volume in stack.volumes:
+            name = f"{self.name}_{volume}"
+            if name not in there:
+                labels = {PROJECT: self.name, _VOLUME: volume, **self.owner.labels}
+                self.client.volumes.create(name, labels=labels)
+            elif not self.owner.owns(there[name]):
+                raise StackFailed(
+                    f"there is a volume {name} that was not made for this stack",
+                    fix="give this stack another name (stack.name in release.yaml, --name, RELEASE_STACK_NAME)",
+                )
+
+    @property
+    def network(self) -> str:
+        """The name of the project's network."""
+        return f"{self.name}_default"
 
     def ports(self) -> set[int]:
         """Return the ports of this machine that the running containers hold."""
@@ -137,14 +186,26 @@ class Running:
         return StackFailed(f"the service {name} is {word}{said}", fix=fix)
 
     def remove(self, report: Report) -> None:
-        """Stop and remove the containers, those that others need last, and the networks; volumes stay."""
-        found = self.client.containers.list(all=True, filters={"label": f"{PROJECT}={self.name}"}, ignore_removed=True)
+        """Stop and remove the containers, those that others need last, and the networks; volumes stay.
+
+        Raises:
+            StackFailed: something else is in a network.
+        """
+        found = self._all_containers()
         last = [one for one in found if one.labels.get(SERVICE) in _STOP_LAST]
         with ThreadPoolExecutor(8) as pool:
             for group in ([one for one in found if one not in last], last):
                 for name in pool.map(_stopped, group):
                     report(name, "removed", "")
         for network in self.client.networks.list(filters={"label": f"{PROJECT}={self.name}"}):
+            network.reload()
+            if not self.owner.owns(network.attrs.get("Labels") or {}):
+                continue
+            if guests := sorted(one["Name"] for one in (network.attrs.get("Containers") or {}).values()):
+                raise StackFailed(
+                    f"the network {network.name} stays: other containers are in it: {', '.join(guests)}",
+                    fix="; ".join(f"docker network disconnect {network.name} {guest}" for guest in guests),
+                )
             network.remove()
 
     def remove_volumes(self, report: Report) -> None:

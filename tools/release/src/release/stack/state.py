@@ -1,4 +1,4 @@
-"""What a machine keeps of its stack, in the folder ``.stack`` of the repository: passwords, ports, the running file.
+"""What a machine keeps of its stack, in the folder ``.stack``: an id, passwords, ports, the running file.
 
 Only its owner can enter the folder. The secrets within can be read by all: a container's user, who is nobody on the
 host, reads them through a mount.
@@ -19,6 +19,7 @@ import msgspec
 
 from release.errors import Place, StackFailed
 from release.stack.compose import FILE
+from release.stack.owner import Owner
 from release.stack.site import FOLDER, PASSWORDS, SEED
 from release.workspace.stack import Ports
 
@@ -52,8 +53,13 @@ class State:
         """Whether a stack was ever made from here."""
         return all((self._secrets / name).is_file() for name in PASSWORDS)
 
+    @property
+    def owner(self) -> Owner:
+        """Whose the stack is."""
+        return Owner.of(self.root)
+
     def prepare(self) -> None:
-        """Make what is missing: the folder, passwords, the S3 server's users, the seed.
+        """Make what is missing: the folder, its id, passwords, the S3 server's users, the seed.
 
         Raises:
             OSError: it can't be written.
@@ -62,6 +68,8 @@ class State:
         self.folder.chmod(0o700)
         self._secrets.mkdir(exist_ok=True)
         self._put(self.folder / ".gitignore", "*\n")
+        if not Owner.path(self.root).exists():
+            self._put(Owner.path(self.root), f"{secrets.token_hex(16)}\n")
         for name in PASSWORDS:
             if not (self._secrets / name).exists():
                 self._put(self._secrets / name, "".join(secrets.choice(_LETTERS) for _ in range(16)) + _KIND)

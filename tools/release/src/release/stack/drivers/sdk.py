@@ -13,15 +13,12 @@ from release.stack.model import Service, Stack
 from release.stack.running import NUMBER, ONEOFF, PROJECT, SERVICE, Report, Running
 
 if TYPE_CHECKING:
-    from docker import DockerClient
     from docker.models.containers import Container
 
 __all__ = ["up"]
 
 _DIGEST = "com.docker.compose.config-hash"
 """Compose sees only containers that have it, and makes those anew that have another one than its own."""
-_NETWORK = "com.docker.compose.network"
-_VOLUME = "com.docker.compose.volume"
 _SECOND = 1_000_000_000
 _PATIENCE = 1800
 """The longest that a service waits for another one (seconds): the installation of Moodle on a slow machine."""
@@ -35,8 +32,6 @@ def up(running: Running, stack: Stack, root: Path, file: Path, report: Report) -
     """
     from docker.errors import APIError
 
-    network = _network(running.client, stack.name)
-    _make_volumes(running.client, stack)
     for name, container in running.containers().items():
         if name not in stack.services:
             report(name, "removed", "")
@@ -44,7 +39,7 @@ def up(running: Running, stack: Stack, root: Path, file: Path, report: Report) -
     for service in stack.services.values():
         running.wait(stack, list(service.needs), report, _PATIENCE)
         try:
-            _start(running, stack, service, root, network)
+            _start(running, stack, service, root)
         except APIError as error:
             raise StackFailed(f"the service {service.name} can't be started: {error.explanation}", fix=_FIX) from None
         running.tell(stack, report)
@@ -53,20 +48,20 @@ def up(running: Running, stack: Stack, root: Path, file: Path, report: Report) -
 _FIX = "mend what the engine says and start again: `release stack up` goes on from here"
 
 
-def _start(running: Running, stack: Stack, service: Service, root: Path, network: str) -> None:
+def _start(running: Running, stack: Stack, service: Service, root: Path) -> None:
     container = running.containers().get(service.name)
-    digest = service.digest(f"{running.client.images.get(service.image).id} {root}")
+    digest = service.digest(f"{running.client.images.get(service.image).id} {root} {running.owner.id}")
     if container is not None and container.labels.get(_DIGEST) != digest:
         _remove(container)
         container = None
     if container is None:
-        container = _create(running.client, stack, service, root, network, digest)
+        container = _create(running, stack, service, root, digest)
     if container.status != "running":
         container.start()
 
 
-def _create(client: DockerClient, stack: Stack, service: Service, root: Path, network: str, digest: str) -> Container:
-    api: Any = client.api
+def _create(running: Running, stack: Stack, service: Service, root: Path, digest: str) -> Container:
+    api: Any = running.client.api
     host: dict[str, Any] = {
         "mounts": [
             {
@@ -80,7 +75,7 @@ def _create(client: DockerClient, stack: Stack, service: Service, root: Path, ne
         "port_bindings": {port.container: ("127.0.0.1", port.host) for port in service.ports},
         "restart_policy": {"Name": "no" if service.once else "unless-stopped"},
         "extra_hosts": dict(service.hosts),
-        "network_mode": network,
+        "network_mode": running.network,
     }
     if service.sealed:
         host |= {
@@ -102,13 +97,16 @@ def _create(client: DockerClient, stack: Stack, service: Service, root: Path, ne
             ONEOFF: "False",
             NUMBER: "1",
             _DIGEST: digest,
+            **running.owner.labels,
         },
         healthcheck=_healthcheck(service),
         stop_timeout=service.grace,
         host_config=api.create_host_config(**host),
-        networking_config=api.create_networking_config({network: api.create_endpoint_config(aliases=[service.name])}),
+        networking_config=api.create_networking_config(
+            {running.network: api.create_endpoint_config(aliases=[service.name])}
+        ),
     )
-    return client.containers.get(made["Id"])
+    return running.client.containers.get(made["Id"])
 
 
 def _healthcheck(service: Service) -> dict[str, Any]:
@@ -122,22 +120,6 @@ def _healthcheck(service: Service) -> dict[str, Any]:
         "retries": probe.retries,
         "start_period": probe.start_period * _SECOND,
     }
-
-
-def _network(client: DockerClient, project: str) -> str:
-    """Return the name of the project's network, made if it is not there."""
-    name = f"{project}_default"
-    if not client.networks.list(names=[f"^{name}$"]):
-        client.networks.create(name, driver="bridge", labels={PROJECT: project, _NETWORK: "default"})
-    return name
-
-
-def _make_volumes(client: DockerClient, stack: Stack) -> None:
-    there = {volume.name for volume in client.volumes.list()}
-    for volume in stack.volumes:
-        name = f"{stack.name}_{volume}"
-        if name not in there:
-            client.volumes.create(name, labels={PROJECT: stack.name, _VOLUME: volume})
 
 
 def _remove(container: Container) -> None:
