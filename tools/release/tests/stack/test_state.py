@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from release.errors import StackFailed
+from release.stack.ports import Given
 from release.stack.site import PASSWORDS
 from release.stack.state import State
 from release.workspace.stack import Ports
@@ -72,14 +73,15 @@ def test_ports_are_kept(tmp_path: Path) -> None:
     state = State(tmp_path)
     assert state.ports() == {}
     state.prepare()
-    state.keep_ports(Ports(web=1, mail=2, s3=3))
-    assert state.ports() == {"web": 1, "mail": 2, "s3": 3}
+    state.keep_ports(Ports(web=1, mail=2, s3=3), Ports(web=4, mail=2, s3=3))
+    assert state.ports() == {"web": Given(1, 4), "mail": Given(2, 2), "s3": Given(3, 3)}
 
 
-def test_unreadable_ports_are_an_error_that_says_which_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["[", '{"web": 8080}'])
+def test_unreadable_ports_are_an_error_that_says_which_file(tmp_path: Path, text: str) -> None:
     state = State(tmp_path)
     state.prepare()
-    (state.folder / "ports.json").write_text("[")
+    (state.folder / "ports.json").write_text(text)
     with pytest.raises(StackFailed) as failed:
         state.ports()
     assert failed.value.where[0].path == ".stack/ports.json"

@@ -201,7 +201,7 @@ def up(
     state.prepare()
     now = replace(now, owner=state.owner)
     ports, moved = choose(found.config.stack.ports, state.ports(), now.ports())
-    state.keep_ports(ports)
+    state.keep_ports(found.config.stack.ports, ports)
     stack = site(found.config, found.parts, replace(choices, ports=ports))
     if (own := own_image(found.config)) in {service.image for service in stack.services.values()}:
         _give(now.client, build(progress), own)

@@ -20,6 +20,7 @@ import msgspec
 from release.errors import Place, StackFailed
 from release.stack.compose import FILE
 from release.stack.owner import Owner
+from release.stack.ports import Given
 from release.stack.site import FOLDER, PASSWORDS, SEED
 from release.workspace.stack import Ports
 
@@ -80,8 +81,8 @@ class State:
         """Return one of the passwords."""
         return (self._secrets / name).read_text(encoding="utf-8")
 
-    def ports(self) -> Mapping[str, int]:
-        """Return the ports that services were last given, by the service's name.
+    def ports(self) -> Mapping[str, Given]:
+        """Return the ports of the last start, by the service's name.
 
         Raises:
             StackFailed: the file can't be read.
@@ -90,16 +91,18 @@ class State:
         if not path.is_file():
             return {}
         try:
-            return msgspec.json.decode(path.read_bytes(), type=dict[str, int])
-        except msgspec.DecodeError as error:
+            return msgspec.json.decode(path.read_bytes(), type=dict[str, Given])
+        except msgspec.MsgspecError as error:
             place = Place(path.relative_to(self.root).as_posix())
             raise StackFailed(
                 f"the ports of the last start can't be read: {error}", where=[place], fix="delete the file"
             ) from None
 
-    def keep_ports(self, ports: Ports) -> None:
+    def keep_ports(self, wanted: Ports, given: Ports) -> None:
         """Keep the ports for the next start."""
-        self._put(self.folder / "ports.json", json.dumps(msgspec.to_builtins(ports), indent=2) + "\n")
+        got = msgspec.to_builtins(given)
+        kept = {name: {"wanted": port, "given": got[name]} for name, port in msgspec.to_builtins(wanted).items()}
+        self._put(self.folder / "ports.json", json.dumps(kept, indent=2) + "\n")
 
     def write(self, compose: str) -> None:
         """Write the Compose file."""

@@ -256,7 +256,12 @@ def _show(done: Summary) -> None:
     from rich.table import Table
 
     for moved in done.moved:
-        click.echo(f"port {moved.wanted} is taken: {moved.service} is on port {moved.given}")
+        if moved.taken:
+            click.echo(f"port {moved.wanted} is taken: {moved.service} is on port {moved.given}")
+        else:
+            click.echo(
+                f"port {moved.wanted} is free again: {moved.service} stays on port {moved.given} until it is stopped"
+            )
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("what", "address", "user", "password"):
         table.add_column(heading)
