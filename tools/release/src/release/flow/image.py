@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from release.errors import BuildFailed, FormatError, InputsRefused, PackageRefused, Place, StorageError, WorkspaceError
+from release.errors import (
+    BuildFailed,
+    FormatError,
+    GitStateError,
+    InputsRefused,
+    PackageRefused,
+    Place,
+    StorageError,
+    WorkspaceError,
+)
 from release.flow.bundle import build_bundles
 from release.flow.package import At, opened
 from release.flow.programs import programs
@@ -49,6 +58,7 @@ __all__ = [
     "base_of",
     "build",
     "cache_folder",
+    "current",
     "images",
     "last_change",
     "listed",
@@ -440,14 +450,7 @@ def _is_assembled(there: At, image: Image) -> bool:
 
 def last_change(there: At, image: Image) -> tuple[str, int]:
     """Return the last commit that changed what the image is made from, and its time (seconds since the epoch)."""
-    components = there.workspace.components
-    names, todo = set[str](), [image.component.name]
-    while todo:
-        name = todo.pop()
-        if name not in names:
-            names.add(name)
-            todo += [edge.part for edge in there.workspace.parts.get(name, ())]
-    paths = {components[name].path for name in names}
+    paths = {one.path for one in _made_from(there, image)}
     if "" in paths or not _is_assembled(there, image):
         said = there.repository.text("log", "-1", "--no-show-signature", "--format=%H %ct", there.commit)
     else:
@@ -457,6 +460,43 @@ def last_change(there: At, image: Image) -> tuple[str, int]:
         )  # fmt: skip
     commit, _, time = said.partition(" ")
     return commit, int(time)
+
+
+def _made_from(there: At, image: Image) -> list[Component]:
+    """Return the components that the image is made from, and itself."""
+    names, todo = set[str](), [image.component.name]
+    while todo:
+        name = todo.pop()
+        if name not in names:
+            names.add(name)
+            todo += [edge.part for edge in there.workspace.parts.get(name, ())]
+    return [there.workspace.components[name] for name in sorted(names)]
+
+
+def current(at: Callable[[str], At], head: str, name: str, revision: str) -> bool:
+    """Tell whether the image ``name`` of the commit ``revision`` is, but for its plugins, that of ``head``.
+
+    ``revision`` is what the image's own label says, ``head`` a commit's id.
+    """
+    there = at(head)
+    repository = there.repository
+    try:
+        revision = repository.resolve(revision) if revision else ""
+    except GitStateError:
+        revision = ""
+    if not revision:
+        return False
+    image = images(there)[name]
+    paths = {one.path for one in _made_from(there, image) if one.kind != "plugin"}
+    before = at(revision)
+    if before.config.images != there.config.images:
+        return False
+    if "" in paths or not _is_assembled(there, image):
+        return revision == head
+    paths.add(there.config.images.plugins)
+    return not repository.text(
+        "diff", "--name-only", revision, head, "--", *(f":(top,literal){path}" for path in sorted(paths))
+    )
 
 
 def _put_below(assembly: _Assembly, folder: str, *, whole: bool = False) -> None:

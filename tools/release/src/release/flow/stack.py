@@ -14,6 +14,7 @@ from release.checks.moodle_core import PLUGIN_FOLDERS
 from release.errors import ConfigError, Place, StackFailed
 from release.flow.progress import Progress, silent
 from release.images.engine import connected
+from release.images.labels import REVISION
 from release.model.component import Component
 from release.repository.git import Repository
 from release.repository.tree import WorkTree
@@ -266,20 +267,27 @@ def seed(found: Site, choices: Choices, report: Report) -> str:
 
 
 def built(repository: Repository, name: str, overrides: Overrides, environment: Mapping[str, str]) -> Build:
-    """Return what gives the reference of the image component ``name`` as of HEAD, and builds it where it is missing."""
+    """Return what gives the reference of the image component ``name`` as of HEAD.
+
+    It is built where it is missing or was made from something else; plugins don't count, they are mounted.
+    """
 
     def reference(progress: Progress) -> str:
         from docker.errors import ImageNotFound
 
-        from release.flow.image import build
+        from release.flow.image import build, current
         from release.flow.image import images as image_components
         from release.flow.package import opened
 
         with opened(repository, environment) as at:
-            wanted = image_components(at(repository.head()))[name].reference
-        try:
-            connected().images.get(wanted)
-        except ImageNotFound:
+            head = repository.head()
+            wanted = image_components(at(head))[name].reference
+            try:
+                made_from = connected().images.get(wanted).labels.get(REVISION, "")
+            except ImageNotFound:
+                made_from = ""
+            fits = current(at, head, name, made_from)
+        if not fits:
             build(
                 repository,
                 [name],

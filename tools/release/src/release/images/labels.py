@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 
 from release.images.lock import Inputs
 
-__all__ = ["PART", "labels"]
+__all__ = ["PART", "REVISION", "labels"]
 
 _OCI = "org.opencontainers.image"
+REVISION = f"{_OCI}.revision"
+"""The commit that an image was built from."""
 PART = "release.component"
 """Begins the labels of what is in the image: ``release.component.<kind>.<name>.version`` and ``.digest``."""
 
@@ -22,7 +24,7 @@ def labels(inputs: Inputs, source: str | None) -> dict[str, str]:
     found = {
         f"{_OCI}.title": inputs.name,
         f"{_OCI}.version": inputs.version,
-        f"{_OCI}.revision": inputs.commit,
+        REVISION: inputs.commit,
         f"{_OCI}.created": datetime.fromtimestamp(inputs.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         f"{_OCI}.base.name": base,
     }
