@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from containers import Answer, Running, Site, eventually
 
 
@@ -74,6 +76,20 @@ def test_a_task_that_takes_too_long_is_handed_back_in_time(installed: Site) -> N
     assert running.wait() == 0
     assert time.monotonic() - start < 6
     assert "exiting now" in running.logs(), "Moodle itself gives the task back"
+
+
+@pytest.mark.parametrize("role", ["cron", "web"])
+def test_a_signal_at_the_start_ends_it_in_time(role: str, installed: Site) -> None:
+    started = []
+    for delay in (0.1, 0.3, 0.5, 0.7, 0.9, 1.2, 1.6):
+        running = installed.start(role, environment={"TASK_SECONDS": "50", "MOODLE_STOP_TIMEOUT": "6"})
+        time.sleep(delay)
+        running.container.kill("SIGTERM")
+        started.append(running)
+    for running in started:
+        # 143: before the role began.
+        assert running.wait(timeout=15) in {0, 143}, running.logs()
+        assert "unbound" not in running.logs()
 
 
 def test_waiting_ends_at_once(site: Site) -> None:
