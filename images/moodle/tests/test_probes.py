@@ -52,6 +52,16 @@ def test_a_database_that_hangs_makes_it_unready_in_time(kind: str, site: Site, m
     assert (code, json.loads(output)["checks"]["database"]["reason"]) == (1, "does not answer in time")
 
 
+def test_a_name_that_is_looked_up_for_long_makes_no_probe_hang(site: Site) -> None:
+    running = site.web({"MOODLE_DB_HOST": "db.example.org"}, ready=False, dns=["192.0.2.1"])
+    timed = "start=$(date +%s%N); moodle-probe readyz 2> /dev/null; echo $? $((($(date +%s%N) - start) / 1000000))"
+    answer, result = running.execute("bash", "-c", timed)[1].splitlines()
+    assert json.loads(answer)["status"] == "fail"
+    code, milliseconds = map(int, result.split())
+    assert (code, milliseconds < LIMIT * 1000) == (1, True)
+    assert set(failed(running)) <= {"server", "database", "upgrade"}
+
+
 def test_a_database_that_is_not_there_is_the_reason(site: Site) -> None:
     running = site.web({"MOODLE_DB_HOST": "127.0.0.1"}, ready=False)
     assert failed(running)["database"] == "does not accept a connection"

@@ -1,4 +1,3 @@
-#!/usr/bin/php
 <?php
 // This file is part of Moodle - https://moodle.org/
 //
@@ -16,7 +15,7 @@
 // along with Moodle.  If not, see <https://www.gnu.org/licenses/>.
 
 /**
- * moodle-probe livez|readyz: print the checks as JSON; the exit code is 0 if all is well and 1 if not.
+ * Part of moodle-probe: prints what is asked for; the exit code is 0 if all is well and 1 if not.
  *
  * @copyright  2026 The Moodle Platform contributors
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
@@ -25,12 +24,17 @@
 use moodle_image\probe;
 use moodle_image\settings;
 
-require_once('/usr/local/lib/moodle/probe.php');
+require_once(__DIR__ . '/probe.php');
 
 $probe = new probe(settings::read());
 if (($argv[1] ?? '') === 'install') {
     echo $state = $probe->installation(), "\n";
     exit(in_array($state, ['installed', 'empty'], true) ? 0 : 1);
+}
+if (($argv[1] ?? '') === 'upgrade') {
+    $newer = $probe->newer();
+    echo $newer === '' ? '' : "{$newer}\n";
+    exit($newer === '' ? 0 : 1);
 }
 $result = match ($argv[1] ?? '') {
     'livez' => $probe->live(),
