@@ -15,7 +15,7 @@
 // along with Moodle.  If not, see <https://www.gnu.org/licenses/>.
 
 /**
- * Makes the one table that the probes look at.
+ * Makes the tables that the probes look at; fails if INSTALL_FAILS is set.
  *
  * @copyright  2026 The Moodle Platform contributors
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
@@ -26,6 +26,11 @@ require(__DIR__ . '/../../config.php');
 require(__DIR__ . '/database.php');
 
 $options = getopt('', ['lang:', 'adminuser:', 'adminpass:', 'agree-license', 'fullname:', 'shortname:', 'adminemail:']);
+if (getenv('INSTALL_FAILS')) {
+    exit(1);
+}
+query("CREATE TABLE {$CFG->prefix}config_plugins (plugin VARCHAR(255), name VARCHAR(255), value TEXT)");
+query("INSERT INTO {$CFG->prefix}config_plugins VALUES ('mod_x', 'version', '2025100600')");
 query("CREATE TABLE {$CFG->prefix}config (name VARCHAR(255), value TEXT)");
 $hash = core_component::get_all_versions_hash();
 foreach (['version' => '2025100600.02', 'allversionshash' => $hash, 'adminpass' => sha1($_SERVER['argv'] ? implode(' ', $_SERVER['argv']) : '')] as $name => $value) {

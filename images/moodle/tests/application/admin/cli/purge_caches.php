@@ -15,7 +15,7 @@
 // along with Moodle.  If not, see <https://www.gnu.org/licenses/>.
 
 /**
- * Says that it was called.
+ * Says that it was called; fails if PURGE_FAILS is set.
  *
  * @copyright  2026 The Moodle Platform contributors
  * @license    https://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
@@ -24,4 +24,7 @@
 define('CLI_SCRIPT', true);
 require(__DIR__ . '/../../config.php');
 
+if (getenv('PURGE_FAILS')) {
+    exit(1);
+}
 echo "caches purged\n";
