@@ -35,6 +35,15 @@ final class core_component {
     }
 
     /**
+     * Return the versions of the application and of its one plugin.
+     *
+     * @return array<string, float|int>
+     */
+    public static function get_all_versions(): array {
+        return ['core' => 2025100600.02, 'mod_x' => 2025100600];
+    }
+
+    /**
      * Return the cache of components.
      *
      * @return string

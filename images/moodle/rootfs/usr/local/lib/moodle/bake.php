@@ -42,13 +42,13 @@ require_once(__DIR__ . '/cache_definitions.php');
 
 (static function (): void {
     global $CFG;
-    $version = $release = $branch = null;
+    $release = $branch = null;
     require("{$CFG->dirroot}/version.php");
     $facts = [
-        'version' => (string) $version,
         'release' => $release,
         'branch' => $branch,
         'versionshash' => core_component::get_all_versions_hash(),
+        'versions' => array_map(strval(...), core_component::get_all_versions()),
     ];
     $files = [
         'code.php' => '<?php return ' . var_export($facts, true) . ";\n",

@@ -101,6 +101,36 @@ final readonly class probe {
     }
 
     /**
+     * Say what in the database is newer than this code.
+     *
+     * @return string '' if nothing is, or if that isn't known because the database does not answer
+     */
+    public function newer(): string {
+        try {
+            return self::newer_in($this->facts());
+        } catch (database_error) {
+            return '';
+        }
+    }
+
+    /**
+     * Say what in the database is newer than this code.
+     *
+     * @param array<string, string> $facts
+     * @return string '' if nothing is
+     */
+    private static function newer_in(array $facts): string {
+        foreach (settings::code()['versions'] as $component => $version) {
+            $there = $facts[$component === 'core' ? 'version' : $component] ?? '';
+            if ((float) $there > (float) $version) {
+                $what = $component === 'core' ? 'the database' : "{$component} in the database";
+                return "{$what} is of version {$there}, newer than this code ({$version}): run a newer image";
+            }
+        }
+        return '';
+    }
+
+    /**
      * Return the checks of liveness: that this runs is all.
      *
      * @return array{status: string, checks: array<string, array{status: string, reason?: string}>}
@@ -179,21 +209,22 @@ final readonly class probe {
         if ($this->settings->on('DEV') || ($facts['allversionshash'] ?? '') === $code['versionshash']) {
             return self::ok();
         }
-        if ((float) $facts['version'] > (float) $code['version']) {
-            return self::fail("the database is of version {$facts['version']}, newer than this code ({$code['version']}): run a newer image");
-        }
-        return self::fail('an upgrade is pending: run the role upgrade');
+        return self::fail(self::newer_in($facts) ?: 'an upgrade is pending: run the role upgrade');
     }
 
     /**
      * Ask the database for Moodle's state.
      *
-     * @return array<string, string> the FACTS that are set; empty if Moodle is not installed
+     * @return array<string, string> the FACTS that are set, and the versions of the plugins if they aren't this code's; empty if Moodle
+     *     is not installed
      * @throws database_error
      */
     private function facts(): array {
         $names = "'" . implode("', '", self::FACTS) . "'";
-        $sql = "SELECT name, value FROM {$this->settings->text('DB_PREFIX')}config WHERE name IN ({$names})";
+        $prefix = $this->settings->text('DB_PREFIX');
+        $differs = "SELECT 1 FROM {$prefix}config WHERE name = 'allversionshash' AND value <> '" . settings::code()['versionshash'] . "'";
+        $sql = "SELECT name, value FROM {$prefix}config WHERE name IN ({$names}) UNION ALL "
+            . "SELECT plugin, value FROM {$prefix}config_plugins WHERE name = 'version' AND EXISTS ({$differs})";
         $until = microtime(true) + self::DEADLINE;
         return $this->settings->text('DB_TYPE') === 'pgsql' ? $this->postgres($sql, $until) : $this->mysql($sql, $until);
     }

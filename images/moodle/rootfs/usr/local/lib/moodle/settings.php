@@ -214,7 +214,7 @@ final readonly class settings {
     /**
      * Return what was found out about the code when the image was built.
      *
-     * @return array{version: string, release: string, branch: string, versionshash: string}
+     * @return array{release: string, branch: string, versionshash: string, versions: array<string, string>} versions of core and plugins
      */
     public static function code(): array {
         return require(self::BAKED . '/code.php');
