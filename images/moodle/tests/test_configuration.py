@@ -63,6 +63,15 @@ def test_a_secret_is_read_from_its_file(site: Site) -> None:
     assert shown(running)["dbpass"] == "moodle"
 
 
+def test_what_the_scripts_read_from_a_file_is_read_by_all(installed: Site) -> None:
+    assert installed.run("cli", "sh", "-c", "echo 3 > /var/moodledata/workers; echo 0 > /var/moodledata/dev")[0] == 0
+    running = installed.web(
+        {"MOODLE_FPM_WORKERS_FILE": "/var/moodledata/workers", "MOODLE_DEV_FILE": "/var/moodledata/dev"}
+    )
+    assert "moodle: 3 PHP workers" in running.logs()
+    assert running.get("/").status == 200
+
+
 def test_a_secret_of_the_environment_is_hidden_from_php(standing: Running) -> None:
     found = shown(standing)
     assert found["dbpass"] == "moodle"
