@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,7 +97,7 @@ def mariadb(client: DockerClient, lasting: Workshop) -> Running:
 @pytest.fixture(scope="session")
 def moodle(client: DockerClient) -> str:
     """Build the image with the tests' application as Moodle, on IMAGE_MOODLE or from the Dockerfile."""
-    folder, tag = ROOT / "images/moodle", "image-test/moodle:local"
+    folder, tag = ROOT / "images/moodle", f"image-test/moodle:{uuid.uuid4().hex[:12]}"
     if reference := os.environ.get("IMAGE_MOODLE"):
         dockerfile = f"""
 FROM {reference}
