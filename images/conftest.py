@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from containers import LABELS, Running, Workshop, context, eventually
+from containers import Running, Workshop, eventually
 from release.errors import EngineUnfit
 from release.images import engine
 
@@ -49,7 +48,7 @@ def workshop(lasting: Workshop) -> Iterator[Workshop]:
     workshop.clear()
 
 
-def built(client: DockerClient, variable: str, folder: Path, tag: str, **arguments: str) -> str:
+def built(workshop: Workshop, variable: str, folder: Path, name: str, **arguments: str) -> str:
     """Return the reference of an image: the one that an environment variable names, or one built from a folder.
 
     Binaries of crates are no part of these tests: their folder in the context is empty.
@@ -60,22 +59,19 @@ def built(client: DockerClient, variable: str, folder: Path, tag: str, **argumen
         pytest.skip(f"{folder} is not there, and {variable} names no image")
     files: dict[str, Path | bytes] = {path.name: path for path in sorted(folder.iterdir()) if path.name != "tests"}
     files["bin/linux/amd64/.keep"] = b""
-    client.images.build(
-        fileobj=context(files), custom_context=True, tag=tag, buildargs=arguments, labels=LABELS, rm=True, forcerm=True
-    )
-    return tag
+    return workshop.build(name, files, **arguments)
 
 
 @pytest.fixture(scope="session")
-def build(client: DockerClient) -> Callable[..., str]:
+def build(lasting: Workshop) -> Callable[..., str]:
     """Return the function :func:`built` for this engine."""
-    return functools.partial(built, client)
+    return functools.partial(built, lasting)
 
 
 @pytest.fixture(scope="session")
-def pgsql(client: DockerClient, lasting: Workshop) -> Running:
+def pgsql(lasting: Workshop) -> Running:
     """Start a PostgreSQL server with the name pgsql: database, user and password are moodle."""
-    image = built(client, "IMAGE_PGSQL", ROOT / "build-support/stack/pgsql", "image-test/pgsql:local")
+    image = built(lasting, "IMAGE_PGSQL", ROOT / "build-support/stack/pgsql", "pgsql")
     names = {"POSTGRES_DB": "moodle", "POSTGRES_USER": "moodle", "POSTGRES_PASSWORD": "moodle"}
     server = lasting.start(image, "postgres", "-c", "fsync=off", alias="pgsql", environment=names)
     query = ("psql", "-h", "127.0.0.1", "-U", "moodle", "-c", "SELECT 1")
@@ -84,9 +80,9 @@ def pgsql(client: DockerClient, lasting: Workshop) -> Running:
 
 
 @pytest.fixture(scope="session")
-def mariadb(client: DockerClient, lasting: Workshop) -> Running:
+def mariadb(lasting: Workshop) -> Running:
     """Start a MariaDB server with the name mariadb: database, user and password are moodle."""
-    image = built(client, "IMAGE_MARIADB", ROOT / "build-support/stack/mariadb", "image-test/mariadb:local")
+    image = built(lasting, "IMAGE_MARIADB", ROOT / "build-support/stack/mariadb", "mariadb")
     names = {"MARIADB_DATABASE": "moodle", "MARIADB_USER": "moodle", "MARIADB_PASSWORD": "moodle"}
     server = lasting.start(image, alias="mariadb", environment=names)
     query = ("mariadb", "-h", "127.0.0.1", "-u", "moodle", "-pmoodle", "-e", "SELECT 1", "moodle")
@@ -95,9 +91,9 @@ def mariadb(client: DockerClient, lasting: Workshop) -> Running:
 
 
 @pytest.fixture(scope="session")
-def moodle(client: DockerClient) -> str:
+def moodle(lasting: Workshop) -> str:
     """Build the image with the tests' application as Moodle, on IMAGE_MOODLE or from the Dockerfile."""
-    folder, tag = ROOT / "images/moodle", f"image-test/moodle:{uuid.uuid4().hex[:12]}"
+    folder = ROOT / "images/moodle"
     if reference := os.environ.get("IMAGE_MOODLE"):
         dockerfile = f"""
 FROM {reference}
@@ -111,6 +107,4 @@ USER 10001:10001
         files: dict[str, Path | bytes] = {"Dockerfile": dockerfile.encode()}
     else:
         files = {"Dockerfile": folder / "Dockerfile", "bin/linux/amd64/.keep": b""}
-    tar = context({**files, "rootfs": folder / "rootfs", "moodle": folder / "tests/application"})
-    client.images.build(fileobj=tar, custom_context=True, tag=tag, labels=LABELS, rm=True, forcerm=True)
-    return tag
+    return lasting.build("moodle", {**files, "rootfs": folder / "rootfs", "moodle": folder / "tests/application"})

@@ -112,6 +112,18 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Tag:
+    """The name of an image that a test built."""
+
+    client: DockerClient
+    reference: str
+
+    def remove(self, *, force: bool) -> None:
+        """Remove the name; layers stay as the next build's cache."""
+        self.client.images.remove(self.reference, force=force, noprune=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Workshop:
     """Makes things in an engine and removes them all when it is closed."""
 
@@ -145,6 +157,16 @@ class Workshop:
         volume = self.client.volumes.create(f"image-test-{uuid.uuid4().hex[:12]}", labels=LABELS)
         self.made.append(volume)
         return str(volume.name)
+
+    def build(self, name: str, files: Mapping[str, Path | bytes], **arguments: str) -> str:
+        """Build an image from a context and return its reference, which no other run of the tests has."""
+        tag = Tag(self.client, f"image-test/{name}:{uuid.uuid4().hex[:12]}")
+        self.client.images.build(
+            fileobj=context(files), custom_context=True, tag=tag.reference, buildargs=arguments, labels=LABELS,
+            rm=True, forcerm=True,
+        )  # fmt: skip
+        self.made.append(tag)
+        return tag.reference
 
     def start(self, image: str, *command: str, alias: str = "", **options: Any) -> Running:
         """Start a container, known by ``alias`` to the others; ``options`` are those of the SDK's ``run``."""

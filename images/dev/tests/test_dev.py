@@ -13,7 +13,7 @@ from containers import Workshop
 @pytest.fixture(scope="session")
 def dev(build: Callable[..., str], moodle: str) -> str:
     """Build the image under test, on the moodle image with the tests' application."""
-    return build("IMAGE_DEV", Path(__file__).parents[1], "image-test/dev:local", BASE=moodle)
+    return build("IMAGE_DEV", Path(__file__).parents[1], "dev", BASE=moodle)
 
 
 def said(workshop: Workshop, image: str, *command: str, **environment: str) -> str:

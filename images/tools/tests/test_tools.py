@@ -13,7 +13,7 @@ from containers import Running, Workshop
 @pytest.fixture(scope="session")
 def tools(build: Callable[..., str]) -> str:
     """Build the image under test."""
-    return build("IMAGE_TOOLS", Path(__file__).parents[1], "image-test/tools:local")
+    return build("IMAGE_TOOLS", Path(__file__).parents[1], "tools")
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ import httpx
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Installed
     from docker.models.containers import Container
+
+    from installed import Installed
 
 PATIENCE_SECONDS = 40
 HALF = 25_000_000
@@ -130,7 +131,7 @@ def test_a_redis_that_goes_away_is_said_and_the_site_recovers(installed: Install
             for path in ("/my/", "/login/index.php"):
                 answer = client.get(path)
                 installed.assert_understandable(answer, 503)
-                assert installed.place.cache.name not in answer.text
+                assert str(installed.place.cache.name) not in answer.text
     with installed.admin(web) as client:
         assert client.get("/my/").status_code == 200
         (user,) = installed.query("SELECT id FROM mdl_user WHERE username = 'admin'")
@@ -154,7 +155,7 @@ def test_a_full_dataroot_is_said_and_leaves_no_half_file(installed: Installed) -
             large = secrets.token_bytes(30_000_000)
             answer = installed.upload(client, 700301, "large.bin", large)
             installed.assert_understandable(answer, 200, 500, 503)
-            assert "error" in answer.json(), answer.text
+            assert answer.status_code != 200 or "error" in answer.json(), answer.text
             assert installed.query("SELECT COUNT(*) FROM mdl_files WHERE filename = 'large.bin'") == ["0"]
             pool = installed.pool(container)
             assert all(named == digest for named, digest in pool.items()), pool
@@ -183,7 +184,8 @@ def test_a_worker_that_is_killed_for_its_memory_takes_nobody_with_it(installed: 
     tmp_path.chmod(0o755)
     volumes = {str(page): {"bind": "/var/www/moodle/public/greedy.php", "mode": "ro"}}
     limits = {"mem_limit": "700m", "memswap_limit": "700m"}
-    with installed.web(volumes=volumes, **limits) as container, installed.visitor(container) as client:
+    running = installed.web(volumes=volumes, **limits)  # type: ignore[arg-type]
+    with running as container, installed.visitor(container) as client:
         before = set(installed.workers(container))
         with ThreadPoolExecutor(1) as pool:
             greedy = pool.submit(client.get, "/greedy.php")

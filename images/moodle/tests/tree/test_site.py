@@ -7,17 +7,20 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
+from installed import output
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Installed
     from docker.models.containers import Container
+
+    from installed import Installed
 
 PRIVATE = re.compile(r"^https?://[^/]+(/\S+)$")
 
 
 def test_the_container_really_is_confined(web: Container) -> None:
-    status = web.exec_run(["cat", "/proc/1/status"]).output.decode()
+    status = output(web, "cat", "/proc/1/status")[1]
     assert re.search(r"^Uid:\s+10001", status, re.MULTILINE)
     assert re.search(r"^CapEff:\s+0+$", status, re.MULTILINE)
     assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
@@ -26,8 +29,8 @@ def test_the_container_really_is_confined(web: Container) -> None:
 
 def test_an_installed_site_is_left_as_it_is_by_a_second_install(installed: Installed) -> None:
     before = installed.query("SELECT value FROM mdl_config WHERE name = 'siteidentifier'")
-    code, output = installed.place.run("install")
-    assert code == 0, output
+    code, said = installed.place.run("install")
+    assert code == 0, said
     assert installed.query("SELECT value FROM mdl_config WHERE name = 'siteidentifier'") == before
 
 
@@ -114,13 +117,13 @@ def test_cron_runs_tasks_and_stops_when_told_to(installed: Installed) -> None:
 
 
 def test_an_ad_hoc_task_is_done_by_the_role_adhoc(installed: Installed) -> None:
-    code, output = installed.place.run(
+    code, said = installed.place.run(
         "cli", "php", "-r",
         "define('CLI_SCRIPT', true); require 'config.php';"
         "$task = new \\core\\task\\refresh_mod_calendar_events_task();"
         "$task->set_custom_data(['plugins' => ['assign']]); \\core\\task\\manager::queue_adhoc_task($task);",
     )  # fmt: skip
-    assert code == 0, output
+    assert code == 0, said
     assert installed.query("SELECT COUNT(*) FROM mdl_task_adhoc WHERE classname LIKE '%refresh_mod_calendar%'") == ["1"]
     container = installed.place.start("adhoc", "--classname=core\\task\\refresh_mod_calendar_events_task")
     try:
@@ -138,10 +141,9 @@ def test_moodles_own_checks_find_nothing_wrong(web: Container) -> None:
     cron = web.exec_run(["php", "admin/cli/cron.php", "--keep-alive=0"])
     assert cron.exit_code == 0, cron.output
     for kind in ("status", "security", "performance"):
-        done = web.exec_run(["php", "admin/cli/checks.php", f"--type={kind}", "--verbose"])
-        output = done.output.decode()
+        code, said = output(web, "php", "admin/cli/checks.php", f"--type={kind}", "--verbose")
         # 0: all well, 1: a warning; 2 and 3 are critical and unknown.
-        assert done.exit_code in {0, 1}, (kind, output)
+        assert code in {0, 1}, (kind, said)
 
 
 def test_a_newer_plugin_waits_for_its_upgrade(installed: Installed, image: str, tmp_path: Path) -> None:
@@ -162,8 +164,8 @@ def test_a_newer_plugin_waits_for_its_upgrade(installed: Installed, image: str, 
                 assert checks["database"]["status"] == "ok"
                 assert client.get("/livez").status_code == 200
                 site.assert_understandable(client.get("/"), 503)
-                code, output = site.place.run("upgrade", image=tag)
-                assert code == 0, output
+                code, said = site.place.run("upgrade", image=tag)
+                assert code == 0, said
                 site.place.wait_ready(container)
                 assert client.get("/login/index.php").status_code == 200
             with site.web(ready=False) as former, site.visitor(former) as client:
