@@ -22,7 +22,7 @@ nox.options.default_venv_backend = "none"
 nox.options.error_on_missing_interpreters = False
 
 ROOT = Path(__file__).parent
-TYPED = ["tools/release/src", "noxfile.py", "build-support", "bench", "dev"]
+TYPED = ["tools/release/src", "noxfile.py", "build-support", "bench", "dev", "images"]
 TESTS = "tools/release/tests"
 DOC_TESTS = f"{TESTS}/test_docs.py"
 ACT_TESTS = f"{TESTS}/ci/test_act.py"
