@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -248,6 +250,39 @@ def test_moodle_of_a_git_tag_is_fetched_once_and_must_be_the_commit_that_was_wri
     done = context(scratch, tmp_path / "three", "site")
     assert done.code == 19
     assert f"leads to {other}, not to {'f' * 40}" in done.err
+
+
+def test_what_is_kept_of_moodle_is_compared_with_its_hash_and_taken_as_it_is(tmp_path: Path) -> None:
+    upstream = Scratch(tmp_path / "upstream")
+    moodle_folder(upstream.path, {".git/config": None, ".gitattributes": "* text=auto eol=crlf\n"})
+    (upstream.path / "admin/cli/install.php").chmod(0o755)
+    (upstream.path / "public/link.php").symlink_to("index.php")
+    commit = upstream.commit("v5.1")
+    upstream.tag("v5.1.0")
+    scratch = image_repository(tmp_path / "mono", {"release.yaml": _source(upstream, "v5.1.0", commit)})
+    first = context(scratch, tmp_path / "one", "site").ok()
+    assert b"\r" not in (tmp_path / "one/moodle/public/version.php").read_bytes()
+    assert (tmp_path / "one/moodle/admin/cli/install.php").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "one/moodle/public/link.php").readlink() == Path("index.php")
+    kept = scratch.home / ".cache/moodle-release/moodle.git"
+    for name in ("index.lock", "shallow.lock", f"refs/kept/{commit}.lock"):
+        (kept / name).write_text("")  # as a git leaves them that is killed
+    (tmp_path / "gitconfig").write_text("[core]\n\tautocrlf = true\n")
+    second = context(scratch, tmp_path / "two", "site", GIT_CONFIG_GLOBAL=str(tmp_path / "gitconfig")).ok()
+    assert second.out.split()[0] == first.out.split()[0]
+    blob = upstream.git("rev-parse", "HEAD:public/version.php")
+    for pack in kept.glob("objects/pack/*.pack"):
+        moved = pack.rename(tmp_path / pack.name)
+        subprocess.run(["git", "unpack-objects", "-q"], cwd=kept, input=moved.read_bytes(), check=True)
+    loose = kept / "objects" / blob[:2] / blob[2:]
+    loose.chmod(0o644)
+    content = b"<?php\n// evil\n"
+    loose.write_bytes(zlib.compress(b"blob %d\0" % len(content) + content))
+    done = context(scratch, tmp_path / "three", "site")
+    assert done.code == 19
+    assert f"the blob {blob} in {kept} is not what its name says" in " ".join(done.err.split())
+    shutil.rmtree(kept)
+    assert context(scratch, tmp_path / "four", "site").ok().out.split()[0] == first.out.split()[0]
 
 
 def test_a_tag_that_is_not_there_says_so_and_what_to_do(tmp_path: Path) -> None:

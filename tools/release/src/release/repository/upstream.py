@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,9 @@ __all__ = ["GITHUB", "Refs", "Upstream", "UpstreamUnreachable", "fetch_commit"]
 GITHUB = "https://github.com"
 _SECONDS = 120
 _SECONDS_TO_FETCH = 1800
+_AT_ONCE = 1000
+"""Files that are read at once."""
+_FOLDER, _SUBMODULE, _LINK, _PROGRAM = "40000", "160000", "120000", "100755"
 _LOCAL = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 """What a git hook sets, and which would lead git into the wrong repository."""
 _ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1", "LC_ALL": "C"}
@@ -126,49 +130,125 @@ class Upstream:
 def fetch_commit(url: str, tag: str, commit: str, kept: Path, folder: Path) -> None:
     """Write the files of ``commit``, to which ``tag`` of the repository at ``url`` must lead, into ``folder``.
 
-    The bare repository ``kept`` keeps it, so that it is fetched once; git checks what it reads there by its hash.
+    The bare repository ``kept`` keeps it, so that it is fetched once. What is read there is compared with its hash,
+    beginning with ``commit``, and written as it is, whatever git is told about line ends.
 
     Raises:
-        InputsRefused: the tag can't be fetched, or leads to another commit.
+        InputsRefused: the tag can't be fetched, leads to another commit, or ``kept`` was changed.
     """
-
-    def git(*arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
-        here = (
-            "-c",
-            "core.hooksPath=/dev/null",
-            "-c",
-            "transfer.fsckObjects=true",
-            "-c",
-            "fetch.fsck.zeroPaddedFilemode=ignore",
-        )
-        environment = {name: value for name, value in os.environ.items() if name not in _LOCAL} | _ENVIRONMENT
-        try:
-            done = subprocess.run(
-                ["git", *here, "--git-dir", str(kept), *arguments],
-                env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False,
-                timeout=_SECONDS_TO_FETCH, encoding="utf-8", errors="replace",
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise _unfetched(url, tag, f"no answer in {_SECONDS_TO_FETCH} s") from None
-        if ok and done.returncode:
-            raise _unfetched(url, tag, (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
-        return done
+    from filelock import FileLock, Timeout
 
     kept.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(kept.with_name(f"{kept.name}.lock"), timeout=_SECONDS_TO_FETCH):
+            for left in (*kept.glob("*.lock"), *kept.glob("refs/**/*.lock")):
+                left.unlink()  # of a git that was killed: there is no other here now
+            _keep(url, tag, commit, kept)
+            _Objects(url, tag, kept).write(commit, folder)
+    except Timeout:
+        raise _unfetched(url, tag, f"another run had {kept} for {_SECONDS_TO_FETCH} s") from None
+
+
+def _keep(url: str, tag: str, commit: str, kept: Path) -> None:
+    """Fetch ``commit`` into ``kept``, unless it is there."""
+
+    def git(*arguments: str, ok: bool = True) -> str:
+        return _git(url, tag, kept, *arguments, ok=ok).decode(errors="replace").strip()
+
     if not (kept / "HEAD").is_file():
         git("init", "--quiet", "--bare", str(kept))
     mark = f"refs/kept/{commit}"
-    if git("rev-parse", "--verify", "--quiet", f"{mark}^{{commit}}", ok=False).stdout.strip() != commit:
+    if git("rev-parse", "--verify", "--quiet", f"{mark}^{{commit}}", ok=False) != commit:
         git("fetch", "--quiet", "--no-tags", "--depth=1", "--", url, f"+refs/tags/{tag}:refs/fetched/{commit}")
-        found = git("rev-parse", "--verify", f"refs/fetched/{commit}^{{commit}}").stdout.strip()
+        found = git("rev-parse", "--verify", f"refs/fetched/{commit}^{{commit}}")
         if found != commit:
             raise InputsRefused(
                 f"the tag {tag} of {url} leads to {found}, not to {commit}",
                 fix="find out why it was moved; write down its new commit only when its makers say that they moved it",
             )
         git("update-ref", mark, commit)
-    folder.mkdir(parents=True, exist_ok=True)
-    git("--work-tree", str(folder), "checkout", "--quiet", "--force", commit, "--", ".")
+
+
+def _git(url: str, tag: str, kept: Path, *arguments: str, ok: bool = True, data: bytes = b"") -> bytes:
+    settings = ("core.hooksPath=/dev/null", "transfer.fsckObjects=true", "fetch.fsck.zeroPaddedFilemode=ignore")
+    try:
+        done = subprocess.run(
+            ["git", *(word for one in settings for word in ("-c", one)), "--git-dir", str(kept), *arguments],
+            env={name: value for name, value in os.environ.items() if name not in _LOCAL} | _ENVIRONMENT,
+            input=data, capture_output=True, check=False, timeout=_SECONDS_TO_FETCH,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise _unfetched(url, tag, f"no answer in {_SECONDS_TO_FETCH} s") from None
+    if ok and done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"]
+        raise _unfetched(url, tag, said[-1])
+    return done.stdout
+
+
+@dataclass(frozen=True, slots=True)
+class _Objects:
+    """The objects that ``kept`` has of the tag ``tag`` of ``url``, each compared with its hash when it is read."""
+
+    url: str
+    tag: str
+    kept: Path
+
+    def write(self, commit: str, folder: Path) -> None:
+        """Write the files and links of ``commit`` into ``folder``."""
+        (content,) = self._read("commit", [commit])
+        folder.mkdir(parents=True, exist_ok=True)
+        trees, files = (
+            {folder: content.split(b"\n", 1)[0].removeprefix(b"tree ").decode()},
+            list[tuple[Path, str, str]](),
+        )
+        while trees:
+            found: dict[Path, str] = {}
+            for place, tree in zip(trees, self._read("tree", list(trees.values())), strict=True):
+                for mode, name, digest in _entries(tree, len(commit) // 2):
+                    if mode == _FOLDER:
+                        (place / name).mkdir()
+                        found[place / name] = digest
+                    elif mode != _SUBMODULE:
+                        files.append((place / name, mode, digest))
+            trees = found
+        for start in range(0, len(files), _AT_ONCE):
+            some = files[start : start + _AT_ONCE]
+            for (place, mode, _), content in zip(some, self._read("blob", [one for *_, one in some]), strict=True):
+                if mode == _LINK:
+                    place.symlink_to(os.fsdecode(content))
+                else:
+                    place.write_bytes(content)
+                    place.chmod(0o755 if mode == _PROGRAM else 0o644)
+
+    def _read(self, kind: str, names: Sequence[str]) -> Iterator[bytes]:
+        asked = "".join(f"{name}\n" for name in names).encode()
+        said = _git(self.url, self.tag, self.kept, "cat-file", "--batch", data=asked, ok=False)
+        at = 0
+        for name in names:
+            end = said.find(b"\n", at)
+            words = said[at : max(end, at)].split()
+            size = int(words[2]) if len(words) == 3 else -1
+            content = said[end + 1 : end + 1 + size] if size >= 0 else b""
+            made = hashlib.new("sha1" if len(name) == 40 else "sha256", f"{kind} {len(content)}\0".encode() + content)
+            if made.hexdigest() != name:
+                raise InputsRefused(
+                    f"the {kind} {name} in {self.kept} is not what its name says: it was changed, or is not whole",
+                    fix=f"rm -r {self.kept}, and run it again: it is fetched anew",
+                )
+            yield content
+            at = end + size + 2
+
+
+def _entries(tree: bytes, length: int) -> Iterator[tuple[str, str, str]]:
+    """Yield mode, name and object of each entry of ``tree``; a hash has ``length`` bytes."""
+    at = 0
+    while at < len(tree):
+        end = tree.index(b"\0", at)
+        mode, _, name = tree[at:end].partition(b" ")
+        if name in (b"", b".", b"..", b".git") or b"/" in name:
+            raise InputsRefused(f"a tree of git has an entry called {os.fsdecode(name)!r}", fix="name another commit")
+        at = end + 1 + length
+        yield mode.decode().lstrip("0"), os.fsdecode(name), tree[end + 1 : at].hex()
 
 
 def _unfetched(url: str, tag: str, why: str) -> InputsRefused:
