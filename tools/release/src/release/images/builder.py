@@ -171,8 +171,14 @@ def by_engine(client: DockerClient, order: Order, progress: Progress) -> str:
     """Build ``order`` with the engine's own builder and return the image's id; it has no tag yet.
 
     Raises:
+        EngineUnfit: it is for several platforms, of which that builder makes one.
         BuildFailed: with the instruction that failed and its last lines.
     """
+    if len(order.platforms) > 1:
+        raise EngineUnfit(
+            f"the engine's own builder makes an image for one platform, not for {', '.join(order.platforms)}",
+            fix="docker buildx create --use, or name one --platform",
+        )
     from docker.errors import APIError
 
     instruction, lines, built = "", deque[str](maxlen=_LAST), ""
