@@ -305,7 +305,9 @@ _trust = (
 @click.option("--to", metavar="HOST/PATH", help="Push there; {name} in it stands for the image's name.")
 @click.option("--as-built", is_flag=True, help="Even in part, or from other inputs than those of HEAD.")
 @click.option("--key", envvar="COSIGN_KEY", metavar="FILE|URI", help="Sign with this key (COSIGN_KEY).")
-@click.option("--public-key", metavar="FILE", help="The key's public half, to verify with; default: FILE.pub.")
+@click.option(
+    "--public-key", metavar="FILE", help="Its public half, to verify with; default: FILE's with .pub, or URI."
+)
 @_trust[0]
 @_trust[1]
 @json_option
@@ -330,7 +332,7 @@ def push(
     from release.flow.image_proof import Pushed
     from release.flow.image_proof import push as run
 
-    trusted = public_key or (str(Path(key).with_suffix(".pub")) if key is not None else None)
+    trusted = public_key or (_public_half(key) if key is not None else None)
     pushed: list[Pushed] = []
 
     def settled(one: Pushed) -> None:
@@ -345,6 +347,11 @@ def push(
         )  # fmt: skip
     if as_json:
         print_json({"images": [{"reference": one.reference, "digest": one.digest} for one in pushed]})
+
+
+def _public_half(key: str) -> str:
+    """Return what cosign verifies with: of a file the one beside it, of a key's address (``awskms://``) that itself."""
+    return key if "://" in key else str(Path(key).with_suffix(".pub"))
 
 
 @command.command("verify", short_help="Verify an image in a registry.")
