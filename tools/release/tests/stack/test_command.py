@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
+from engines import engine
+from release.errors import StackFailed
+from release.flow.stack import held, make_bucket, survey_stack
+from release.repository.git import Repository
+from release.stack.running import Running
 from scratch import Scratch, plugin
 
 NO_ENGINE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
@@ -59,6 +68,34 @@ def test_without_an_engine_every_command_says_so_and_ends_with_18(s: Scratch, co
     result = s.run("stack", *command, env=NO_ENGINE)
     assert result.code == 18
     assert "no container engine answers" in result.err
+
+
+@pytest.mark.parametrize("command", [("up",), ("down",), ("reset", "--yes")])
+def test_two_starts_or_stops_at_once_are_refused(s: Scratch, command: tuple[str, ...]) -> None:
+    """Two first starts would write different passwords, and two networks of one name."""
+    found = survey_stack(Repository.open(s.path))
+    env = {"DOCKER_HOST": os.environ.get("DOCKER_HOST", "")} if command[0] == "reset" else NO_ENGINE
+    if command[0] == "reset":
+        engine()
+    with held(found, "release stack up"):
+        result = s.run("stack", *command, env=env)
+    assert result.code == 9
+    assert "release stack up" in result.err
+
+
+def service_that_says(code: int, said: str) -> Running:
+    """Return what runs of a stack whose S3 server answers so."""
+    return cast("Running", SimpleNamespace(run=lambda *_: (code, said)))
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(1, "error: no filer\n  moodle\tsize:0\n"), (0, "created bucket other\n  other\tsize:0\n"), (1, "")],
+)
+def test_a_bucket_that_is_not_made_is_an_error_and_not_printed_as_there(code: int, said: str) -> None:
+    with pytest.raises(StackFailed, match="no bucket moodle"):
+        make_bucket(service_that_says(code, said))
+    make_bucket(service_that_says(0, "create bucket under /buckets\n  moodle\tsize:0\tlogical:0\n"))
 
 
 @pytest.mark.parametrize("text", ["web: x\n", "- x\n", "mail: 3\n", "mail: [\n", "\x00"])

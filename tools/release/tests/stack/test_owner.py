@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from engines import BASE, engine, with_engine
+from release.errors import StackFailed
+from release.stack.model import Mount, Service, Stack
 from release.stack.owner import Owner
+from release.stack.running import Running
 from release.stack.state import State
 from scratch import Scratch, plugin
 
@@ -93,6 +96,20 @@ def test_another_project_of_that_name_is_named_and_left_alone(tmp_path: Path, pa
             assert f"{part} {name}" in result.err
             assert "--name" in result.err
     assert not (s.path / ".stack").exists()
+
+
+def test_a_volume_of_nobody_is_not_taken_for_data(tmp_path: Path) -> None:
+    client = engine()
+    name = f"nobody-{secrets.token_hex(3)}"
+    volume = client.volumes.create(f"{name}_data", labels=LABEL)
+    service = Service("database", BASE, mounts=(Mount("data", "/data"),))
+    running = Running(client, name, owner(tmp_path / "r"))
+    try:
+        with pytest.raises(StackFailed, match=f"a volume {name}_data"):
+            running.make_ground(Stack(name, {"database": service}))
+    finally:
+        running.remove(lambda *_: None)
+        volume.remove()
 
 
 def test_a_network_with_others_in_it_stays_and_they_are_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from difflib import unified_diff
 from pathlib import Path
@@ -17,6 +18,7 @@ from release.images.engine import connected
 from release.images.labels import REVISION
 from release.model.component import Component
 from release.repository.git import Repository
+from release.repository.lock import locked
 from release.repository.tree import WorkTree
 from release.stack import images
 from release.stack.compose import FILE, MARK, compose
@@ -45,7 +47,9 @@ __all__ = [
     "built",
     "drift",
     "generate",
+    "held",
     "images_of",
+    "make_bucket",
     "running",
     "seed",
     "status",
@@ -63,10 +67,15 @@ _PATIENCE = 1800
 class Site:
     """What the tracked files on disk say about the stack."""
 
-    root: Path
+    repository: Repository
     config: Config
     parts: Parts
     images: Mapping[str, Component]
+
+    @property
+    def root(self) -> Path:
+        """The folder of the work tree."""
+        return self.repository.root
 
     @property
     def state(self) -> State:
@@ -107,7 +116,7 @@ def survey_stack(repository: Repository) -> Site:
     components = discover(tree, config).components.values()
     plugins = {one.path: folder for one in components if one.kind == "plugin" and (folder := _moodle_folder(one))}
     found = {one.name: one for one in components if one.kind == "image"}
-    return Site(repository.root, config, Parts(frozenset(found), plugins), found)
+    return Site(repository, config, Parts(frozenset(found), plugins), found)
 
 
 def _moodle_folder(plugin: Component) -> str | None:
@@ -175,6 +184,15 @@ def running(found: Site, choices: Choices) -> Running:
     return now
 
 
+def held(found: Site, command: str) -> AbstractContextManager[None]:
+    """Keep other starts and stops of this work tree's stack out; ``command`` is who holds it.
+
+    Raises:
+        Locked: another one is under way.
+    """
+    return locked(found.repository, command, what=f"start or stop of the stack in {found.root.name}")
+
+
 def up(
     found: Site,
     choices: Choices,
@@ -190,8 +208,14 @@ def up(
 
     Raises:
         EngineUnfit: no engine answers.
+        Locked: another start or stop is under way.
         StackFailed: a service does not come up, an image can't be had, or what has its name is another's.
     """
+    with held(found, "release stack up"):
+        return _up(found, choices, driver or usual(), build, report, progress)
+
+
+def _up(found: Site, choices: Choices, driver: str, build: Build, report: Report, progress: Progress) -> Summary:
     now = running(found, choices)
     state = found.state
     if not state.known and now.has_volumes():
@@ -209,12 +233,26 @@ def up(
     for image in images.missing(now.client, stack):
         images.pull(now.client, image, progress)
     state.write(compose(stack, now.owner.labels))
-    chosen = driver or usual()
     now.make_ground(stack)
-    DRIVERS[chosen](now, stack, found.root, state.file, report)
+    DRIVERS[driver](now, stack, found.root, state.file, report)
     now.wait(stack, list(stack.services), report, _PATIENCE)
-    now.run("s3", ["sh", "-c", f"echo 's3.bucket.create -name {BUCKET}' | weed shell"])
-    return Summary(stack, chosen, moved, _reached(state, stack, ports))
+    make_bucket(now)
+    return Summary(stack, driver, moved, _reached(state, stack, ports))
+
+
+def make_bucket(now: Running) -> None:
+    """Make the bucket where it is missing.
+
+    Source: https://github.com/seaweedfs/seaweedfs/wiki/S3-API-FAQ
+    """
+    code, said = now.run(
+        "s3", ["sh", "-c", f"printf 's3.bucket.create -name {BUCKET}\\ns3.bucket.list\\n' | weed shell"]
+    )
+    if code or BUCKET not in [line.split()[0] for line in said.splitlines() if line.strip()]:
+        raise StackFailed(
+            f"the S3 server has no bucket {BUCKET}: {said.strip() or f'weed shell ended with {code}'}",
+            fix="read `release stack logs s3`; then `release stack up` goes on from here",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,9 @@ class Running:
         return self.client.containers.list(all=True, filters={"label": f"{PROJECT}={self.name}"}, ignore_removed=True)
 
     def make_ground(self, stack: Stack) -> None:
-        """Make the network and the volumes of the stack where they are missing, with the owner's labels.
+        """Make the network and the volumes of the stack with the owner's labels.
+
+        The engine returns a volume that is there as it is.
 
         Raises:
             StackFailed: a volume of such a name is another's.
@@ -86,15 +88,12 @@ class Running:
         if not self.client.networks.list(names=[f"^{self.network}$"]):
             labels = {PROJECT: self.name, _NETWORK: "default", **self.owner.labels}
             self.client.networks.create(self.network, driver="bridge", labels=labels)
-        there = {volume.name: volume.attrs.get("Labels") or {} for volume in self.client.volumes.list()}
         for volume in stack.volumes:
-            name = f"{self.name}_{volume}"
-            if name not in there:
-                labels = {PROJECT: self.name, _VOLUME: volume, **self.owner.labels}
-                self.client.volumes.create(name, labels=labels)
-            elif not self.owner.owns(there[name]):
+            labels = {PROJECT: self.name, _VOLUME: volume, **self.owner.labels}
+            made = self.client.volumes.create(f"{self.name}_{volume}", labels=labels)
+            if not self.owner.owns(made.attrs.get("Labels") or {}):
                 raise StackFailed(
-                    f"there is a volume {name} that was not made for this stack",
+                    f"there is a volume {made.name} that was not made for this stack",
                     fix="give this stack another name (stack.name in release.yaml, --name, RELEASE_STACK_NAME)",
                 )
 

@@ -136,7 +136,7 @@ def down(ctx: click.Context, name: str | None) -> None:
     from release.flow import stack
 
     found = stack.survey_stack(open_repository(ctx))
-    with _shown() as (report, _):
+    with stack.held(found, "release stack down"), _shown() as (report, _):
         stack.running(found, _named(name)).remove(report)
 
 
@@ -154,7 +154,8 @@ def reset(ctx: click.Context, yes: bool, name: str | None) -> None:
     if volumes and not yes:
         click.echo(f"This deletes: {', '.join(sorted(volumes))}")
         click.confirm("Delete all data of the stack?", abort=True)
-    with _shown() as (report, _):
+    with stack.held(found, "release stack reset"), _shown() as (report, _):
+        running.refuse_foreign()
         running.remove(report)
         running.remove_volumes(report)
 
