@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from engines import engine
+from engines import engine, with_engine
 from release.errors import StackFailed
 from release.flow.stack import held, make_bucket, survey_stack
 from release.repository.git import Repository
@@ -47,7 +48,7 @@ def test_drift_ends_with_1_and_shows_what_differs(s: Scratch, change: str) -> No
             s.commit("feat: another", {"plugins/mod_y/version.php": plugin("mod_y")})
     result = s.run("stack", "generate", "--check")
     assert result.code == 1
-    assert {"edited": "8025", "configured": "mariadbd", "removed": "+name: moodle", "plugin": "public/mod/y"}[
+    assert {"edited": "8025", "configured": "mariadbd", "removed": "+services:", "plugin": "public/mod/y"}[
         change
     ] in result.out
     assert "release stack generate" in result.out
@@ -81,6 +82,37 @@ def test_two_starts_or_stops_at_once_are_refused(s: Scratch, command: tuple[str,
         result = s.run("stack", *command, env=env)
     assert result.code == 9
     assert "release stack up" in result.err
+
+
+@pytest.mark.parametrize(
+    ("folder", "config", "options", "name"),
+    [
+        ("My Review", "", (), "myreview"),
+        ("_-moodle.5", "", (), "moodle5"),
+        ("é", "", (), "stack"),
+        ("r", "stack: {name: orchard}", (), "orchard"),
+        ("r", "stack: {name: orchard}", ("--name", "other"), "other"),
+    ],
+)
+def test_a_stack_is_called_as_its_folder_unless_it_has_a_name(
+    tmp_path: Path, folder: str, config: str, options: tuple[str, ...], name: str
+) -> None:
+    client = engine()
+    s = Scratch(tmp_path / folder)
+    s.commit("feat: begin", {"release.yaml": f"{config}\n"})
+    volume = client.volumes.create(labels={"moodle-platform.test": "1", "com.docker.compose.project": name})
+    try:
+        with with_engine(s):
+            result = s.run("stack", "status", *options)
+    finally:
+        volume.remove()
+    assert result.code == 28
+    assert f"another project is called {name}, too" in result.err
+
+
+def test_a_name_that_compose_does_not_take_is_refused(s: Scratch) -> None:
+    result = s.run("stack", "status", "--name", "Big Name", env=NO_ENGINE)
+    assert (result.code, "Big Name" in result.err) == (4, True)
 
 
 def service_that_says(code: int, said: str) -> Running:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from release.stack.site import FOLDER, Choices, Parts, own_image, site, web_addr
 from release.stack.state import BUCKET, S3_KEY, State
 from release.workspace.config import CONFIG, Config, load
 from release.workspace.discover import discover
-from release.workspace.stack import Ports, StackImage
+from release.workspace.stack import NAME, Ports, StackImage
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -179,9 +180,26 @@ def running(found: Site, choices: Choices) -> Running:
         EngineUnfit: no engine answers.
         StackFailed: another project has its name.
     """
-    now = Running(connected(), choices.name or found.config.stack.name, found.state.owner)
+    name = _name(found, choices)
+    now = Running(connected(), name, found.state.owner)
     now.refuse_foreign()
     return now
+
+
+def _name(found: Site, choices: Choices) -> str:
+    """Return the name of the Compose project; that of the folder is as Compose makes it.
+
+    Source: NormalizeProjectName of https://github.com/compose-spec/compose-go/blob/main/loader/loader.go
+
+    Raises:
+        ConfigError: Compose would not take it.
+    """
+    if choices.name is not None and not re.match(NAME, choices.name):
+        raise ConfigError(
+            f"{choices.name!r} can't be the name of a stack", fix="use small letters, digits, - and _ (--name)"
+        )
+    folder = re.sub(r"[^-_a-z0-9]", "", found.root.resolve().name.lower()).lstrip("-_")
+    return choices.name or found.config.stack.name or folder or "stack"
 
 
 def held(found: Site, command: str) -> AbstractContextManager[None]:
@@ -227,7 +245,7 @@ def _up(found: Site, choices: Choices, driver: str, build: Build, report: Report
     now = replace(now, owner=state.owner)
     ports, moved = choose(found.config.stack.ports, state.ports(), now.ports())
     state.keep_ports(found.config.stack.ports, ports)
-    stack = site(found.config, found.parts, replace(choices, ports=ports))
+    stack = site(found.config, found.parts, replace(choices, name=now.name, ports=ports))
     if (own := own_image(found.config)) in {service.image for service in stack.services.values()}:
         _give(now.client, build(progress), own)
     for image in images.missing(now.client, stack):

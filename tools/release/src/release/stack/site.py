@@ -61,7 +61,7 @@ def own_image(config: Config) -> str:
 
     So the Compose file stays the same when the image gets a new version; no registry can have the name.
     """
-    return f"localhost/{config.stack.name}/{config.stack.moodle}:stack"
+    return f"localhost/{config.stack.name or 'stack'}/{config.stack.moodle}:stack"
 
 
 def web_address(ports: Ports) -> str:
@@ -84,7 +84,10 @@ def images(config: Config, parts: Parts, choices: Choices) -> dict[StackImage, s
 
 
 def site(config: Config, parts: Parts, choices: Choices) -> Stack:
-    """Return the stack that ``config`` and ``parts`` give with the ``choices`` of one run."""
+    """Return the stack that ``config`` and ``parts`` give with the ``choices`` of one run.
+
+    Its name is empty where neither says one.
+    """
     settings = config.stack
     database = choices.database or settings.database
     ports = choices.ports or settings.ports
@@ -98,7 +101,7 @@ def site(config: Config, parts: Parts, choices: Choices) -> Stack:
         _s3(found[StackImage.S3], ports.s3),
         *_roles(moodle, ports, seed=seed),
     ]
-    return Stack(choices.name or settings.name, {service.name: service for service in services})
+    return Stack(choices.name or settings.name or "", {service.name: service for service in services})
 
 
 def _database(kind: StackDatabase, image: str) -> Service:

@@ -9,9 +9,11 @@ import msgspec
 
 from release.workspace.strict import Strict, says
 
-__all__ = ["Ports", "Stack", "StackDatabase", "StackImage"]
+__all__ = ["NAME", "Ports", "Stack", "StackDatabase", "StackImage"]
 
-_Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+NAME = r"^[a-z0-9][a-z0-9_-]*$"
+"""What Compose takes as the name of a project."""
+_Name = Annotated[str, msgspec.Meta(pattern=NAME)]
 _Word = Annotated[str, msgspec.Meta(pattern=r"^\S+$")]
 _Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 _Variable = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -46,7 +48,7 @@ class Ports(Strict, frozen=True, kw_only=True):
 class Stack(Strict, frozen=True, kw_only=True):
     """The local stack."""
 
-    name: Annotated[_Name, says("The name of the Compose project.")] = "moodle"
+    name: Annotated[_Name | None, says("The name of the Compose project, unless it is the folder's.")] = None
     moodle: Annotated[_Word, says("The image component of this repository that runs Moodle, or another image.")] = (
         "moodle"
     )
