@@ -83,20 +83,18 @@ def _unreached(said: str) -> EngineUnfit:
 def refusal(error: BaseException) -> EngineUnfit | None:
     """Return ``error`` as what the engine says, ``None`` where it is of something else.
 
-    Errors of the SDK and of its connection count as errors of files otherwise. It is not loaded for that.
+    Errors of the SDK and of its connection count as errors of files otherwise. Nothing
+    is loaded for that.
     """
-    sdk = sys.modules.get("docker.errors")
-    if sdk is None:
+    sdk, connection, transport = map(sys.modules.get, ("docker.errors", "requests.exceptions", "urllib3.exceptions"))
+    if sdk is None or connection is None or transport is None:
         return None
-    import requests
-    import urllib3
-
     if isinstance(error, sdk.APIError):
         said = error.explanation
         said = said.decode(errors="replace") if isinstance(said, bytes) else said
         return EngineUnfit(f"the container engine refuses: {said or error}", fix="mend what it names, and try again")
     if isinstance(error, sdk.DockerException):
         return EngineUnfit(f"the container engine: {error}", fix="mend what is said, and try again")
-    if isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError):
+    if isinstance(error, connection.RequestException | transport.HTTPError):
         return EngineUnfit(f"the container engine's answer broke off: {error}", fix="see whether it runs: docker info")
     return None
