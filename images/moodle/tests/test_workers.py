@@ -21,7 +21,7 @@ def workers(root: Path, files: dict[str, str]) -> int:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content + "\n")
-    return int(subprocess.run(["bash", SCRIPT, root], check=True, capture_output=True, text=True).stdout)
+    return int(subprocess.run(["bash", SCRIPT, root], check=True, capture_output=True, text=True).stdout.split()[0])
 
 
 def mebibytes(number: int) -> str:
@@ -41,6 +41,13 @@ def mebibytes(number: int) -> str:
 )
 def test_version_2_is_understood(tmp_path: Path, memory: str, cpu: str, expected: int) -> None:
     assert workers(tmp_path, {"memory.max": memory, "cpu.max": cpu}) == expected
+
+
+@pytest.mark.parametrize(("cpu", "expected"), [("50000 100000", "1"), ("150000 100000", "2")])
+def test_nginx_gets_a_process_for_each_cpu(tmp_path: Path, cpu: str, expected: str) -> None:
+    (tmp_path / "cpu.max").write_text(f"{cpu}\n")
+    said = subprocess.run(["bash", SCRIPT, tmp_path], check=True, capture_output=True, text=True).stdout
+    assert said.split()[1] == str(min(int(expected), CPUS))
 
 
 @pytest.mark.parametrize("folder", ["cpu", "cpu,cpuacct"])
@@ -65,7 +72,7 @@ def test_version_1_is_understood(tmp_path: Path, folder: str) -> None:
 def test_without_a_limit_the_machine_decides(tmp_path: Path, files: dict[str, str]) -> None:
     meminfo = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
     total = int(meminfo["MemTotal"].split()[0]) // 1024
-    assert workers(tmp_path, files) == max(2, min((total - max(total // 4, 192)) // 96, CPUS * 10))
+    assert workers(tmp_path, files) == max(2, min((total - max(total // 4, 192)) // 96, CPUS * 10, 64))
 
 
 def test_a_container_has_as_many_workers_as_fit(installed: Site) -> None:
