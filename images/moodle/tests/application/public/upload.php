@@ -23,4 +23,4 @@
 
 $file = $_FILES['file'] ?? null;
 header('Content-Type: application/json');
-echo json_encode(['error' => $file['error'] ?? null, 'size' => $file['size'] ?? null, 'sha1' => empty($file['tmp_name']) ? null : sha1_file($file['tmp_name'])]);
+echo json_encode(['error' => $file['error'] ?? null, 'folder' => dirname($file['tmp_name'] ?? ''), 'size' => $file['size'] ?? null, 'sha1' => empty($file['tmp_name']) ? null : sha1_file($file['tmp_name'])]);
