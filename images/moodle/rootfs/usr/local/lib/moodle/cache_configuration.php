@@ -45,7 +45,7 @@ $configuration = (static function (): array {
             'configuration' => [
                 'server' => $settings->text('REDIS_HOST') . ':' . $settings->text('REDIS_PORT'),
                 'password' => $settings->text('REDIS_PASSWORD'),
-                'prefix' => ($settings->text('REDIS_PREFIX') ?: $settings->text('DB_NAME') . '_') . "{$hash}_",
+                'prefix' => $settings->site() . "{$hash}_",
                 'serializer' => 2,
                 'compressor' => 0,
                 'connectiontimeout' => 3,
@@ -67,7 +67,7 @@ $configuration = (static function (): array {
         }
     }
     return [
-        'siteidentifier' => $hash,
+        'siteidentifier' => hash('sha256', $settings->site() . $hash),
         'stores' => $stores,
         'modemappings' => [
             ['mode' => 1, 'store' => $shared, 'sort' => -1],

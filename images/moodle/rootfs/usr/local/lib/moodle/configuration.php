@@ -90,7 +90,7 @@ spl_autoload_register(static function (string $class): void {
         $CFG->session_redis_host = $settings->text('REDIS_HOST');
         $CFG->session_redis_port = (int) $settings->text('REDIS_PORT');
         $CFG->session_redis_auth = $settings->text('REDIS_PASSWORD');
-        $CFG->session_redis_prefix = ($settings->text('REDIS_PREFIX') ?: "{$CFG->dbname}_") . 'session_';
+        $CFG->session_redis_prefix = $settings->site() . 'session_';
         $CFG->session_redis_serializer_use_igbinary = true;
     } else {
         $CFG->session_handler_class = '\core\session\database';

@@ -212,6 +212,17 @@ final readonly class settings {
     }
 
     /**
+     * Return what tells this site from others that share a Redis: the same for all its containers.
+     *
+     * @return string
+     */
+    public function site(): string {
+        $names = ['DB_TYPE', 'DB_HOST', 'DB_PORT', 'DB_NAME', 'DB_PREFIX'];
+        $database = implode("\0", array_map($this->text(...), $names));
+        return $this->text('REDIS_PREFIX') ?: $this->text('DB_NAME') . '_' . substr(hash('sha256', $database), 0, 12) . '_';
+    }
+
+    /**
      * Return what was found out about the code when the image was built.
      *
      * @return array{release: string, branch: string, versionshash: string, versions: array<string, string>} versions of core and plugins
