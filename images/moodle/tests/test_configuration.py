@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from containers import LABELS, Running, Site, Workshop, context
+from containers import Running, Site, Workshop
 
 
 def shown(running: Running) -> dict[str, Any]:
@@ -48,6 +48,15 @@ def test_redis_holds_sessions_and_caches_each_version_of_the_code_its_own(instal
     assert [(m["definition"], m["store"]) for m in mappings] == [("core/string", "local"), ("core/string", "redis")]
 
 
+def test_sites_that_share_a_redis_share_no_keys(installed: Site) -> None:
+    sites = [shown(installed.web({"MOODLE_REDIS_HOST": "redis", "MOODLE_DB_PORT": port})) for port in ("", "5432")]
+    for found in sites:
+        assert found["session_redis_prefix"].startswith("moodle_")
+    assert len({found["session_redis_prefix"] for found in sites}) == 2
+    assert len({found["cache"]["stores"]["redis"]["configuration"]["prefix"] for found in sites}) == 2
+    assert len({found["cache"]["siteidentifier"] for found in sites}) == 2
+
+
 def test_pgbouncer_gets_no_session_state(installed: Site) -> None:
     found = shown(installed.web({"MOODLE_DB_PGBOUNCER": "1"}))
     assert found["dboptions"]["dbhandlesoptions"] is True
@@ -76,6 +85,9 @@ def test_a_secret_of_the_environment_is_hidden_from_php(standing: Running) -> No
     found = shown(standing)
     assert found["dbpass"] == "moodle"
     assert "MOODLE_DB_PASSWORD" not in found["getenv"]
+    first = standing.execute("sh", "-c", "tr '\\0' '\\n' < /proc/1/environ")[1]
+    assert "MOODLE_DB_PASSWORD_FILE=" in first
+    assert "MOODLE_DB_PASSWORD=" not in first
     assert standing.execute("stat", "-c", "%a", "/tmp/moodle/secrets/MOODLE_DB_PASSWORD")[1].strip() == "600"
 
 
@@ -93,6 +105,14 @@ def test_development_looks_at_files_again(installed: Site) -> None:
     assert found["debug"] == 30719 or found["debug"] == 32767
     assert "alternative_component_cache" not in found
     assert found["themedesignermode"] is False
+
+
+def test_the_warm_up_gets_a_page_behind_a_proxy_with_a_name_of_its_own(site: Site) -> None:
+    site.install()
+    running = site.web({"MOODLE_WWWROOT": "http://moodle.example.org", "MOODLE_REVERSEPROXY": "1"})
+    assert "warming up" not in running.logs()
+    refused = site.web({"MOODLE_WWWROOT": "http://localhost", "MOODLE_REVERSEPROXY": "1"})
+    assert "moodle: warming up: /login/index.php is answered with 500" in refused.logs()
 
 
 def test_mail_and_proxies_are_passed_on(installed: Site) -> None:
@@ -158,8 +178,7 @@ def test_a_root_filesystem_without_a_place_to_write_is_refused(workshop: Worksho
 def test_a_native_library_that_does_not_fit_is_left_out_and_said(installed: Site) -> None:
     folder = "/usr/local/share/moodle/native"
     broken = f"FROM {installed.image}\nUSER 0\nRUN mkdir {folder} && echo broken > {folder}/local_accel.h\nUSER 10001\n"
-    client, tag = installed.workshop.client, "image-test/moodle:broken-library"
-    client.images.build(fileobj=context({"Dockerfile": broken.encode()}), custom_context=True, tag=tag, labels=LABELS)
+    tag = installed.workshop.build("moodle", {"Dockerfile": broken.encode()})
     running = dataclasses.replace(installed, image=tag).web()
     assert "the native library of local_accel can't be loaded" in running.logs()
     assert not shown(running)["ini"]["ffi.preload"]

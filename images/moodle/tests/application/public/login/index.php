@@ -22,5 +22,9 @@
  */
 
 require('../config.php');
+if ($CFG->reverseproxy && $_SERVER['HTTP_HOST'] === parse_url($CFG->wwwroot, PHP_URL_HOST)) {
+    http_response_code(500);
+    exit(1);
+}
 file_put_contents("{$CFG->dataroot}/warmed", $_SERVER['HTTP_USER_AGENT'] ?? '');
 echo '<link rel="stylesheet" href="', $CFG->wwwroot, '/theme/styles.php/test/1/all">';

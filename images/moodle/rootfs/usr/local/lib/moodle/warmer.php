@@ -67,7 +67,8 @@ final readonly class warmer {
         if ($socket === false) {
             return '';
         }
-        $host = preg_replace('~^https?://~', '', $this->settings->text('WWWROOT'));
+        // Behind a proxy with a name of its own Moodle refuses who asks for the site's.
+        $host = $this->settings->on('REVERSEPROXY') ? 'localhost' : preg_replace('~^https?://~', '', $this->settings->text('WWWROOT'));
         fwrite($socket, "GET {$path} HTTP/1.0\r\nHost: {$host}\r\nUser-Agent: moodle-keeper\r\nConnection: close\r\n\r\n");
         $answer = '';
         while (!feof($socket) && ($left = $until - microtime(true)) > 0) {
@@ -75,6 +76,10 @@ final readonly class warmer {
             $answer .= fread($socket, 65536);
         }
         fclose($socket);
+        $status = preg_match('~^HTTP/\S+ (\d+)~', $answer, $found) === 1 ? "is answered with {$found[1]}" : 'is not answered in time';
+        if (($found[1] ?? '') !== '200') {
+            fwrite(STDERR, "moodle: warming up: {$path} {$status}\n");
+        }
         return $answer;
     }
 }
