@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 
@@ -118,6 +119,18 @@ def test_a_dataroot_that_can_not_be_written_is_a_reason(installed: Site) -> None
     running = installed.start("web", ports={"8080/tcp": ("127.0.0.1", None)}, user="20001:20001", tmpfs={"/tmp": ""})
     eventually(lambda: running.get("/livez").status == 200, said=running.logs)
     assert failed(running)["dataroot"] == "/var/moodledata is not writable for user 20001"
+
+
+def test_a_dataroot_of_another_site_is_a_reason(installed: Site) -> None:
+    assert installed.run("cli", "moodle-probe", "readyz")[0] == 0
+    empty = dataclasses.replace(installed, dataroot=installed.workshop.volume())
+    reason = "it holds no files of this site: filedir is not there"
+    assert reason in empty.run("cli", "moodle-probe", "readyz")[1]
+    assert empty.run("cli", "mkdir", "/var/moodledata/filedir")[0] == 0
+    assert empty.run("cli", "moodle-probe", "readyz")[0] == 0, "a site that was installed by other means"
+    other = dataclasses.replace(empty, tables=f"o{installed.tables}")
+    other.install()
+    assert "the files of another site" in empty.run("cli", "moodle-probe", "readyz")[1]
 
 
 def test_a_site_is_closed_until_it_is_installed_and_then_opens_by_itself(site: Site) -> None:

@@ -149,6 +149,8 @@ def test_a_full_dataroot_is_said_and_leaves_no_half_file(installed: Installed) -
         labels={"moodle-platform.test": "1", "moodle-platform.site": place.dataroot},
     )
     try:
+        code, said = place.run("cli", "mkdir", "/var/moodledata/filedir", dataroot=name)
+        assert code == 0, said
         with installed.web(dataroot=name) as container, installed.admin(container) as client:
             fits = secrets.token_bytes(1_000_000)
             assert "error" not in installed.upload(client, 700301, "fits.bin", fits).json()

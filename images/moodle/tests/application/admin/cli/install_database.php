@@ -33,7 +33,7 @@ query("CREATE TABLE {$CFG->prefix}config_plugins (plugin VARCHAR(255), name VARC
 query("INSERT INTO {$CFG->prefix}config_plugins VALUES ('mod_x', 'version', '2025100600')");
 query("CREATE TABLE {$CFG->prefix}config (name VARCHAR(255), value TEXT)");
 $hash = core_component::get_all_versions_hash();
-foreach (['version' => '2025100600.02', 'allversionshash' => $hash, 'adminpass' => sha1($_SERVER['argv'] ? implode(' ', $_SERVER['argv']) : '')] as $name => $value) {
+foreach (['version' => '2025100600.02', 'siteidentifier' => md5(random_bytes(9)) . 'localhost', 'allversionshash' => $hash, 'adminpass' => sha1($_SERVER['argv'] ? implode(' ', $_SERVER['argv']) : '')] as $name => $value) {
     query("INSERT INTO {$CFG->prefix}config VALUES ('{$name}', '{$value}')");
 }
 echo 'installed with ', preg_replace('~--adminpass=\S+~', '--adminpass=…', implode(' ', $_SERVER['argv'])), "\n";

@@ -34,7 +34,10 @@ final readonly class probe {
     public const DEADLINE = 1.2;
 
     /** Moodle's settings that tell the state of an installation. */
-    private const FACTS = ['version', 'allversionshash', 'upgraderunning', 'outagelessupgrade', 'maintenance_enabled'];
+    private const FACTS = ['version', 'allversionshash', 'upgraderunning', 'outagelessupgrade', 'maintenance_enabled', 'siteidentifier'];
+
+    /** In the dataroot: what says whose it is. */
+    private const OWNER = settings::DATAROOT . '/.site';
 
     /**
      * Make a probe.
@@ -61,13 +64,13 @@ final readonly class probe {
         try {
             $facts = $this->facts();
             $checks['database'] = self::ok();
-            $checks['dataroot'] = $this->dataroot();
+            $checks['dataroot'] = $this->dataroot($facts);
             $checks['maintenance'] = $this->maintenance($facts);
             $checks['upgrade'] = $this->upgrade($facts);
         } catch (database_error $error) {
             error_log("readiness: database: {$error->getMessage()}");
             $checks['database'] = self::fail($error->reason);
-            $checks['dataroot'] = $this->dataroot();
+            $checks['dataroot'] = $this->dataroot([]);
             $checks['maintenance'] = $this->maintenance([]);
             $checks['upgrade'] = self::fail('not known while the database does not answer');
         }
@@ -154,17 +157,61 @@ final readonly class probe {
     }
 
     /**
-     * Can Moodle's files be written?
+     * Write into the dataroot which site it belongs to.
      *
+     * @throws database_error
+     */
+    public function claim(): void {
+        self::write_owner(self::owner($this->facts()));
+    }
+
+    /**
+     * Return what tells the site in the database from all others; the end of Moodle's identifier may change.
+     *
+     * @param array<string, string> $facts
+     * @return string '' if there is none
+     */
+    private static function owner(array $facts): string {
+        $identifier = substr($facts['siteidentifier'] ?? '', 0, 32);
+        return $identifier === '' ? '' : hash('sha256', $identifier);
+    }
+
+    /**
+     * Write whose the dataroot is.
+     *
+     * @param string $owner
+     */
+    private static function write_owner(string $owner): void {
+        $new = self::OWNER . '.' . getmypid();
+        if (@file_put_contents($new, "{$owner}\n") !== false) {
+            rename($new, self::OWNER);
+        }
+    }
+
+    /**
+     * Can Moodle's files be written, and are they this site's?
+     *
+     * @param array<string, string> $facts Moodle's settings, as far as they are known
      * @return array{status: string, reason?: string}
      */
-    private function dataroot(): array {
+    private function dataroot(array $facts): array {
         clearstatcache();
         if (!is_dir(settings::DATAROOT)) {
             return self::fail(settings::DATAROOT . ' is not there');
         }
         if (!is_writable(settings::DATAROOT)) {
             return self::fail(settings::DATAROOT . ' is not writable for user ' . posix_geteuid());
+        }
+        $owner = self::owner($facts);
+        if ($owner !== '' && !is_file(settings::DATAROOT . '/.installing')) {
+            if (!is_file(self::OWNER) && is_dir(settings::DATAROOT . '/filedir')) {
+                // A site that was installed by other means: from now on its files are known to be its own.
+                self::write_owner($owner);
+            } else if (!is_file(self::OWNER)) {
+                return self::fail('it holds no files of this site: filedir is not there');
+            } else if (trim((string) @file_get_contents(self::OWNER)) !== $owner) {
+                return self::fail('it holds the files of another site than the one in the database');
+            }
         }
         $free = (int) (@disk_free_space(settings::DATAROOT) / 1048576);
         return $free < 64 ? self::ok("only {$free} MiB are free") : self::ok();

@@ -31,6 +31,10 @@ if (($argv[1] ?? '') === 'install') {
     echo $state = $probe->installation(), "\n";
     exit(in_array($state, ['installed', 'empty'], true) ? 0 : 1);
 }
+if (($argv[1] ?? '') === 'claim') {
+    $probe->claim();
+    exit(0);
+}
 if (($argv[1] ?? '') === 'upgrade') {
     $newer = $probe->newer();
     echo $newer === '' ? '' : "{$newer}\n";
