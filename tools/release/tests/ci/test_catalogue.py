@@ -300,6 +300,52 @@ def test_a_run_by_hand_on_another_branch_releases_and_pushes_nothing(workflows: 
             assert "github.ref == 'refs/heads/main'" in condition
 
 
+@pytest.mark.parametrize(
+    ("job_id", "name", "tags", "tag"),
+    [
+        ("image", "components", "docker buildx imagetools create", "main"),
+        ("publish-image-registry", "component", "release publish", "${{ matrix.version }}"),
+    ],
+)
+def test_an_image_has_no_tag_before_it_is_signed_scanned_and_tried_and_is_verified_by_it_at_last(
+    workflows: tuple[Workflow, ...], job_id: str, name: str, tags: str, tag: str
+) -> None:
+    (job,) = [job for _, job in _jobs(workflows) if job.id == job_id]
+    does = [step.uses.uses if step.uses is not None else step.run for step in job.steps]
+    wanted = (
+        *("docker/setup-buildx-action", "anchore/sbom-action/download-syft", "sigstore/cosign-installer"),
+        "release image build ",
+        "docker/login-action",
+        "release image push ",
+        "aquasecurity/trivy-action",
+        "nox -s image",
+        tags,
+        "release image verify ",
+    )
+    found = [next(number for number, one in enumerate(does) if one.startswith(each)) for each in wanted]
+    assert found == sorted(found)
+    steps = [job.steps[number] for number in found]
+    pushed, scanned, tried, verified = steps[5], steps[6], steps[7], steps[9]
+    assert "--no-tag" in pushed.run
+    digest = "${{ matrix.repository }}@${{ steps.push.outputs.digest }}"
+    assert (str(scanned.inputs["image-ref"]), str(tried.env["IMAGE"])) == (digest, digest)
+    assert str(tried.env["COMPONENTS"]) == f"${{{{ matrix.{name} }}}}"
+    assert str(verified.env["IMAGE"]) == f"${{{{ matrix.repository }}}}:{tag}"
+    for step in (pushed, verified):
+        assert str(step.env["IDENTITY"]) == r"^\Q${{ github.server_url }}/${{ github.workflow_ref }}\E$"
+    assert {(grant.scope, grant.level) for grant in job.grants} == {
+        ("contents", "read"), ("packages", "write"), ("id-token", "write")
+    }  # fmt: skip
+
+
+def test_an_image_without_a_session_is_tried_as_any_image_is(tmp_path: Path) -> None:
+    session = "\n\n@nox.session\ndef image(session):\n    session.log('image')\n"
+    assert session in FILES["noxfile.py"]
+    found = _other(tmp_path, {**FILES, "noxfile.py": FILES["noxfile.py"].replace(session, "")})
+    tried = [step for _, job in _jobs(found) for step in job.steps if step.name == "Try the pushed digest"]
+    assert [step.run for step in tried] == ['release image test "$NAME" --image "$IMAGE"'] * 2
+
+
 def test_an_image_is_published_from_the_commit_that_was_released(workflows: tuple[Workflow, ...]) -> None:
     (job,) = [job for _, job in _jobs(workflows) if job.id == "publish-image-registry"]
     assert str(job.steps[1].inputs["ref"]) == "${{ matrix.commit }}"

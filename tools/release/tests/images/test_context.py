@@ -504,15 +504,3 @@ def test_an_unknown_image_a_full_folder_and_an_unknown_platform_are_errors(tmp_p
     assert (done.code, "is not empty" in done.err) == (11, True)
     done = context(scratch, tmp_path / "out", "tiny", "--platform", "windows/amd64")
     assert (done.code, "images aren't built for windows/amd64" in done.err) == (5, True)
-
-
-def test_a_workflow_gets_the_build_arguments_and_labels(tmp_path: Path) -> None:
-    scratch = image_repository(tmp_path / "mono", {"release.yaml": "version: 1\nimages: {base: {image: 'a/b:1'}}\n"})
-    file = tmp_path / "github"
-    done = context(scratch, tmp_path / "out", "over", "--github", GITHUB_OUTPUT=str(file))
-    done.ok()
-    lines = file.read_text().splitlines()
-    assert lines[0].startswith("build-args<<")
-    assert lines[1] == "BASE=mono/tiny:0.1.0"
-    assert "org.opencontainers.image.version=0.2.0" in lines
-    assert context(scratch, tmp_path / "two", "over", "--github").code == 2

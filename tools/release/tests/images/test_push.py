@@ -77,6 +77,28 @@ def test_an_image_is_pushed_with_its_proofs_and_verified_from_the_registry_alone
     assert pulled.labels["org.opencontainers.image.version"] == "0.1.0"
 
 
+def test_without_a_tag_a_workflow_gets_the_digest_which_is_verified_and_tried(site: Site, tmp_path: Path) -> None:
+    before = dict(site.registry.tags("acme/tiny"))
+    outputs = tmp_path / "outputs"
+    site.scratch.environment["GITHUB_OUTPUT"] = str(outputs)
+    try:
+        site.push("--no-tag", "--github").ok()
+    finally:
+        del site.scratch.environment["GITHUB_OUTPUT"]
+    name, _, digest = outputs.read_text().strip().partition("=")
+    assert name == "digest"
+    assert site.registry.tags("acme/tiny") == before
+    assert site.verify(f"{site.address}@{digest}").ok().json["digest"] == digest
+    reference = f"{site.address}@{digest}"
+    assert f"passed  {reference}" in site.scratch.run("image", "test", "tiny", "--image", reference).ok().out
+    site.client.images.remove(reference, force=True)
+    other = f"{site.address}@sha256:{'0' * 64}"
+    done = site.scratch.run("image", "test", "tiny", "--image", other)
+    assert (done.code, f"there is no image {other}" in done.err) == (27, True)
+    assert site.push("--github").code == 2
+    assert site.scratch.run("image", "test", "--image", reference).code == 2
+
+
 def test_the_bill_of_materials_is_the_same_for_the_same_image(site: Site) -> None:
     site.push().ok()
     path = site.scratch.path / "dist/images/tiny/linux-amd64.sbom.spdx.json"

@@ -17,13 +17,11 @@ __all__ = [
     "BOT",
     "BUNDLE",
     "CHECKOUT",
-    "CONTEXT",
     "GIT",
     "buildx",
     "chart_login",
     "cluster",
     "helm",
-    "image_context",
     "image_tools",
     "login",
     "natives",
@@ -193,26 +191,6 @@ def buildx(site: Site) -> tuple[Step, ...]:
         Step("Set up QEMU", uses=site.pins.of("docker/setup-qemu-action"), inputs={"cache-image": False}),
         Step("Set up buildx", uses=site.pins.of("docker/setup-buildx-action"), inputs={"cache-binary": False}),
     )
-
-
-CONTEXT = Template.of(context("runner.temp"), "/context")
-"""The folder of an image's build context."""
-
-
-def image_context(site: Site, name: Expression, platforms: Expression | str) -> tuple[Step, ...]:
-    """Return the steps that put the build context of the image ``name`` into :data:`CONTEXT`, for ``platforms``.
-
-    Libraries of plugins and programs of crates are built for them first. The step ``context`` has the outputs
-    ``build-args`` and ``labels``.
-    """
-    assemble = release(
-        site,
-        "Put the build context together",
-        'image context "$NAME" --output "$CONTEXT" --platform "$PLATFORMS" --github',
-        env={"NAME": name, "CONTEXT": CONTEXT, "PLATFORMS": platforms},
-        id="context",
-    )
-    return (*image_tools(site), assemble)
 
 
 def image_tools(site: Site) -> tuple[Step, ...]:

@@ -55,7 +55,7 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """An image in a registry: its address with tag, the digest that the tag leads to, and who vouches for it."""
+    """An image in a registry: its address with the tag, or the digest if it has none, the digest, and its proofs."""
 
     reference: str
     digest: str
@@ -66,11 +66,14 @@ def tried(
     repository: Repository,
     names: Sequence[str],
     *,
+    reference: str | None = None,
     connect: Callable[[], DockerClient],
     environment: Mapping[str, str],
     progress: Progress = silent,
 ) -> list[str]:
     """Try the images ``names`` (default: all) as they are in the engine; return the references of those that passed.
+
+    ``reference`` is tried in place of the image that was built as the one of ``names``; it is pulled if need be.
 
     Raises:
         ImageUnproven: an image isn't there, breaks the contract of all images, or its own tests fail.
@@ -80,30 +83,33 @@ def tried(
     with opened(repository, environment) as at:
         there = at(repository.head())
         for image in named(there, names):
+            tried_as = reference or image.reference
             progress(f"test {image.component.name}: its files", 0, 0)
-            found = _in_engine(client, image)
+            found = _in_engine(client, image) if reference is None else _pulled(client, reference)
             wrong = list(broken(found, of_engine(found)))
             if not wrong:
                 progress(f"test {image.component.name}: it starts", 0, 0)
                 wrong += [why for why in (starts(client, found, _TRIED),) if why]
             if wrong:
                 raise ImageUnproven(
-                    f"the image {image.reference} is not fit to be run: {'; '.join(wrong)}",
+                    f"the image {tried_as} is not fit to be run: {'; '.join(wrong)}",
                     where=[Place(f"{image.component.path}/Dockerfile".lstrip("/"))],
                     fix="mend its Dockerfile, commit, and build it again",
                 )
-            _run_own_tests(repository, image, environment, progress)
-            passed.append(image.reference)
+            _run_own_tests(repository, image, tried_as, environment, progress)
+            passed.append(tried_as)
     return passed
 
 
-def _run_own_tests(repository: Repository, image: Image, environment: Mapping[str, str], progress: Progress) -> None:
+def _run_own_tests(
+    repository: Repository, image: Image, reference: str, environment: Mapping[str, str], progress: Progress
+) -> None:
     folder = repository.root / image.component.path / "tests"
     if not folder.is_dir():
         return
     progress(f"test {image.component.name}: its own tests", 0, 0)
     variable = f"IMAGE_{image.component.native.upper().replace('-', '_')}"
-    given = {**environment, "IMAGE": image.reference, variable: image.reference}
+    given = {**environment, "IMAGE": reference, variable: reference}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", str(folder)],
         cwd=repository.root, env=given, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False,
@@ -111,7 +117,7 @@ def _run_own_tests(repository: Repository, image: Image, environment: Mapping[st
     if done.returncode:
         what = "has no tests in" if done.returncode == _NO_TESTS else "fails the tests in"
         where = folder.relative_to(repository.root).as_posix()
-        raise ImageUnproven(f"the image {image.reference} {what} {where}", where=[Place(where)], fix="see above")
+        raise ImageUnproven(f"the image {reference} {what} {where}", where=[Place(where)], fix="see above")
 
 
 def size(
@@ -171,6 +177,21 @@ def _in_engine(client: DockerClient, image: Image) -> EngineImage:
         ) from None
 
 
+def _pulled(client: DockerClient, reference: str) -> EngineImage:
+    from docker.errors import APIError, ImageNotFound
+
+    try:
+        return client.images.get(reference)
+    except ImageNotFound:
+        pass
+    try:
+        return client.images.pull(reference)
+    except APIError as error:
+        raise ImageUnproven(
+            f"there is no image {reference}: {error.explanation or error}", fix="correct it, or log docker in there"
+        ) from None
+
+
 def push(
     repository: Repository,
     names: Sequence[str],
@@ -179,6 +200,7 @@ def push(
     as_built: bool = False,
     key: str | None = None,
     trust: Trust,
+    tagged: bool = True,
     environment: Mapping[str, str],
     report: Callable[[Pushed], None] = lambda _: None,
     progress: Progress = silent,
@@ -186,8 +208,9 @@ def push(
     """Push the images ``names`` (default: all), as they were built last, with all that proves them.
 
     Each is uploaded by digest, gets its bill of materials and its signature, and is verified from the registry; then
-    its version becomes a tag. ``to`` takes the place of the repository that ``image.yaml`` names, ``{name}`` in it
-    that of the image's name. ``as_built`` takes what was built from other inputs than the commit's, or in part.
+    its version becomes a tag, unless it isn't to be ``tagged``. ``to`` takes the place of the repository that
+    ``image.yaml`` names, ``{name}`` in it that of the image's name. ``as_built`` takes what was built from other inputs
+    than the commit's, or in part.
 
     Raises:
         BuildFailed: an image wasn't built, by a builder that makes no provenance, or from other inputs.
@@ -205,7 +228,8 @@ def push(
             layout = Layout(folder / "oci")
             registry = OciRepository(address, credentials_for(address, environment))
             version = lock.inputs.version
-            refuse_other(layout, registry, address, version)
+            if tagged:
+                refuse_other(layout, registry, address, version)
             bills = _bills(layout, lock, folder, progress)
             digest = upload(layout, registry, progress)
             with Cosign.opened(
@@ -218,8 +242,9 @@ def push(
                     cosign.attest(f"{address}@{manifest}", path)
                 progress(f"verify: {address}", 0, 0)
                 proven = verify(registry, address, digest, cosign, trust)
-            tag(layout, registry, version)
-            report(Pushed(f"{address}:{version}", digest, proven))
+            if tagged:
+                tag(layout, registry, version)
+            report(Pushed(f"{address}:{version}" if tagged else f"{address}@{digest}", digest, proven))
 
 
 def _address(image: Image, to: str | None) -> str:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from release.ci.change import Change
 from release.ci.expression import Expression, Template, context
 from release.ci.matrix import Group, shards
 from release.ci.part import Frame, Part
 from release.ci.site import Image, Site
-from release.ci.steps import CONTEXT, buildx, image_context, on_main, opening, registry_login
-from release.ci.workflow import Cell, Concurrency, Job, Step, Trigger
+from release.ci.steps import buildx, image_tools, on_main, opening, registry_login, release
+from release.ci.workflow import Cell, Concurrency, Job, Need, Step, Trigger, Value
 from release.publish.destination import Grant
 
-__all__ = ["GHCR", "IMAGES", "proven"]
+__all__ = ["GHCR", "IMAGES", "proven", "verified"]
 
 GHCR = "ghcr.io"
 """GitHub's registry, which takes the job's own token."""
 
-_BY_DIGEST = "type=image,push-by-digest=true,name-canonical=true,push=true,rewrite-timestamp=true"
+_AS_THIS_WORKFLOW = '--identity "$IDENTITY"'
+_IDENTITY: Mapping[str, Value] = {
+    "IDENTITY": Template.of(r"^\Q", context("github.server_url"), "/", context("github.workflow_ref"), r"\E$")
+}
+"""What Fulcio writes into the certificate of a job, as a regular expression of Go.
+
+Source: https://docs.sigstore.dev/certificate_authority/oidc-in-fulcio/#github
+"""
 
 
 def _jobs(site: Site) -> Sequence[Job]:
@@ -32,9 +39,11 @@ def _jobs(site: Site) -> Sequence[Job]:
         env={
             "REPOSITORY": context("matrix.repository"),
             "TAG": _tag(site.config.main),
-            "DIGEST": context("steps.build.outputs.digest"),
+            "DIGEST": context("steps.push.outputs.digest"),
         },
     )
+    read = Grant("packages", "read", "read the image and what lies beside it")
+    write = Grant("packages", "write", "push the image")
     return (
         Job(
             id="image",
@@ -44,8 +53,9 @@ def _jobs(site: Site) -> Sequence[Job]:
             minutes=120,
             steps=(
                 *opening(site, history=True),
-                *proven(site, context("matrix.components"), context("matrix.repository"), login),
+                *proven(site, context("matrix.components"), context("matrix.repository"), login, write),
                 tag,
+                verified(site, Template.of(context("matrix.repository"), ":", _tag(site.config.main)), read),
             ),
             axes=("name", "components", "repository"),
             condition=on_main(site),
@@ -67,34 +77,34 @@ def _tag(branch: str) -> str:
     return re.sub(r"^[^A-Za-z0-9_]|[^A-Za-z0-9_.-]", "-", branch).lstrip("-")[:128] or "main"
 
 
-def proven(site: Site, name: Expression, repository: Expression, login: Step) -> tuple[Step, ...]:
-    """Return the steps from the image component ``name`` to a digest: pushed, signed, attested, scanned, tried.
+def proven(site: Site, name: Expression, repository: Expression, login: Step, *needs: Need) -> tuple[Step, ...]:
+    """Return the steps from the image component ``name`` to a digest: built, pushed, signed, verified, scanned, tried.
 
-    ``login`` lets docker push there.
+    ``login`` lets docker push there, ``needs`` lets `release`. What the image is built on is built before it, from
+    the same commit.
 
-    Nothing has a tag before all of that is done. The step ``build`` has the output ``digest``.
+    Nothing has a tag before all of that is done. The step ``push`` has the output ``digest``.
     """
-    digest = context("steps.build.outputs.digest")
-    image = Template.of(repository, "@", digest)
+    image = Template.of(repository, "@", context("steps.push.outputs.digest"))
     scan = site.config.ci.scan
     platforms = ",".join(site.config.ci.platforms)
     return (
-        *image_context(site, name, platforms),
+        *image_tools(site),
         *buildx(site),
+        Step("Set up syft", uses=site.pins.of("anchore/sbom-action/download-syft")),
+        Step("Set up cosign", uses=site.pins.of("sigstore/cosign-installer")),
+        release(
+            site, "Build", 'image build "$NAME" --platform "$PLATFORMS"', env={"NAME": name, "PLATFORMS": platforms}
+        ),
         login,
-        Step(
-            "Build and push by digest",
-            id="build",
-            uses=site.pins.of("docker/build-push-action"),
-            inputs={
-                "context": CONTEXT,
-                "build-args": context("steps.context.outputs.build-args"),
-                "labels": context("steps.context.outputs.labels"),
-                "platforms": platforms,
-                "outputs": Template.of(f"{_BY_DIGEST},name=", repository),
-                "provenance": "mode=max",
-                "sbom": True,
-            },
+        release(
+            site,
+            "Push by digest and sign",
+            f'image push "$NAME" --to "$REPOSITORY" --no-tag --github {_AS_THIS_WORKFLOW}',
+            Grant("id-token", "write", "sign as this workflow, without a key"),
+            *needs,
+            env={"NAME": name, "REPOSITORY": repository, **_IDENTITY},
+            id="push",
         ),
         Step(
             "Scan for vulnerabilities",
@@ -108,61 +118,28 @@ def proven(site: Site, name: Expression, repository: Expression, login: Step) ->
                 "version": scan.trivy,
             },
         ),
-        Step(
-            "Write the bill of materials",
-            uses=site.pins.of("anchore/sbom-action"),
-            inputs={
-                "image": image,
-                "format": "spdx-json",
-                "output-file": "sbom.spdx.json",
-                "upload-artifact": False,
-                "upload-release-assets": False,
-            },
-        ),
-        Step("Set up cosign", uses=site.pins.of("sigstore/cosign-installer")),
-        Step(
-            "Sign",
-            run='cosign sign --yes "$IMAGE"',
-            env={"IMAGE": image},
-            needs=(Grant("id-token", "write", "sign as this workflow, without a key"),),
-        ),
-        *(
-            Step(
-                title,
-                uses=site.pins.of("actions/attest"),
-                inputs={
-                    "subject-name": repository,
-                    "subject-digest": digest,
-                    "push-to-registry": True,
-                    "create-storage-record": False,
-                    **({"sbom-path": "sbom.spdx.json"} if bill else {}),
-                },
-                needs=(
-                    Grant("attestations", "write", "store the attestation"),
-                    Grant("id-token", "write", "sign as this workflow, without a key"),
-                ),
-            )
-            for title, bill in (("Attest the provenance", False), ("Attest the bill of materials", True))
-        ),
-        _smoke(site, image),
+        _try(site, name, image),
     )
 
 
-def _smoke(site: Site, image: Template) -> Step:
-    """Return the step that tries the pushed digest: the session for images, else that the container stays up."""
+def verified(site: Site, reference: Template, *needs: Need) -> Step:
+    """Return the last step of an image: its tag leads to what this very workflow signed."""
+    return release(
+        site,
+        "Verify what the tag leads to",
+        f'image verify "$IMAGE" {_AS_THIS_WORKFLOW}',
+        *needs,
+        env={"IMAGE": reference, **_IDENTITY},
+    )
+
+
+def _try(site: Site, name: Expression, image: Template) -> Step:
+    """Return the step that tries the pushed digest: the session for images, else what is asked of any image."""
     session = site.test("image")
     if session is not None:
-        return Step("Try the pushed digest", run=site.nox(session), env={"IMAGE": image})
-    return Step(
-        "Try the pushed digest",
-        run=(
-            'container="$(docker run --detach --pull always "$IMAGE")"\n'
-            "sleep 15\n"
-            'docker logs "$container"\n'
-            'test "$(docker inspect --format "{{.State.ExitCode}}" "$container")" = 0\n'
-            'docker rm --force "$container"\n'
-        ),
-        env={"IMAGE": image},
+        return Step("Try the pushed digest", run=site.nox(session), env={"COMPONENTS": name, "IMAGE": image})
+    return release(
+        site, "Try the pushed digest", 'image test "$NAME" --image "$IMAGE"', env={"NAME": name, "IMAGE": image}
     )
 
 

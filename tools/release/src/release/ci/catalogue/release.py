@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from release.ci.catalogue.images import proven
+from release.ci.catalogue.images import proven, verified
 from release.ci.expression import Template, both, cancelled, context, equal, negated, unequal
 from release.ci.part import Frame, Part
 from release.ci.site import Site
@@ -124,8 +124,9 @@ def _publish(site: Site, kind: str, name: str, destination: Destination, before:
     if not files:
         registry = destination.options["repository"].removeprefix("oci://").partition("/")[0]
         login = registry_login(site, registry, *secrets)
-        steps += proven(site, context("matrix.component"), context("matrix.repository"), login)
-        env["DIGEST"] = Template.of(context("matrix.component"), "=", context("steps.build.outputs.digest"))
+        needs = (*access.grants, *secrets)
+        steps += proven(site, context("matrix.component"), context("matrix.repository"), login, *needs)
+        env["DIGEST"] = Template.of(context("matrix.component"), "=", context("steps.push.outputs.digest"))
         command += ' --digest "$DIGEST"'
     if trusted is not None:
         steps.append(
@@ -138,6 +139,9 @@ def _publish(site: Site, kind: str, name: str, destination: Destination, before:
         )
         env[trusted.variable] = context(f"steps.trusted.outputs.{trusted.output}")
     steps.append(release(site, f"Publish to {name}", command, *access.grants, *secrets, env=env))
+    if not files:
+        image = Template.of(context("matrix.repository"), ":", context("matrix.version"))
+        steps.append(verified(site, image, *access.grants, *secrets))
     return Job(
         id=f"publish-{kind}-{name}",
         name=Template.of(f"publish to {name}: ", context("matrix.tag")),

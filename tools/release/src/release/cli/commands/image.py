@@ -131,33 +131,21 @@ def list_(ctx: click.Context, as_json: bool) -> None:
 @click.option("--output", "folder", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Empty or new.")
 @_revision
 @_inputs
-@click.option("--github", is_flag=True, help="Write build-args and labels to $GITHUB_OUTPUT.")
 @json_option
 @click.pass_context
-def context(
-    ctx: click.Context, name: str, folder: Path, revision: str, github: bool, as_json: bool, overrides: Overrides
-) -> None:
+def context(ctx: click.Context, name: str, folder: Path, revision: str, as_json: bool, overrides: Overrides) -> None:
     """Write all that the Dockerfile of the image NAME can copy into DIR: the same inputs give the same bytes.
 
     It has the Dockerfile, rootfs/, Moodle with its plugins in moodle/, and the programs of crates in bin/OS/ARCH/.
     """
     from release.flow.image import assemble
 
-    if github and not os.environ.get("GITHUB_OUTPUT"):
-        raise click.UsageError("--github is for a step of GitHub Actions: GITHUB_OUTPUT is not set")
     with staged_progress() as shown:
         made = assemble(
             open_repository(ctx), name, folder, revision=revision, overrides=overrides,
             environment=os.environ, progress=shown,
         )  # fmt: skip
     _noted(made.notes)
-    if github:
-        from release.cli.github import write_outputs
-
-        lines = {"build-args": made.arguments, "labels": made.labels}
-        write_outputs(
-            os.environ, {key: "\n".join(f"{one}={value}" for one, value in all_.items()) for key, all_ in lines.items()}
-        )
     if as_json:
         from msgspec import to_builtins
 
@@ -226,9 +214,10 @@ def _noted(notes: tuple[str, ...]) -> None:
 
 @command.command("test", short_help="Try images that are built.")
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=component_names)
+@click.option("--image", "reference", metavar="REF", help="Try REF as the one image NAME; pulled if need be.")
 @json_option
 @click.pass_context
-def test(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
+def test(ctx: click.Context, names: tuple[str, ...], reference: str | None, as_json: bool) -> None:
     """Try the images NAMES (default: all) as they are in the engine.
 
     Each has to run as a user that is not root and has a number, start with a read-only root file system and without
@@ -238,10 +227,13 @@ def test(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     from release.flow.image_proof import tried as run
     from release.images.engine import connected
 
+    if reference is not None and len(names) != 1:
+        raise click.UsageError("--image is one image: name the one that it is tried as")
     with staged_progress() as shown:
         passed = run(
-            open_repository(ctx), names, connect=lambda: connected(timeout=600), environment=os.environ, progress=shown
-        )
+            open_repository(ctx), names, reference=reference, connect=lambda: connected(timeout=600),
+            environment=os.environ, progress=shown,
+        )  # fmt: skip
     if as_json:
         print_json({"passed": passed})
         return
@@ -310,6 +302,8 @@ _trust = (
 )
 @_trust[0]
 @_trust[1]
+@click.option("--no-tag", is_flag=True, help="Give it no tag: what has to be done before it has one comes after this.")
+@click.option("--github", is_flag=True, help="Write the digest of the one image NAME to $GITHUB_OUTPUT.")
 @json_option
 @click.pass_context
 def push(
@@ -321,6 +315,8 @@ def push(
     public_key: str | None,
     identity: str | None,
     issuer: str | None,
+    no_tag: bool,
+    github: bool,
     as_json: bool,
 ) -> None:
     """Push the images NAMES (default: all), as they were built last, by digest.
@@ -332,6 +328,10 @@ def push(
     from release.flow.image_proof import Pushed
     from release.flow.image_proof import push as run
 
+    if github and not os.environ.get("GITHUB_OUTPUT"):
+        raise click.UsageError("--github is for a step of GitHub Actions: GITHUB_OUTPUT is not set")
+    if github and len(names) != 1:
+        raise click.UsageError("--github writes the digest of one image: name it")
     trusted = public_key or (_public_half(key) if key is not None else None)
     pushed: list[Pushed] = []
 
@@ -343,8 +343,13 @@ def push(
     with staged_progress() as shown:
         run(
             open_repository(ctx), names, to=to, as_built=as_built, key=key,
-            trust=_trusted(ctx, trusted, identity, issuer), environment=os.environ, report=settled, progress=shown,
+            trust=_trusted(ctx, trusted, identity, issuer), tagged=not no_tag, environment=os.environ,
+            report=settled, progress=shown,
         )  # fmt: skip
+    if github:
+        from release.cli.github import write_outputs
+
+        write_outputs(os.environ, {"digest": pushed[0].digest})
     if as_json:
         print_json({"images": [{"reference": one.reference, "digest": one.digest} for one in pushed]})
 
