@@ -26,6 +26,13 @@ _SBOM = "spdxjson"
 _BY_KEY = ("--tlog-upload=false",)
 """A signature by a key needs no public log; one without a key is nothing without it."""
 _WITHOUT_LOG = "--insecure-ignore-tlog=true"
+_PLAIN = ("--new-bundle-format=false", "--use-signing-config=false")
+"""Where signatures lie, and which servers are asked, as every cosign from 2.0 has it: by default 3 does otherwise, and
+refuses a signature that no log is told of. Not every version and command has these options, and those that have them
+may hide them.
+
+Source: https://github.com/sigstore/cosign/blob/v3.1.3/cmd/cosign/cli/signcommon/common.go
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +87,12 @@ class Cosign:
 
     def sign(self, reference: str) -> None:
         """Sign ``reference`` (with a digest), and what it is an index of."""
-        self._run("sign", "--yes", "--recursive", *self._key(), reference)
+        self._run("sign", "--yes", "--recursive", *self._plain("sign"), *self._key(), reference)
 
     def attest(self, reference: str, bill: Path) -> None:
         """Attach the bill of materials ``bill`` to ``reference`` (with a digest), signed."""
-        self._run("attest", "--yes", "--type", _SBOM, "--predicate", str(bill), *self._key(), reference)
+        plain = self._plain("attest")
+        self._run("attest", "--yes", "--type", _SBOM, "--predicate", str(bill), *plain, *self._key(), reference)
 
     def verify(self, reference: str, trust: Trust) -> None:
         """Refuse ``reference`` without a signature that counts.
@@ -104,15 +112,15 @@ class Cosign:
         envelopes = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
         return [json.loads(base64.b64decode(envelope["payload"])) for envelope in envelopes]
 
+    def _plain(self, command: str) -> list[str]:
+        """Return what of :data:`_PLAIN` the ``command`` takes; a cosign doesn't always know its own version."""
+        return [option for option in _PLAIN if self._done(command, option, "--help").returncode == 0]
+
     def _key(self) -> list[str]:
         return [] if self.key is None else ["--key", self.key, *_BY_KEY]
 
     def _run(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [self.program, *arguments],
-            env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL, capture_output=True, check=False,
-            encoding="utf-8", errors="replace",
-        )  # fmt: skip
+        done = self._done(*arguments)
         if done.returncode:
             lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
             errors = [line for line in lines if line.lower().startswith("error")]
@@ -124,3 +132,10 @@ class Cosign:
                 fix="see who signed it: cosign tree shows what is beside an image",
             )
         return done.stdout
+
+    def _done(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.program, *arguments],
+            env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            encoding="utf-8", errors="replace",
+        )  # fmt: skip
