@@ -10,7 +10,7 @@ from release.ci.expression import Template, both, cancelled, context, equal, neg
 from release.ci.part import Frame, Part
 from release.ci.site import Site
 from release.ci.steps import BOT, BUNDLE, natives, none_failed, on_main, opening, registry_login, release, toolchain
-from release.ci.workflow import Concurrency, Job, Secret, Step, Trigger, Value
+from release.ci.workflow import Concurrency, Job, Need, Secret, Step, Trigger, Value
 from release.errors import ConfigError
 from release.publish.destination import Grant
 from release.publish.destinations import DESTINATIONS
@@ -124,7 +124,7 @@ def _publish(site: Site, kind: str, name: str, destination: Destination, before:
     if not files:
         registry = destination.options["repository"].removeprefix("oci://").partition("/")[0]
         login = registry_login(site, registry, *secrets)
-        needs = (*access.grants, *secrets)
+        needs: tuple[Need, ...] = (*access.grants, *secrets)
         steps += proven(site, context("matrix.component"), context("matrix.repository"), login, *needs)
         env["DIGEST"] = Template.of(context("matrix.component"), "=", context("steps.push.outputs.digest"))
         command += ' --digest "$DIGEST"'
