@@ -8,7 +8,7 @@ import json
 import tarfile
 from collections.abc import Mapping
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from release.images.contents import read
@@ -38,7 +38,6 @@ _FILES = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(_FILES, max_size=5), st.booleans())
 def test_what_is_there_in_the_end_is_what_the_layers_give_one_by_one(layers: list[Layer], packed: bool) -> None:
     wanted: dict[str, str] = {}

@@ -58,7 +58,7 @@ def is_whole(model: Model) -> bool:
     return not model.revisions or model.revisions[-1].status is Status.DEPLOYED
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(first=st.booleans(), episodes=EPISODES)
 def test_after_any_faults_a_recovery_ends_at_the_last_good_revision(
     first: bool, episodes: list[tuple[str, list[Fault | None]]]
@@ -96,7 +96,7 @@ def test_after_any_faults_a_recovery_ends_at_the_last_good_revision(
     assert model.kept.attempt is None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(first=st.booleans(), episodes=EPISODES)
 def test_after_any_faults_the_next_run_rolls_out(first: bool, episodes: list[tuple[str, list[Fault | None]]]) -> None:
     model = Model() if first else Model.deployed(3, "chart-0")
@@ -116,7 +116,6 @@ def test_after_any_faults_the_next_run_rolls_out(first: bool, episodes: list[tup
     assert stage.content() == "the last chart"
 
 
-@settings(deadline=None)
 @given(faults=FAULTS)
 def test_a_second_recovery_finds_nothing_to_do(faults: list[Fault | None]) -> None:
     stage = Stage(Model.deployed(3))
@@ -133,7 +132,6 @@ def test_a_second_recovery_finds_nothing_to_do(faults: list[Fault | None]) -> No
     assert stage.model.revisions == before
 
 
-@settings(deadline=None)
 @given(faults=st.lists(FAULTS, min_size=3, max_size=3), first=st.booleans())
 def test_no_stage_after_a_failed_one_is_touched(faults: list[list[Fault | None]], first: bool) -> None:
     stages = [Stage(Model() if first else Model.deployed(3, "old")) for _ in faults]

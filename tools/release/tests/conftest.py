@@ -1,0 +1,8 @@
+"""How all tests run: no test is judged by how long it takes."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
