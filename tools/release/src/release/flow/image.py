@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -331,11 +330,10 @@ def _built(
     place = output_folder(there.repository, image.component.name)
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=place) as scratch:
+        layout = None
         if builder is None:
-            found = by_engine(client, order, progress)
-            client.images.get(found).tag(image.repository, str(image.component.version))
-            results: tuple[Result, ...] = (Result(platform=inputs.platforms[0], config=found),)
-            layout = None
+            made = by_engine(client, order, progress)
+            results: tuple[Result, ...] = (Result(platform=inputs.platforms[0], config=made),)
         else:
             if base is not None:
                 below, digest = _layout_of(there, base)
@@ -343,18 +341,27 @@ def _built(
                 inputs = structs.replace(inputs, base=structs.replace(inputs.base, digest=digest))
             layout = by_buildkit(builder, order, Path(scratch) / "oci", progress)
             results = _results(layout)
-            _into_engine(client, layout, image.reference, progress)
         lock = Lock(
             reference=image.reference, builder="engine" if builder is None else "buildkit",
             inputs=inputs, results=results,
         )  # fmt: skip
-        shutil.rmtree(place / "oci", ignore_errors=True)
-        if layout is not None:
-            layout.folder.replace(place / "oci")
-        record = Path(scratch) / LOCK
-        record.write_bytes(render(lock))
-        record.replace(place / LOCK)
+        _put(layout, lock, place, Path(scratch))
+        if builder is None:
+            client.images.get(made).tag(image.repository, str(image.component.version))
+        else:
+            _into_engine(client, Layout(place / "oci"), image.reference, progress)
     return lock
+
+
+def _put(layout: Layout | None, lock: Lock, place: Path, scratch: Path) -> None:
+    """Put what was built into ``place`` by renaming; what was there before is left in ``scratch``."""
+    if (place / "oci").exists():
+        (place / "oci").replace(scratch / "before")
+    if layout is not None:
+        layout.folder.replace(place / "oci")
+    record = scratch / LOCK
+    record.write_bytes(render(lock))
+    record.replace(place / LOCK)
 
 
 def _layout_of(there: At, base: Image) -> tuple[Path, str]:
@@ -375,7 +382,7 @@ def _results(layout: Layout) -> tuple[Result, ...]:
 
 def _into_engine(client: DockerClient, layout: Layout, reference: str, progress: Progress) -> None:
     """Give the engine the image for its own platform, under ``reference``."""
-    from docker.errors import APIError, ImageLoadError
+    from docker.errors import ImageLoadError
 
     said = client.version()
     mine = f"{said['Os']}/{said['Arch']}"
@@ -385,7 +392,7 @@ def _into_engine(client: DockerClient, layout: Layout, reference: str, progress:
     try:
         with layout.archive(chosen, reference) as archive:
             client.images.load(archive)
-    except (APIError, ImageLoadError) as error:
+    except (ImageLoadError, OSError) as error:  # the SDK's errors of the connection are OSErrors
         raise BuildFailed(
             f"the engine doesn't take the image {reference}: {error}", fix="free space: docker system df"
         ) from None

@@ -269,6 +269,13 @@ def _last_build(image: Image, folder: Path) -> Lock:
             f"the image {name} was built by the engine's own builder, which makes no provenance",
             fix="docker buildx create --use, then build it again",
         )
+    layout = Layout(folder / "oci")
+    there = {one.digest for one in layout.platforms()} if (layout.folder / "index.json").is_file() else set()
+    if there != {one.manifest for one in lock.results}:
+        raise BuildFailed(
+            f"what {folder} has of the image {name} is another build than {LOCK} there says",
+            fix=f"a run was ended: release image build {name}",
+        )
     return lock
 
 

@@ -10,10 +10,11 @@ import json
 import os
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, BinaryIO
 
 __all__ = ["INDEX", "MANIFEST", "Layout", "Platform"]
 
@@ -90,23 +91,42 @@ class Layout:
     def _platform(self, manifest: str) -> Any:
         return self.read(self.read(manifest)["config"]["digest"])
 
-    def archive(self, platform: Platform, reference: str) -> io.BufferedReader:
-        """Return a stream of ``platform``'s image as ``docker load`` takes it; it gets the tag ``reference``.
+    @contextmanager
+    def archive(self, platform: Platform, reference: str) -> Iterator[BinaryIO]:
+        """Yield a stream of ``platform``'s image as ``docker load`` takes it; it gets the tag ``reference``.
+
+        What names the tag comes last, so that no reader takes a stream that ends too early for an image.
 
         Source: https://github.com/moby/moby/blob/master/image/spec/spec.md#combined-image-json--filesystem-changeset-format
+
+        Raises:
+            OSError: a file of the layout can't be read.
         """
         reading, writing = os.pipe()
         path = "blobs/" + platform.config.replace(":", "/")
         layers = ["blobs/" + digest.replace(":", "/") for digest, _ in platform.layers]
         listing = json.dumps([{"Config": path, "RepoTags": [reference], "Layers": layers}]).encode()
+        failed: list[OSError] = []
 
         def write() -> None:
-            with open(writing, "wb") as out, tarfile.open(fileobj=out, mode="w|") as archive:  # noqa: PTH123
-                for name in dict.fromkeys((path, *layers)):
-                    archive.add(self.folder / name, name)
-                info = tarfile.TarInfo("manifest.json")
-                info.size = len(listing)
-                archive.addfile(info, io.BytesIO(listing))
+            try:
+                with open(writing, "wb") as out, tarfile.open(fileobj=out, mode="w|") as archive:  # noqa: PTH123
+                    for name in dict.fromkeys((path, *layers)):
+                        archive.add(self.folder / name, name)
+                    info = tarfile.TarInfo("manifest.json")
+                    info.size = len(listing)
+                    archive.addfile(info, io.BytesIO(listing))
+            except BrokenPipeError:
+                pass  # the reader closed the stream, and knows why
+            except OSError as error:
+                failed.append(error)
 
-        Thread(target=write, daemon=True).start()
-        return open(reading, "rb")  # noqa: PTH123
+        writer = Thread(target=write, daemon=True)
+        writer.start()
+        try:
+            with open(reading, "rb") as stream:  # noqa: PTH123
+                yield stream
+        finally:
+            writer.join()
+            if failed:
+                raise failed[0]
