@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import lzma
 import zipfile
+import zlib
+from collections import Counter
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from release.errors import DestinationRefused, FormatError, InputsRefused, Place
@@ -19,6 +23,8 @@ __all__ = ["Fetched", "fetched", "read_zip", "taken"]
 
 _LARGEST = 1 << 30
 """Bytes that the files of one plugin may have together."""
+_LONGEST = 255
+"""Bytes of a name in a folder (NAME_MAX)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +98,25 @@ def read_zip(content: bytes, name: str) -> Fetched:
                 for member in members
             ]
             links = [member.filename for member in members if member.external_attr >> 28 == 0o12]
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise _unreadable(name, str(error)) from None
-    for path in (entry.path for entry in entries):
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
+        raise _unreadable(name, str(error) or "it is cut off") from None
+    paths = Counter(entry.path for entry in entries)
+    for path, count in paths.items():
+        if count > 1:
+            raise _unreadable(name, f"{path!r} is in it {count} times")
+        above = next((one for one in accumulate(path.split("/")[:-1], "{}/{}".format) if one in paths), None)
+        if above is not None:
+            raise _unreadable(name, f"{above!r} is a file, and {path!r} lies in it")
+        if any(len(part.encode(errors="surrogateescape")) > _LONGEST for part in path.split("/")):
+            raise _unreadable(name, f"{path[:80]!r}... has a name of more than {_LONGEST} bytes")
         if path in links or path.startswith("/") or "\\" in path or {"..", ".", ""} & set(path.split("/")):
             raise _unreadable(name, f"{path!r} is no path of a file in it")
     tops = {entry.path.partition("/")[0] for entry in entries}
