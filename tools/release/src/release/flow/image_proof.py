@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 __all__ = ["Pushed", "Weight", "push", "size", "tried", "trust_of", "verified"]
 
 _GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
+_REFERENCE = re.compile(
+    r"(?P<address>(?:[\w-]+(?:[.][\w-]+)+|localhost|\[[0-9a-f:]+\]|[\w-]+(?=:[0-9]+/))(?::[0-9]+)?(?:/[a-z0-9._-]+)+)"
+    r"(?::(?P<tag>\w[\w.-]*))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
 _TRIED = {"release.test": "1"}
 _VERSION = "/public/version.php"
 _NO_TESTS = 5
@@ -336,12 +341,7 @@ def verified(
     Raises:
         ImageUnproven: it isn't there, or a signature, a bill of materials or a provenance is missing or wrong.
     """
-    address, at, digest = reference.partition("@")
-    name = digest
-    if not at:
-        address, colon, name = reference.rpartition(":")
-        if not colon or "/" in name:
-            address, name = reference, "latest"
+    address, name = _parsed(reference)
     registry = OciRepository(address, credentials_for(address, environment))
     progress(f"verify: {reference}", 0, 0)
     found = resolve(registry, address, name)
@@ -349,8 +349,20 @@ def verified(
         return found, verify(registry, address, found, cosign, trust)
 
 
+def _parsed(reference: str) -> tuple[str, str]:
+    """Return the address of ``reference`` and its digest, else its tag; a digest says more than the tag beside it."""
+    found = _REFERENCE.fullmatch(reference)
+    if found is None:
+        raise ImageUnproven(
+            f"{reference} names no image in a registry", fix="write HOST/NAME:TAG or HOST/NAME@sha256:DIGEST"
+        )
+    return found["address"], found["digest"] or found["tag"] or "latest"
+
+
 def trust_of(there: At | None, key: str | None, identity: str | None, issuer: str | None) -> Trust:
     """Return whose signatures count: ``key``'s, or those of ``identity``; by default this repository's workflows.
+
+    Of these count the runs for the main branch and for tags, which not everyone who may push a branch can start.
 
     Raises:
         ImageUnproven: nothing says whose.
@@ -358,8 +370,9 @@ def trust_of(there: At | None, key: str | None, identity: str | None, issuer: st
     if key is not None:
         return Trust(key)
     github = there.config.github if there is not None else None
-    if identity is None and github is not None:
-        identity = f"^https://github[.]com/{github.repository.replace('.', '[.]')}/[.]github/workflows/"
+    if identity is None and there is not None and github is not None:
+        workflows = f"https://github[.]com/{re.escape(github.repository)}/[.]github/workflows/[^@]+"
+        identity = f"^{workflows}@refs/(heads/{re.escape(there.config.main)}|tags/.+)$"
     if identity is None:
         raise ImageUnproven(
             "nothing says whose signature counts",

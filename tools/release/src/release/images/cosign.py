@@ -20,7 +20,7 @@ from typing import Any
 from release.errors import CredentialsMissing, ImageUnproven
 from release.publish.registry import Credentials
 
-__all__ = ["Cosign", "Trust"]
+__all__ = ["Cosign", "Trust", "public_half"]
 
 _SBOM = "spdxjson"
 _BY_KEY = ("--tlog-upload=false",)
@@ -49,6 +49,11 @@ class Trust:
         if self.key is not None:
             return ["--key", self.key, _WITHOUT_LOG]
         return ["--certificate-identity-regexp", self.identity or "", "--certificate-oidc-issuer", self.issuer or ""]
+
+
+def public_half(key: str) -> str:
+    """Return what verifies ``key``: of a file the one beside it, of a key's address (``awskms://``) that itself."""
+    return key if "://" in key else str(Path(key).with_suffix(".pub"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +95,9 @@ class Cosign:
         self._run("sign", "--yes", "--recursive", *self._plain("sign"), *self._key(), reference)
 
     def attest(self, reference: str, bill: Path) -> None:
-        """Attach the bill of materials ``bill`` to ``reference`` (with a digest), signed."""
-        plain = self._plain("attest")
-        self._run("attest", "--yes", "--type", _SBOM, "--predicate", str(bill), *plain, *self._key(), reference)
+        """Attach the bill of materials ``bill`` to ``reference`` (with a digest), signed, in place of one before."""
+        told = ("--yes", "--replace", "--type", _SBOM, "--predicate", str(bill))
+        self._run("attest", *told, *self._plain("attest"), *self._key(), reference)
 
     def verify(self, reference: str, trust: Trust) -> None:
         """Refuse ``reference`` without a signature that counts.

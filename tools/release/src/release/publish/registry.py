@@ -38,6 +38,8 @@ _MANIFESTS = ", ".join(
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _LOCAL = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?")
 _GHCR = "ghcr.io"
+_SPOKEN_TO = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
+"""Docker Hub answers at another host than its images are called after."""
 _PAGE = "1000"
 _DENIED = (401, 403)
 _ADVICE = dict.fromkeys(_DENIED, "check the credentials and what they may do, then run it again")
@@ -73,7 +75,8 @@ class OciRepository:
 
     def __init__(self, address: str, credentials: Credentials | None) -> None:
         host, _, self.name = address.partition("/")
-        base = f"{'http' if _LOCAL.fullmatch(host) else 'https'}://{host}"
+        self.host = _SPOKEN_TO.get(host, host)
+        base = f"{'http' if _LOCAL.fullmatch(host) else 'https'}://{self.host}"
         secret = credentials[1] if credentials is not None else ""
         self._http = Http(f"the registry {urlsplit(base).hostname}", base, {}, secret, _ADVICE)
         self._credentials = credentials

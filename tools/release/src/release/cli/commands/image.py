@@ -327,12 +327,13 @@ def push(
     """
     from release.flow.image_proof import Pushed
     from release.flow.image_proof import push as run
+    from release.images.cosign import public_half
 
     if github and not os.environ.get("GITHUB_OUTPUT"):
         raise click.UsageError("--github is for a step of GitHub Actions: GITHUB_OUTPUT is not set")
     if github and len(names) != 1:
         raise click.UsageError("--github writes the digest of one image: name it")
-    trusted = public_key or (_public_half(key) if key is not None else None)
+    trusted = public_key or (public_half(key) if key is not None else None)
     pushed: list[Pushed] = []
 
     def settled(one: Pushed) -> None:
@@ -352,11 +353,6 @@ def push(
         write_outputs(os.environ, {"digest": pushed[0].digest})
     if as_json:
         print_json({"images": [{"reference": one.reference, "digest": one.digest} for one in pushed]})
-
-
-def _public_half(key: str) -> str:
-    """Return what cosign verifies with: of a file the one beside it, of a key's address (``awskms://``) that itself."""
-    return key if "://" in key else str(Path(key).with_suffix(".pub"))
 
 
 @command.command("verify", short_help="Verify an image in a registry.")
