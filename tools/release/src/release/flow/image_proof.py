@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,12 @@ def _run_own_tests(
     folder = repository.root / image.component.path / "tests"
     if not folder.is_dir():
         return
+    if find_spec("pytest") is None:
+        raise ImageUnproven(
+            f"the image {image.reference} has tests of its own, but the Python of this command has no pytest",
+            where=[Place(folder.relative_to(repository.root).as_posix())],
+            fix=f"{sys.executable} -m pip install pytest (pipx: pipx inject PACKAGE pytest), and what the tests import",
+        )
     progress(f"test {image.component.name}: its own tests", 0, 0)
     variable = f"IMAGE_{image.component.native.upper().replace('-', '_')}"
     given = {**environment, "IMAGE": reference, variable: reference}
