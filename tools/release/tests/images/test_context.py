@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import shutil
 import subprocess
+import sys
 import zlib
 from pathlib import Path
 
 import pytest
 
 from release.errors import InputsRefused
+from release.flow.bundle import unfit
 from release.images.context import Context
 from release.publish.archives import Entry
 from scratch import Result, Scratch, crate, plugin, workspace_toml
@@ -204,6 +208,41 @@ def test_programs_of_crates_are_in_it_and_a_crate_without_one_gives_none(tmp_pat
     assert [(part["name"], part["license"]) for part in made["inputs"]["parts"]] == [("greet", "MIT")]
     context(scratch, tmp_path / "again", "tiny").ok()
     assert (tmp_path / "again/bin/linux/amd64/greet").read_bytes() == program.read_bytes()
+
+
+def test_a_program_that_names_folders_of_this_machine_is_refused(tmp_path: Path) -> None:
+    if subprocess.run(["cargo", "--version"], capture_output=True, check=False).returncode:
+        pytest.skip("cargo is not installed")
+    scratch = image_repository(
+        tmp_path / "mono",
+        {
+            "Cargo.toml": workspace_toml("crates/greet"),
+            "crates/greet/Cargo.toml": crate("greet", "0.2.0"),
+            "crates/greet/src/main.rs": 'fn main() { println!("{}", env!("CARGO_MANIFEST_DIR")); }\n',
+            "images/tiny/image.yaml": "name: tiny\nversion: 0.1.0\ncontains:\n  crates: [greet]\n",
+        },
+    )
+    home = Path.home()
+    cargo = {"CARGO_HOME": str(home / ".cargo"), "RUSTUP_HOME": str(home / ".rustup")}
+    scratch.environment |= {name: os.environ.get(name, value) for name, value in cargo.items()}
+    done = context(scratch, tmp_path / "out", "tiny")
+    assert done.code == 17
+    assert "greet can't be built: greet for linux/amd64: it has the path" in done.err
+
+
+def test_a_program_runs_in_the_image_or_is_refused() -> None:
+    content = Path(sys.executable).read_bytes()
+    target = f"{platform.machine()}-unknown-linux-gnu"
+    assert unfit(content, target, "9.9", (), "Debian 13 has") is None
+    old = unfit(content, target, "2.0", (), "Debian 13 has")
+    assert old is not None
+    assert re.fullmatch(r"it needs glibc 2\.[0-9.]+; Debian 13 has 2\.0", old.what)
+    other = unfit(content, "riscv64gc-unknown-linux-gnu", "9.9", (), "Debian 13 has")
+    assert other is not None
+    assert "it came out for" in other.what
+    script = unfit(b"#!/bin/sh\n", target, "9.9", (), "Debian 13 has")
+    assert script is not None
+    assert "it is no ELF file" in script.what
 
 
 @pytest.mark.parametrize(

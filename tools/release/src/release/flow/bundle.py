@@ -23,7 +23,7 @@ from release.publish.packages.natives import CHECKSUM, RECORD, Wanted, built, ch
 from release.publish.packages.packager import Source
 from release.repository.git import Repository
 
-__all__ = ["Made", "Rust", "build_bundles", "cargo_environment", "linker_variable"]
+__all__ = ["Made", "Rust", "Unfit", "build_bundles", "compiled", "linker_variable", "unfit"]
 
 _SETTINGS = (
     "RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR",
@@ -171,14 +171,11 @@ def _build(job: _Job, there: At, rust: Rust, target_folder: Path) -> bytes:
     manifest = there.folder / crate.manifest
     by_zig = rust.zig and rust.linker(native.target) is None
     triple = f"{native.target}.{native.glibc}" if by_zig and native.glibc else native.target
-    folders = {there.folder: _SOURCES, rust.cargo_home: _CARGO_HOME, target_folder: f"{_SOURCES}/target"}
     arguments = [
-        "zigbuild" if by_zig else "build", "--release", *locked(there.folder, manifest), "--lib",
-        "--manifest-path", str(manifest), "--target", triple, "--target-dir", str(target_folder),
-        "--message-format", "json-render-diagnostics",
+        "zigbuild" if by_zig else "build", "--lib", "--target", triple, "--message-format", "json-render-diagnostics",
     ]  # fmt: skip
     try:
-        said = cargo(arguments, manifest.parent, cargo_environment(native.target, folders, there))
+        said = compiled(arguments, manifest, native.target, there, rust, target_folder)
     except CargoFailed as error:
         raise _failed(job, error.what, _remedy(native.target, rust)) from None
     library = _library(said, crate.native)
@@ -188,11 +185,35 @@ def _build(job: _Job, there: At, rust: Rust, target_folder: Path) -> bytes:
             f'write crate-type = ["cdylib"] below [lib] of {crate.manifest}',
         )  # fmt: skip
     content = library.read_bytes()
-    _refuse_unfit(job, content, rust, folders)
+    folders = _renamed(there, rust, target_folder)
+    wrong = unfit(content, native.target, native.glibc, folders, "bundle.json promises")
+    if wrong is not None:
+        raise _failed(job, wrong.what, wrong.fix or _remedy(native.target, rust))
     return content
 
 
-def cargo_environment(target: str, folders: Mapping[Path, str], there: At) -> dict[str, str]:
+def compiled(arguments: Sequence[str], manifest: Path, target: str, there: At, rust: Rust, target_folder: Path) -> str:
+    """Compile the crate of ``manifest`` for ``target`` into ``target_folder``; return what Cargo says.
+
+    ``arguments`` begin with Cargo's command and say what of the crate is built. The same bytes come out in any folder.
+
+    Raises:
+        CargoFailed: Cargo does.
+    """
+    command = [
+        arguments[0], "--release", *locked(there.folder, manifest), *arguments[1:],
+        "--manifest-path", str(manifest), "--target-dir", str(target_folder),
+    ]  # fmt: skip
+    folders = _renamed(there, rust, target_folder)
+    return cargo(command, manifest.parent, _cargo_environment(target, folders, there))
+
+
+def _renamed(there: At, rust: Rust, target_folder: Path) -> dict[Path, str]:
+    """Return the folders of a build and what they are called in what is built."""
+    return {there.folder: _SOURCES, rust.cargo_home: _CARGO_HOME, target_folder: f"{_SOURCES}/target"}
+
+
+def _cargo_environment(target: str, folders: Mapping[Path, str], there: At) -> dict[str, str]:
     """Return the environment in which Cargo makes the same bytes in any folder; ``folders`` get other names in them."""
     flags = [
         f"--remap-path-prefix={path}={name}"
@@ -226,31 +247,42 @@ def _library(messages: str, crate: str) -> Path | None:
     return None
 
 
-def _refuse_unfit(job: _Job, content: bytes, rust: Rust, folders: Mapping[Path, str]) -> None:
-    """Refuse a library that names folders of this machine, or can't be loaded where it is meant to be."""
-    native = job.wanted.native
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """What is wrong with something that was built; ``fix`` is empty where it is up to how Rust links here."""
+
+    what: str
+    fix: str = ""
+
+
+def unfit(content: bytes, target: str, glibc: str | None, folders: Collection[Path], who: str) -> Unfit | None:
+    """Return why the library or program ``content`` can't be shipped for ``target``, ``None`` when it can.
+
+    It may name none of ``folders``, which are this machine's, and ask for no glibc newer than ``glibc``, of which
+    ``who`` says in a message where that is from.
+    """
     for folder in folders:
         if str(folder).encode() in content:
-            raise _failed(
-                job, f"it has the path {folder} of this machine in it",
-                "don't compile env!(\"CARGO_MANIFEST_DIR\") or file paths of the build into the library",
-            )  # fmt: skip
-    if "linux" not in native.target:
-        return
+            return Unfit(
+                f"it has the path {folder} of this machine in it",
+                'don\'t compile env!("CARGO_MANIFEST_DIR") or file paths of the build into it',
+            )
+    if "linux" not in target:
+        return None
     try:
         library = elf.parse(content)
     except ValueError as error:
-        raise _failed(job, str(error), _remedy(native.target, rust)) from None
-    processor = native.target.partition("-")[0]
-    if library.machine != processor:
-        raise _failed(job, f"it came out for {library.machine}", _remedy(native.target, rust))
-    if "musl" in native.target and (library.glibc is not None or "libc.so.6" in library.needs):
-        raise _failed(job, "it came out linked with the GNU C library", _remedy(native.target, rust))
-    if native.glibc is not None and library.glibc is not None and library.glibc > _numbers(native.glibc):
-        raise _failed(
-            job, f"it needs glibc {_text(library.glibc)}; bundle.json promises {native.glibc}",
-            f"{_ZIG}, or build where glibc is {native.glibc}",
-        )  # fmt: skip
+        return Unfit(str(error))
+    if library.machine != target.partition("-")[0]:
+        return Unfit(f"it came out for {library.machine}")
+    if "musl" in target and (library.glibc is not None or "libc.so.6" in library.needs):
+        return Unfit("it came out linked with the GNU C library")
+    if glibc is not None and library.glibc is not None and library.glibc > _numbers(glibc):
+        return Unfit(
+            f"it needs glibc {_text(library.glibc)}; {who} {glibc}",
+            f"{_ZIG}, or build where glibc is {glibc}",
+        )
+    return None
 
 
 def _remedy(target: str, rust: Rust) -> str:

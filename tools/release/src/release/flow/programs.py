@@ -10,15 +10,18 @@ from pathlib import Path
 import msgspec
 
 from release.errors import BuildFailed, Place
-from release.flow.bundle import Rust, cargo_environment, linker_variable
+from release.flow.bundle import Rust, compiled, linker_variable, unfit
 from release.flow.package import At
 from release.flow.progress import Progress
 from release.images.platforms import target_of
 from release.model.component import Component
 from release.publish.archives import Entry
-from release.publish.cargo import CargoFailed, cargo, locked
+from release.publish.cargo import CargoFailed, cargo
 
-__all__ = ["Programs", "programs"]
+__all__ = ["GLIBC", "Programs", "programs"]
+
+GLIBC = "2.41"
+"""Of Debian 13, with which images begin: no program may ask for a newer one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +73,22 @@ def _built(there: At, crate: Component, names: Sequence[str], platform: str, pro
     rust.refuse_missing({target: crate.declared})
     manifest = there.folder / crate.manifest
     by_zig = rust.zig and rust.linker(target) is None and target != rust.host
+    remedy = f"put cargo-zigbuild on PATH, or set {linker_variable(target)}"
     with tempfile.TemporaryDirectory(prefix="release-target-") as scratch:
-        folders = {there.folder: "/build", rust.cargo_home: "/cargo", Path(scratch): "/build/target"}
-        arguments = [
-            "zigbuild" if by_zig else "build", "--release", *locked(there.folder, manifest), "--bins",
-            "--manifest-path", str(manifest), "--target", target, "--target-dir", scratch,
-        ]  # fmt: skip
+        arguments = ["zigbuild" if by_zig else "build", "--bins", "--target", target]
         try:
-            cargo(arguments, manifest.parent, cargo_environment(target, folders, there))
+            compiled(arguments, manifest, target, there, rust, Path(scratch))
         except CargoFailed as error:
-            fix = (
-                f"mend what Cargo says; for another machine put cargo-zigbuild on PATH or set {linker_variable(target)}"
-            )
+            fix = f"mend what Cargo says; for another machine {remedy}"
             raise _failed(crate, f"for {platform}: {error.what}", fix) from None
         built = Path(scratch) / target / "release"
-        return [Entry(f"{platform}/{name}", (built / name).read_bytes(), executable=True) for name in names]
+        entries = [Entry(f"{platform}/{name}", (built / name).read_bytes(), executable=True) for name in names]
+        folders = (there.folder, rust.cargo_home, Path(scratch))
+        for name, entry in zip(names, entries, strict=True):
+            wrong = unfit(entry.content, target, GLIBC, folders, "Debian 13 has")
+            if wrong is not None:
+                raise _failed(crate, f"{name} for {platform}: {wrong.what}", wrong.fix or remedy)
+    return entries
 
 
 def _failed(crate: Component, what: str, fix: str) -> BuildFailed:
