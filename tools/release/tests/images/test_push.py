@@ -78,7 +78,6 @@ def test_an_image_is_pushed_with_its_proofs_and_verified_from_the_registry_alone
 
 
 def test_without_a_tag_a_workflow_gets_the_digest_which_is_verified_and_tried(site: Site, tmp_path: Path) -> None:
-    before = dict(site.registry.tags("acme/tiny"))
     outputs = tmp_path / "outputs"
     site.scratch.environment["GITHUB_OUTPUT"] = str(outputs)
     try:
@@ -87,7 +86,7 @@ def test_without_a_tag_a_workflow_gets_the_digest_which_is_verified_and_tried(si
         del site.scratch.environment["GITHUB_OUTPUT"]
     name, _, digest = outputs.read_text().strip().partition("=")
     assert name == "digest"
-    assert site.registry.tags("acme/tiny") == before
+    assert {tag for tag in site.registry.tags("acme/tiny") if not tag.startswith("sha256-")} <= {"0.1.0"}
     assert site.verify(f"{site.address}@{digest}").ok().json["digest"] == digest
     reference = f"{site.address}@{digest}"
     assert f"passed  {reference}" in site.scratch.run("image", "test", "tiny", "--image", reference).ok().out
