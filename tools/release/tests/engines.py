@@ -80,7 +80,7 @@ def tags(client: DockerClient, scratch: Scratch) -> list[str]:
     """Return the tags in the engine that the command in ``scratch`` gave."""
     listed: list[dict[str, list[str] | None]] = client.api.images()
     found = [tag for image in listed for tag in image["RepoTags"] or ()]
-    return [tag for tag in found if tag.startswith(f"{scratch.path.name}/")]
+    return [tag for tag in found if tag.startswith(f"localhost/{scratch.path.name}/")]
 
 
 def _builders() -> list[str]:

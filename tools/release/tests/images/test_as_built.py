@@ -96,7 +96,7 @@ def test_a_build_of_other_inputs_is_not_pushed_unless_it_is_said(
 
 def test_a_build_on_a_base_of_other_inputs_or_on_another_base_is_not_pushed(tmp_path: Path, registry: str) -> None:
     scratch = image_repository(tmp_path / "mono", {"release.yaml": CONFIG})
-    on_tiny = replace(BASE, image="mono/tiny:0.1.0", digest=written(scratch, "tiny", BASE))
+    on_tiny = replace(BASE, image="localhost/mono/tiny:0.1.0", digest=written(scratch, "tiny", BASE))
     written(scratch, "over", on_tiny)
     assert pushed(scratch, registry, "over").code == 27
     written(scratch, "over", replace(on_tiny, digest="sha256:0"))

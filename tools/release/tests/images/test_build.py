@@ -33,9 +33,11 @@ def test_the_same_inputs_give_the_same_digest_with_a_full_cache_and_an_empty_one
         second = scratch.run(*options, "--no-cache").ok()
         assert second.out == first.out
         assert lock_of(scratch, "over") == record
-        image = client.images.get("toolsame/over:0.2.0")
+        image = client.images.get("localhost/toolsame/over:0.2.0")
         labels = image.labels
-        assert labels["org.opencontainers.image.base.name"] == "toolsame/tiny:0.1.0"
+        assert labels["org.opencontainers.image.base.name"] == "localhost/tiny:0.1.0"
+        (below,) = json.loads((scratch.path / "dist/images/tiny/image.lock.json").read_bytes())["results"]
+        assert labels["org.opencontainers.image.base.digest"] == below["manifest"]
         assert labels["org.opencontainers.image.revision"] == scratch.git("rev-parse", "HEAD")
         assert client.containers.run(image, "cat /etc/tiny /etc/over /etc/more", remove=True) == b"tiny\nover\nmore\n"
 
@@ -59,7 +61,7 @@ def test_the_engine_builds_itself_where_there_is_no_buildkit(tmp_path: Path) -> 
         scratch.environment["PATH"] = _path_without_docker(scratch, tmp_path)
         scratch.run("image", "build", "over").ok()
         assert lock_of(scratch, "over")["builder"] == "engine"
-        assert client.images.get("toolclassic/over:0.2.0").labels["org.opencontainers.image.title"] == "over"
+        assert client.images.get("localhost/toolclassic/over:0.2.0").labels["org.opencontainers.image.title"] == "over"
         done = scratch.run("image", "push", "over", "--to", "127.0.0.1:9/over", "--key", "no.key")
         assert done.code == 17
         assert "makes no provenance" in done.err
@@ -126,7 +128,7 @@ def test_two_builds_of_one_image_at_once_are_refused(tmp_path: Path) -> None:
         assert first.returncode == 0, err
     assert done.code == 9
     assert "another build of the image tiny is under way" in done.err
-    assert b"tooltwice/tiny:0.1.0" in out
+    assert b"localhost/tooltwice/tiny:0.1.0" in out
 
 
 def test_an_engine_that_does_not_answer_and_a_builder_that_is_not_there_are_errors(tmp_path: Path) -> None:
@@ -170,7 +172,7 @@ def test_what_every_image_has_to_be_is_tried(tmp_path: Path, change: tuple[str, 
         scratch.run("image", "build", "tiny", "--builder", builder()).ok()
         done = scratch.run("image", "test", "tiny")
     if said is None:
-        assert f"passed  {scratch.path.name}/tiny:0.1.0" in done.ok().out
+        assert f"passed  localhost/{scratch.path.name}/tiny:0.1.0" in done.ok().out
     else:
         assert done.code == 27
         assert said in done.err
@@ -179,7 +181,9 @@ def test_what_every_image_has_to_be_is_tried(tmp_path: Path, change: tuple[str, 
 @pytest.mark.parametrize(("body", "code"), [("assert True", 0), ("assert False", 27), ("", 27)])
 def test_the_image_s_own_tests_find_its_name_and_decide(tmp_path: Path, body: str, code: int) -> None:
     name = f"toolown-{uuid4().hex[:8]}"
-    test = f"import os\n\n\ndef test_it():\n    assert os.environ['IMAGE'] == '{name}/tiny:0.1.0'\n    {body}\n"
+    test = (
+        f"import os\n\n\ndef test_it():\n    assert os.environ['IMAGE'] == 'localhost/{name}/tiny:0.1.0'\n    {body}\n"
+    )
     scratch = image_repository(tmp_path / name, {"images/tiny/tests/test_tiny.py": test if body else "\n"})
     with with_engine(scratch):
         scratch.run("image", "build", "tiny", "--builder", builder()).ok()

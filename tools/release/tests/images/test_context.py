@@ -532,7 +532,7 @@ def test_an_image_has_a_name_that_engines_take_whatever_the_folder_is_called(
     tmp_path: Path, folder: str, name: str
 ) -> None:
     listed = image_repository(tmp_path / folder).run("image", "list", "--json").ok().json["images"]
-    assert {one["name"]: one["reference"] for one in listed}["tiny"] == f"{name}/tiny:0.1.0"
+    assert {one["name"]: one["reference"] for one in listed}["tiny"] == f"localhost/{name}/tiny:0.1.0"
 
 
 def test_an_unknown_image_a_full_folder_and_an_unknown_platform_are_errors(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from release.formats.plugins_lock import LockedPlugin
 from release.images.builder import Order, buildkit, by_buildkit, by_engine
 from release.images.context import Context
 from release.images.fitting import Candidate, refuse_unfit
-from release.images.labels import labels
+from release.images.labels import HERE, labels
 from release.images.layout import Layout
 from release.images.lock import LOCK, BaseInput, Inputs, Lock, MoodleInput, Part, Result, load, render
 from release.images.moodle import MoodleTree, from_folder, from_git, subplugin_folders
@@ -154,7 +154,8 @@ def images(there: At) -> dict[str, Image]:
     for component in there.workspace.components.values():
         if component.kind == "image":
             facts = image_yaml.parse(there.tree.read(component.manifest), component.manifest)
-            default = f"{_repository_name(there.repository.root.resolve().name)}/{_repository_name(component.native)}"
+            folder = _repository_name(there.repository.root.resolve().name)
+            default = f"{HERE}/{folder}/{_repository_name(component.native)}"
             found[component.name] = Image(component, facts, facts.repository or default)
     return found
 
@@ -337,8 +338,10 @@ def _built(
         else:
             if base is not None:
                 below, digest = _layout_of(there, base)
-                order = replace(order, bases={base.reference: f"oci-layout://{below}@{digest}"})
                 inputs = structs.replace(inputs, base=structs.replace(inputs.base, digest=digest))
+                order = replace(
+                    order, labels=_labels(there, inputs), bases={base.reference: f"oci-layout://{below}@{digest}"}
+                )
             layout = by_buildkit(builder, order, Path(scratch) / "oci", progress)
             results = _results(layout)
         lock = Lock(

@@ -9,18 +9,28 @@ from datetime import UTC, datetime
 
 from release.images.lock import Inputs
 
-__all__ = ["PART", "REVISION", "labels"]
+__all__ = ["HERE", "PART", "REVISION", "labels"]
 
 _OCI = "org.opencontainers.image"
 REVISION = f"{_OCI}.revision"
 """The commit that an image was built from."""
+HERE = "localhost"
+"""The registry of images that are in this machine's engine alone: nobody else can push there what is built upon."""
 PART = "release.component"
 """Begins the labels of what is in the image: ``release.component.<kind>.<name>.version`` and ``.digest``."""
 
 
 def labels(inputs: Inputs, source: str | None) -> dict[str, str]:
-    """Return the labels of an image of ``inputs``; ``source`` is the address of the repository."""
+    """Return the labels of an image of ``inputs``; ``source`` is the address of the repository.
+
+    They are the same in every clone: a base that is only here is named without the folder. An image for several
+    platforms has no digest of such a base, which has one for each.
+    """
     base, _, digest = inputs.base.image.partition("@")
+    if base.startswith(f"{HERE}/"):
+        base = f"{HERE}/{base.rpartition('/')[2]}"
+    if len(inputs.platforms) == 1:
+        digest = digest or inputs.base.digest
     found = {
         f"{_OCI}.title": inputs.name,
         f"{_OCI}.version": inputs.version,
