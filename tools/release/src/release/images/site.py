@@ -26,6 +26,8 @@ LABEL = "moodle-platform.test"
 HOST = "moodle.test:8080"
 """The site's name: inside its network by Docker's DNS, outside by :meth:`Site.browser`."""
 
+_PORT = "8080/tcp"
+
 ADMIN = "admin"
 
 CONFINED: Mapping[str, Any] = {
@@ -112,6 +114,7 @@ class Site:
             labels={LABEL: "1", "moodle-platform.site": name},
             network=name,
             networking_config={name: self.client.api.create_endpoint_config(aliases=names)},
+            ports={_PORT: ("127.0.0.1", 0)},
             **{**CONFINED, **options},
         )
         container.start()
@@ -137,10 +140,18 @@ class Site:
             container.remove(force=True, v=True)
 
     def address(self, container: Container) -> str:
-        """Return where a container of the site listens, as seen from this machine."""
+        """Return where a container of the site listens, as seen from this machine.
+
+        That is a port of its own: the engine's networks can be out of reach, in a virtual machine or a namespace.
+
+        Raises:
+            ImageUnproven: it doesn't run any more.
+        """
         container.reload()
-        found = container.attrs["NetworkSettings"]["Networks"][self.network.name]["IPAddress"]
-        return f"{found}:{HOST.partition(':')[2]}"
+        given = container.attrs["NetworkSettings"]["Ports"].get(_PORT)
+        if not given:
+            raise ImageUnproven(f"{container.name} doesn't run any more:\n{written(container)[-2000:]}")
+        return f"{given[0]['HostIp']}:{given[0]['HostPort']}"
 
     @contextmanager
     def browser(self, container: Container, *, seconds: float = 60) -> Iterator[httpx.Client]:
