@@ -6,15 +6,19 @@ of Moodle. With MOODLE_DIR the site is a real Moodle, without it the small appli
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import secrets
 import shutil
 import subprocess
 import sys
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,13 +77,34 @@ class StackUnderTest:
         return self.run("shell", service, "--", "sh", "-c", script).ok().out
 
 
-def get(address: str) -> tuple[int, bytes]:
+def get(address: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
     """Return the status and the body of a page."""
     try:
-        with urllib.request.urlopen(address, timeout=60) as answer:
+        with urllib.request.urlopen(urllib.request.Request(address, headers=headers or {}), timeout=60) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+
+
+def get_signed(address: str, key: str, secret: str) -> tuple[int, bytes]:
+    """Return the status and the body of what an S3 server has, asked with a signature.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+    """
+    url = urllib.parse.urlsplit(address)
+    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    scope = f"{now[:8]}/us-east-1/s3/aws4_request"
+    empty = hashlib.sha256(b"").hexdigest()
+    headers = {"host": url.netloc, "x-amz-content-sha256": empty, "x-amz-date": now}
+    names = ";".join(headers)
+    lines = [f"{name}:{value}\n" for name, value in headers.items()]
+    request = "\n".join(("GET", url.path, url.query, "".join(lines), names, empty))
+    text = "\n".join(("AWS4-HMAC-SHA256", now, scope, hashlib.sha256(request.encode()).hexdigest()))
+    signing = f"AWS4{secret}".encode()
+    for part in (*scope.split("/"), text):
+        signing = hmac.digest(signing, part.encode(), "sha256")
+    credential = f"AWS4-HMAC-SHA256 Credential={key}/{scope}, SignedHeaders={names}, Signature={signing.hex()}"
+    return get(address, {**headers, "Authorization": credential})
 
 
 def address(said: dict[str, Any], what: str) -> str:

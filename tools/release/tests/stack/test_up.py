@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from release.stack.drivers import compose
-from stacks import address, get, running_stack
+from stacks import address, get, get_signed, running_stack
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,15 @@ fgets($s);
 def test_the_s3_server_lets_nobody_in_without_a_signature(started: Any) -> None:
     _, said, _ = started
     assert get(f"{address(said, 'S3')}/moodle")[0] == 403
+
+
+def test_the_bucket_is_there_for_who_has_the_keys_that_are_printed(started: Any) -> None:
+    _, said, _ = started
+    one = next(one for one in said["reached"] if one["what"].startswith("S3"))
+    status, body = get_signed(f"{one['address']}/moodle?list-type=2", one["user"], one["password"])
+    assert status == 200
+    assert b"<Name>moodle</Name>" in body
+    assert get_signed(f"{one['address']}/moodle?list-type=2", one["user"], "another")[0] == 403
 
 
 def test_a_second_start_changes_no_container_that_runs_and_loses_nothing(started: Any) -> None:
