@@ -110,6 +110,16 @@ def test_a_stack_is_called_as_its_folder_unless_it_has_a_name(
     assert f"another project is called {name}, too" in result.err
 
 
+def test_a_repository_without_plugins_and_without_an_image_for_moodle_says_what_is_missing(tmp_path: Path) -> None:
+    engine()
+    s = Scratch(tmp_path / "without")
+    s.commit("feat: begin", {"release.yaml": "stack: {moodle: learning}\n"})
+    with with_engine(s) as client:
+        result = s.run("stack", "up")
+        assert not client.networks.list(names=["^without_default$"])
+    assert (result.code, "no image component learning" in result.err) == (4, True)
+
+
 def test_a_name_that_compose_does_not_take_is_refused(s: Scratch) -> None:
     result = s.run("stack", "status", "--name", "Big Name", env=NO_ENGINE)
     assert (result.code, "Big Name" in result.err) == (4, True)

@@ -248,7 +248,14 @@ def _up(found: Site, choices: Choices, driver: str, build: Build, report: Report
     stack = site(found.config, found.parts, replace(choices, name=now.name, ports=ports))
     if (own := own_image(found.config)) in {service.image for service in stack.services.values()}:
         _give(now.client, build(progress), own)
-    for image in images.missing(now.client, stack):
+    absent = images.missing(now.client, stack)
+    if (moodle := found.config.stack.moodle) in absent and not re.search("[/:]", moodle):
+        raise ConfigError(
+            f"there is no image component {moodle} here, and no other image for Moodle",
+            where=[Place(CONFIG)],
+            fix="name one at stack.moodle: a component of the kind image, or an image with its registry",
+        )
+    for image in absent:
         images.pull(now.client, image, progress)
     state.write(compose(stack, now.owner.labels))
     now.make_ground(stack)
