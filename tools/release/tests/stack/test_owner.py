@@ -131,3 +131,21 @@ def test_a_network_with_others_in_it_stays_and_they_are_named(tmp_path: Path) ->
             guest.remove(force=True)
             for left in client.networks.list(names=[f"^{name}_default$"]):
                 left.remove()
+
+
+def test_a_shell_without_docker_s_command_line_says_that_it_is_missing(tmp_path: Path) -> None:
+    s = Scratch(tmp_path / "r")
+    s.commit("feat: begin", {"plugins/local_x/version.php": plugin("local_x")})
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "git").symlink_to(str(shutil.which("git")))
+    name = f"shell-{secrets.token_hex(3)}"
+    with with_engine(s) as client:
+        labels = {"com.docker.compose.project": name, "com.docker.compose.service": "web", **owner(s.path).labels}
+        container = client.containers.create(BASE, "sleep 600", labels={**LABEL, **labels})
+        try:
+            result = s.run("stack", "shell", "--name", name, env={"PATH": str(programs)})
+        finally:
+            container.remove(force=True)
+    assert result.code == 28
+    assert "there is no program `docker` here" in result.err
