@@ -133,6 +133,24 @@ def test_a_network_with_others_in_it_stays_and_they_are_named(tmp_path: Path) ->
                 left.remove()
 
 
+def test_a_network_that_plain_compose_made_goes_with_the_stack_and_no_other_does(tmp_path: Path) -> None:
+    client = engine()
+    name = f"plain-{secrets.token_hex(3)}"
+    labels = {**LABEL, "com.docker.compose.project": name}
+    running = Running(client, name, owner(tmp_path / "r"))
+    network = client.networks.create(f"{name}_default", labels=labels)
+    try:
+        running.remove(lambda *_: None)
+        network.reload()
+        volume = client.volumes.create(f"{name}_data", labels={**labels, **running.owner.labels})
+        running.remove(lambda *_: None)
+        volume.remove()
+        assert not client.networks.list(names=[f"^{name}_default$"])
+    finally:
+        for left in client.networks.list(names=[f"^{name}_default$"]):
+            left.remove()
+
+
 def test_a_shell_without_docker_s_command_line_says_that_it_is_missing(tmp_path: Path) -> None:
     s = Scratch(tmp_path / "r")
     s.commit("feat: begin", {"plugins/local_x/version.php": plugin("local_x")})

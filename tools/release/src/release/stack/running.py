@@ -187,18 +187,21 @@ class Running:
     def remove(self, report: Report) -> None:
         """Stop and remove the containers, those that others need last, and the networks; volumes stay.
 
+        Nothing of the project may be another's: :meth:`refuse_foreign`.
+
         Raises:
             StackFailed: something else is in a network.
         """
         found = self._all_containers()
         last = [one for one in found if one.labels.get(SERVICE) in _STOP_LAST]
+        ours = bool(found or self.volumes())  # then so is a network that plain Compose made, without labels of ours
         with ThreadPoolExecutor(8) as pool:
             for group in ([one for one in found if one not in last], last):
                 for name in pool.map(_stopped, group):
                     report(name, "removed", "")
         for network in self.client.networks.list(filters={"label": f"{PROJECT}={self.name}"}):
             network.reload()
-            if not self.owner.owns(network.attrs.get("Labels") or {}):
+            if not (ours or self.owner.owns(network.attrs.get("Labels") or {})):
                 continue
             if guests := sorted(one["Name"] for one in (network.attrs.get("Containers") or {}).values()):
                 raise StackFailed(
