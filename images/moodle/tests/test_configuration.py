@@ -182,3 +182,5 @@ def test_a_native_library_that_does_not_fit_is_left_out_and_said(installed: Site
     running = dataclasses.replace(installed, image=tag).web()
     assert "the native library of local_accel can't be loaded" in running.logs()
     assert not shown(running)["ini"]["ffi.preload"]
+    developing = dataclasses.replace(installed, image=tag).web({"MOODLE_DEV": "1"})
+    assert "native library" not in developing.logs(), "nothing is preloaded in development"
