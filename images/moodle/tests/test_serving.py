@@ -84,6 +84,10 @@ def test_a_folder_without_its_slash_leads_to_the_folder_on_the_port_of_the_visit
     assert standing.get("/login").headers["location"] == "/login/"
 
 
+def test_a_folder_without_an_index_is_not_there(standing: Running) -> None:
+    assert standing.get("/lib/").status == 404
+
+
 def test_scripts_get_arguments_and_the_port_that_the_visitor_sees(standing: Running) -> None:
     server = standing.get("/index.php/a/b%20c?d=1", Host="moodle.example.org:4711").json()["server"]
     assert server["PATH_INFO"] == "/a/b c"
