@@ -71,20 +71,21 @@ def test_a_file_that_stays_the_same_is_not_written_again(tmp_path: Path) -> None
 
 def test_ports_are_kept(tmp_path: Path) -> None:
     state = State(tmp_path)
-    assert state.ports() == {}
+    assert state.ports("a") == {}
     state.prepare()
-    state.keep_ports(Ports(web=1, mail=2, s3=3), Ports(web=4, mail=2, s3=3))
-    assert state.ports() == {"web": Given(1, 4), "mail": Given(2, 2), "s3": Given(3, 3)}
+    state.keep_ports("a", Ports(web=1, mail=2, s3=3), Ports(web=4, mail=2, s3=3))
+    assert state.ports("b") == {}, "another stack has ports of its own"
+    assert state.ports("a") == {"web": Given(1, 4), "mail": Given(2, 2), "s3": Given(3, 3)}
 
 
 @pytest.mark.parametrize("text", ["[", '{"web": 8080}'])
 def test_unreadable_ports_are_an_error_that_says_which_file(tmp_path: Path, text: str) -> None:
     state = State(tmp_path)
     state.prepare()
-    (state.folder / "ports.json").write_text(text)
+    (state.folder / "a.ports.json").write_text(text)
     with pytest.raises(StackFailed) as failed:
-        state.ports()
-    assert failed.value.where[0].path == ".stack/ports.json"
+        state.ports("a")
+    assert failed.value.where[0].path == ".stack/a.ports.json"
 
 
 def test_the_seed_is_php(tmp_path: Path) -> None:

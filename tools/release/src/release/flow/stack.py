@@ -243,8 +243,7 @@ def _up(found: Site, choices: Choices, driver: str, build: Build, report: Report
         )
     state.prepare()
     now = replace(now, owner=state.owner)
-    ports, moved = choose(found.config.stack.ports, state.ports(), now.ports())
-    state.keep_ports(found.config.stack.ports, ports)
+    ports, moved = choose(found.config.stack.ports, state.ports(now.name), now.ports())
     stack = site(found.config, found.parts, replace(choices, name=now.name, ports=ports))
     if (own := own_image(found.config)) in {service.image for service in stack.services.values()}:
         _give(now.client, build(progress), own)
@@ -257,6 +256,7 @@ def _up(found: Site, choices: Choices, driver: str, build: Build, report: Report
         )
     for image in absent:
         images.pull(now.client, image, progress)
+    state.keep_ports(now.name, found.config.stack.ports, ports)
     state.write(compose(stack, now.owner.labels))
     now.make_ground(stack)
     DRIVERS[driver](now, stack, found.root, state.file, report)

@@ -81,13 +81,13 @@ class State:
         """Return one of the passwords."""
         return (self._secrets / name).read_text(encoding="utf-8")
 
-    def ports(self) -> Mapping[str, Given]:
-        """Return the ports of the last start, by the service's name.
+    def ports(self, stack: str) -> Mapping[str, Given]:
+        """Return the ports of the last start of the stack of that name, by the service's name.
 
         Raises:
             StackFailed: the file can't be read.
         """
-        path = self.folder / "ports.json"
+        path = self._ports(stack)
         if not path.is_file():
             return {}
         try:
@@ -98,15 +98,18 @@ class State:
                 f"the ports of the last start can't be read: {error}", where=[place], fix="delete the file"
             ) from None
 
-    def keep_ports(self, wanted: Ports, given: Ports) -> None:
-        """Keep the ports for the next start."""
+    def keep_ports(self, stack: str, wanted: Ports, given: Ports) -> None:
+        """Keep the ports for the next start of the stack of that name."""
         got = msgspec.to_builtins(given)
         kept = {name: {"wanted": port, "given": got[name]} for name, port in msgspec.to_builtins(wanted).items()}
-        self._put(self.folder / "ports.json", json.dumps(kept, indent=2) + "\n")
+        self._put(self._ports(stack), json.dumps(kept, indent=2) + "\n")
 
     def write(self, compose: str) -> None:
         """Write the Compose file."""
         self._put(self.file, compose)
+
+    def _ports(self, stack: str) -> Path:
+        return self.folder / f"{stack}.ports.json"
 
     @property
     def _secrets(self) -> Path:
