@@ -149,23 +149,25 @@ def test_a_full_dataroot_is_said_and_leaves_no_half_file(installed: Installed) -
         labels={"moodle-platform.test": "1", "moodle-platform.site": place.dataroot},
     )
     try:
-        code, said = place.run("cli", "mkdir", "/var/moodledata/filedir", dataroot=name)
-        assert code == 0, said
-        with installed.web(dataroot=name) as container, installed.admin(container) as client:
-            fits = secrets.token_bytes(1_000_000)
-            assert "error" not in installed.upload(client, 700301, "fits.bin", fits).json()
-            large = secrets.token_bytes(30_000_000)
-            answer = installed.upload(client, 700301, "large.bin", large)
-            installed.assert_understandable(answer, 200, 500, 503)
-            assert answer.status_code != 200 or "error" in answer.json(), answer.text
-            assert installed.query("SELECT COUNT(*) FROM mdl_files WHERE filename = 'large.bin'") == ["0"]
-            pool = installed.pool(container)
-            assert all(named == digest for named, digest in pool.items()), pool
-            assert status(client, "/livez") == 200
-            url = answer.request.url.copy_with(path="/my/", query=None)
-            assert client.get(url).status_code == 200
-            again = secrets.token_bytes(500_000)
-            assert "error" not in installed.upload(client, 700301, "again.bin", again).json()
+        with installed.web(dataroot=name, ready=False) as container:
+            # An empty dataroot isn't the site's, unless it has this folder.
+            assert container.exec_run(["mkdir", "-p", "/var/moodledata/filedir"]).exit_code == 0
+            place.wait_ready(container)
+            with installed.admin(container) as client:
+                fits = secrets.token_bytes(1_000_000)
+                assert "error" not in installed.upload(client, 700301, "fits.bin", fits).json()
+                large = secrets.token_bytes(30_000_000)
+                answer = installed.upload(client, 700301, "large.bin", large)
+                installed.assert_understandable(answer, 200, 500, 503)
+                assert answer.status_code != 200 or "error" in answer.json(), answer.text
+                assert installed.query("SELECT COUNT(*) FROM mdl_files WHERE filename = 'large.bin'") == ["0"]
+                pool = installed.pool(container)
+                assert all(named == digest for named, digest in pool.items()), pool
+                assert status(client, "/livez") == 200
+                url = answer.request.url.copy_with(path="/my/", query=None)
+                assert client.get(url).status_code == 200
+                again = secrets.token_bytes(500_000)
+                assert "error" not in installed.upload(client, 700301, "again.bin", again).json()
     finally:
         small.remove(force=True)
 
