@@ -35,8 +35,8 @@ ACT = next(
 """The program act, of the environment or on PATH."""
 
 _TOOLS = (
-    "aws", "az", "cosign", "docker", "gcloud", "gh", "git-credential", "helm", "kubectl", "nox", "rustup", "sudo",
-    "terraform", "uses",
+    "aws", "az", "cosign", "docker", "gcloud", "gh", "git-credential", "helm", "kubectl", "nox", "pipx", "rustup",
+    "sudo", "terraform", "uses",
 )  # fmt: skip
 _STUB = """\
 #!/bin/sh
