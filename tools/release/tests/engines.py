@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -31,10 +32,15 @@ def missing(why: str) -> NoReturn:
     pytest.skip(why)
 
 
+@functools.cache
+def _client() -> DockerClient:
+    return connected(timeout=600)
+
+
 def engine() -> DockerClient:
-    """Return a client of the engine."""
+    """Return the one client of the engine."""
     try:
-        return connected(timeout=600)
+        return _client()
     except EngineUnfit as error:
         missing(f"{error.what}: {error.fix}")
 

@@ -44,7 +44,7 @@ def test_it_is_told_to_sign_as_all_versions_do_by_the_options_that_it_has(
     key = "--key my.key --tlog-upload=false registry.example/a@sha256:1"
     assert calls.read_text().splitlines() == [
         f"sign --yes --recursive {told}{key}",
-        f"attest --yes --type spdxjson --predicate bill.json {told}{key}",
+        f"attest --yes --replace --type spdxjson --predicate bill.json {told}{key}",
     ]
 
 
