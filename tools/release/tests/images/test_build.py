@@ -47,7 +47,7 @@ def test_moodle_and_its_plugins_are_in_the_image_with_their_digests_as_labels(tm
     folder = moodle_folder(tmp_path / "moodle")
     with with_engine(scratch) as client:
         done = scratch.run("image", "build", "site", "--json", "--moodle", str(folder), "--builder", builder()).ok()
-        labels = client.images.get("toolmoodle/site:1.0.0").labels
+        labels = client.images.get("localhost/toolmoodle/site:1.0.0").labels
         (one,) = done.json["images"]
         assert labels["release.component.moodle.digest"] == one["inputs"]["moodle"]["digest"]
         assert labels["release.component.plugin.local_hello.version"] == "1.0.0"

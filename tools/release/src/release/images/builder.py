@@ -125,7 +125,10 @@ def by_buildkit(builder: str, order: Order, folder: Path, progress: Progress) ->
 
 @dataclass
 class _Watched:
-    """What BuildKit says while it builds: one JSON object a line (``--progress rawjson``)."""
+    """What BuildKit says while it builds, in JSON (``--progress rawjson``): an object a line, or over several lines.
+
+    buildx 0.13 writes the latter, with braces alone on the first and the last line.
+    """
 
     order: Order
     progress: Progress
@@ -134,8 +137,14 @@ class _Watched:
     failed: str | None = None
     error: str = ""
     logs: dict[str, str] = field(default_factory=dict)
+    part: str = ""
 
     def take(self, line: str) -> bool:
+        if self.part or line.rstrip() == "{":
+            self.part += line
+            if line.rstrip() != "}":
+                return True
+            line, self.part = self.part, ""
         try:
             status = msgspec.json.decode(line)
         except msgspec.DecodeError:
