@@ -70,7 +70,8 @@ def test_an_image_is_pushed_with_its_proofs_and_verified_from_the_registry_alone
         assert image["digest"] == built["results"][0]["manifest"]
         assert image["platform"] == "linux/amd64"
         assert image["packages"]["deb"] > 20
-        assert any("debian" in material for material in image["materials"])
+        # The engine's own BuildKit names no base that was in no registry; one beside it names Debian.
+        assert all("debian" in material for material in image["materials"])
         assert image["labels"]["org.opencontainers.image.title"] == "tiny"
     pulled = site.client.images.pull(f"{site.address}", tag="0.1.0")
     site.client.images.remove(f"{site.address}:0.1.0", force=True)
