@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,11 @@ def test_what_cannot_be_read_is_the_callers_error_and_the_stream_has_no_tag(tmp_
     with pytest.raises(FileNotFoundError), made.archive(platform, "a/b:1") as stream:
         said = stream.read()
     assert b"manifest.json" not in said
+
+
+def test_an_image_without_a_layer_has_a_layout_too(tmp_path: Path) -> None:
+    made, platform = layout(tmp_path)
+    empty = replace(platform, manifest={"config": {"digest": "sha256:c"}, "layers": None})
+    assert empty.layers == []
+    with made.archive(empty, "a/b:1") as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+        assert [member.name for member in archive] == ["blobs/sha256/c", "manifest.json"]

@@ -156,7 +156,7 @@ def size(
 
 def _weight(image: EngineImage, reference: str) -> Weight:
     contents = of_engine(image)
-    instructions = [_instruction(entry) for entry in reversed(image.history()) if entry.get("Size")]
+    instructions = [_instruction(entry) for entry in reversed(image.history() or ()) if entry.get("Size")]
     sizes = [size for size in contents.layers if size]
     labels = [*instructions, *("" for _ in sizes)][: len(sizes)]
     roots = [path.removesuffix(_VERSION) for path in contents.files if path.endswith(_VERSION)]

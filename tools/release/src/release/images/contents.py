@@ -98,7 +98,7 @@ def of_engine(image: Image, wants: Callable[[str], bool] = lambda _: False) -> C
         file.seek(0)
         with tarfile.open(fileobj=file, mode="r:") as archive:
             listing: list[Any] = json.loads(_member(archive, "manifest.json").read())
-            return read((_member(archive, layer) for layer in listing[0]["Layers"]), wants)
+            return read((_member(archive, layer) for layer in listing[0]["Layers"] or ()), wants)
 
 
 def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:

@@ -40,8 +40,8 @@ class Platform:
 
     @property
     def layers(self) -> list[tuple[str, int]]:
-        """The digests of its layers from the lowest on, and their packed sizes in bytes."""
-        return [(str(layer["digest"]), int(layer["size"])) for layer in self.manifest["layers"]]
+        """The digests of its layers from the lowest on, and their packed sizes in bytes; null stands for none."""
+        return [(str(layer["digest"]), int(layer["size"])) for layer in self.manifest["layers"] or ()]
 
 
 @dataclass(frozen=True, slots=True)

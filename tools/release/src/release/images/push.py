@@ -29,7 +29,7 @@ def upload(layout: Layout, repository: OciRepository, progress: Callable[[str, i
 
 
 def _blobs(manifest: Any) -> list[str]:
-    return [manifest["config"]["digest"], *(layer["digest"] for layer in manifest["layers"])]
+    return [manifest["config"]["digest"], *(layer["digest"] for layer in manifest["layers"] or ())]
 
 
 def refuse_other(layout: Layout, repository: OciRepository, address: str, name: str) -> None:
