@@ -1,0 +1,1 @@
+//! `moodle-backup create`.

@@ -1,0 +1,5 @@
+//! The program `moodle-backup`.
+
+#![forbid(unsafe_code)]
+
+fn main() {}

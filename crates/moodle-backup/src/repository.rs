@@ -1,0 +1,1 @@
+//! A restic repository: keys, packs, index, snapshots, lock.

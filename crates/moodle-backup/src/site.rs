@@ -1,0 +1,1 @@
+//! What Moodle keeps where: configuration, versions, pool, the rest of the dataroot.
