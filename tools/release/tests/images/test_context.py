@@ -16,6 +16,7 @@ import pytest
 
 from release.errors import InputsRefused
 from release.flow.bundle import unfit
+from release.formats import elf
 from release.images.context import Context
 from release.publish.archives import Entry
 from scratch import Result, Scratch, crate, plugin, workspace_toml
@@ -208,6 +209,35 @@ def test_programs_of_crates_are_in_it_and_a_crate_without_one_gives_none(tmp_pat
     assert [(part["name"], part["license"]) for part in made["inputs"]["parts"]] == [("greet", "MIT")]
     context(scratch, tmp_path / "again", "tiny").ok()
     assert (tmp_path / "again/bin/linux/amd64/greet").read_bytes() == program.read_bytes()
+
+
+def test_a_program_that_its_crate_wants_static_needs_no_library_of_the_image(tmp_path: Path) -> None:
+    if "x86_64-unknown-linux-musl" not in installed_targets():
+        pytest.skip("Rust's target x86_64-unknown-linux-musl is not installed: rustup target add")
+    scratch = image_repository(
+        tmp_path / "mono",
+        {
+            "Cargo.toml": workspace_toml("crates/greet"),
+            "crates/greet/Cargo.toml": crate("greet", "0.2.0") + "\n[package.metadata.release]\nstatic = true\n",
+            "crates/greet/src/main.rs": 'fn main() { println!("hello"); }\n',
+            "images/tiny/image.yaml": "name: tiny\nversion: 0.1.0\ncontains:\n  crates: [greet]\n",
+        },
+    )
+    home = Path.home()
+    cargo = {"CARGO_HOME": str(home / ".cargo"), "RUSTUP_HOME": str(home / ".rustup")}
+    scratch.environment |= {name: os.environ.get(name, value) for name, value in cargo.items()}
+    context(scratch, tmp_path / "out", "tiny").ok()
+    program = tmp_path / "out/bin/linux/amd64/greet"
+    assert elf.parse(program.read_bytes()).needs == ()
+    assert subprocess.run([program], capture_output=True, text=True, check=True).stdout == "hello\n"
+
+
+def installed_targets() -> list[str]:
+    """Return the targets of the Rust that is installed here; none without rustup."""
+    if not shutil.which("rustup"):
+        return []
+    said = subprocess.run(["rustup", "target", "list", "--installed"], capture_output=True, text=True, check=False)
+    return said.stdout.split()
 
 
 def test_a_program_that_names_folders_of_this_machine_is_refused(tmp_path: Path) -> None:

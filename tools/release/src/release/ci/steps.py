@@ -197,7 +197,8 @@ def image_tools(site: Site) -> tuple[Step, ...]:
     """Return the steps that set up what images' libraries and programs are built with, for all platforms."""
     steps = list(toolchain(site, "crate", BUNDLE, caches=False))
     if site.has("crate"):
-        targets = shlex.join(f"{one}-unknown-linux-gnu" for one in ("aarch64", "x86_64"))
+        kinds = [f"{one}-unknown-linux-{libc}" for one in ("aarch64", "x86_64") for libc in ("gnu", "musl")]
+        targets = shlex.join(kinds)
         steps.append(Step("Add the targets of images to Rust", run=f"rustup target add {targets}"))
     return tuple(steps)
 

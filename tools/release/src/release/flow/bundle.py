@@ -174,8 +174,10 @@ def _build(job: _Job, there: At, rust: Rust, target_folder: Path) -> bytes:
     arguments = [
         "zigbuild" if by_zig else "build", "--lib", "--target", triple, "--message-format", "json-render-diagnostics",
     ]  # fmt: skip
+    # A library with a libc of its own can't be loaded into another process.
+    rustflags = ["-C", "target-feature=-crt-static"] if "musl" in native.target else []
     try:
-        said = compiled(arguments, manifest, native.target, there, rust, target_folder)
+        said = compiled(arguments, manifest, there, rust, target_folder, rustflags=rustflags)
     except CargoFailed as error:
         raise _failed(job, error.what, _remedy(native.target, rust)) from None
     library = _library(said, crate.native)
@@ -192,10 +194,19 @@ def _build(job: _Job, there: At, rust: Rust, target_folder: Path) -> bytes:
     return content
 
 
-def compiled(arguments: Sequence[str], manifest: Path, target: str, there: At, rust: Rust, target_folder: Path) -> str:
-    """Compile the crate of ``manifest`` for ``target`` into ``target_folder``; return what Cargo says.
+def compiled(
+    arguments: Sequence[str],
+    manifest: Path,
+    there: At,
+    rust: Rust,
+    target_folder: Path,
+    *,
+    rustflags: Sequence[str] = (),
+) -> str:
+    """Compile the crate of ``manifest`` into ``target_folder``; return what Cargo says.
 
-    ``arguments`` begin with Cargo's command and say what of the crate is built. The same bytes come out in any folder.
+    ``arguments`` begin with Cargo's command and say what of the crate is built, ``rustflags`` how rustc does it. The
+    same bytes come out in any folder.
 
     Raises:
         CargoFailed: Cargo does.
@@ -205,7 +216,7 @@ def compiled(arguments: Sequence[str], manifest: Path, target: str, there: At, r
         "--manifest-path", str(manifest), "--target-dir", str(target_folder),
     ]  # fmt: skip
     folders = _renamed(there, rust, target_folder)
-    return cargo(command, manifest.parent, _cargo_environment(target, folders, there))
+    return cargo(command, manifest.parent, _cargo_environment(rustflags, folders, there))
 
 
 def _renamed(there: At, rust: Rust, target_folder: Path) -> dict[Path, str]:
@@ -213,15 +224,13 @@ def _renamed(there: At, rust: Rust, target_folder: Path) -> dict[Path, str]:
     return {there.folder: _SOURCES, rust.cargo_home: _CARGO_HOME, target_folder: f"{_SOURCES}/target"}
 
 
-def _cargo_environment(target: str, folders: Mapping[Path, str], there: At) -> dict[str, str]:
+def _cargo_environment(rustflags: Sequence[str], folders: Mapping[Path, str], there: At) -> dict[str, str]:
     """Return the environment in which Cargo makes the same bytes in any folder; ``folders`` get other names in them."""
-    flags = [
+    renamed = [
         f"--remap-path-prefix={path}={name}"
         for folder, name in folders.items()
         for path in dict.fromkeys((str(folder), os.path.realpath(folder)))
     ]
-    if "musl" in target:
-        flags += ["-C", "target-feature=-crt-static"]  # a static libc can't be loaded into another process
     kept = {
         name: value
         for name, value in there.environment.items()
@@ -229,7 +238,7 @@ def _cargo_environment(target: str, folders: Mapping[Path, str], there: At) -> d
     }
     return {
         **kept,
-        "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags),
+        "CARGO_ENCODED_RUSTFLAGS": "\x1f".join([*renamed, *rustflags]),
         "CARGO_INCREMENTAL": "0",
         "SOURCE_DATE_EPOCH": str(there.time),
     }

@@ -10,9 +10,10 @@ from pathlib import Path
 import msgspec
 
 from release.errors import BuildFailed, Place
-from release.flow.bundle import Rust, compiled, linker_variable, unfit
+from release.flow.bundle import Rust, Unfit, compiled, linker_variable, unfit
 from release.flow.package import At
 from release.flow.progress import Progress
+from release.formats import elf
 from release.images.platforms import target_of
 from release.model.component import Component
 from release.publish.archives import Entry
@@ -42,16 +43,24 @@ def programs(
     """
     found: dict[str, Programs] = {}
     for crate in crates:
-        names, license_ = _described(there, crate)
+        about = _described(there, crate)
         entries = tuple(
-            entry for platform in platforms if names for entry in _built(there, crate, names, platform, progress)
+            entry for platform in platforms if about.names for entry in _built(there, crate, about, platform, progress)
         )
-        found[crate.name] = Programs(entries, license_)
+        found[crate.name] = Programs(entries, about.license)
     return found
 
 
-def _described(there: At, crate: Component) -> tuple[list[str], str]:
-    """Return the names of the programs that ``crate`` makes, and its licence."""
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What Cargo says of a crate: the programs it makes, its licence, and whether it wants them linked statically."""
+
+    names: tuple[str, ...]
+    license: str
+    static: bool
+
+
+def _described(there: At, crate: Component) -> _About:
     manifest = there.folder / crate.manifest
     try:
         said = cargo(
@@ -62,12 +71,13 @@ def _described(there: At, crate: Component) -> tuple[list[str], str]:
         raise _failed(crate, error.what, "mend what Cargo says") from None
     packages = msgspec.json.decode(said)["packages"]
     package = next(one for one in packages if manifest.samefile(one["manifest_path"]))
-    names = sorted(target["name"] for target in package["targets"] if "bin" in target["kind"])
-    return names, package.get("license") or "NOASSERTION"
+    names = tuple(sorted(target["name"] for target in package["targets"] if "bin" in target["kind"]))
+    settings = (package.get("metadata") or {}).get("release") or {}
+    return _About(names, package.get("license") or "NOASSERTION", static=settings.get("static") is True)
 
 
-def _built(there: At, crate: Component, names: Sequence[str], platform: str, progress: Progress) -> list[Entry]:
-    target = target_of(platform)
+def _built(there: At, crate: Component, about: _About, platform: str, progress: Progress) -> list[Entry]:
+    target = target_of(platform, static=about.static)
     progress(f"programs: {crate.native} for {platform}", 0, 0)
     rust = Rust(there.folder, there.environment)
     rust.refuse_missing({target: crate.declared})
@@ -77,15 +87,17 @@ def _built(there: At, crate: Component, names: Sequence[str], platform: str, pro
     with tempfile.TemporaryDirectory(prefix="release-target-") as scratch:
         arguments = ["zigbuild" if by_zig else "build", "--bins", "--target", target]
         try:
-            compiled(arguments, manifest, target, there, rust, Path(scratch))
+            compiled(arguments, manifest, there, rust, Path(scratch))
         except CargoFailed as error:
             fix = f"mend what Cargo says; for another machine {remedy}"
             raise _failed(crate, f"for {platform}: {error.what}", fix) from None
         built = Path(scratch) / target / "release"
-        entries = [Entry(f"{platform}/{name}", (built / name).read_bytes(), executable=True) for name in names]
+        entries = [Entry(f"{platform}/{name}", (built / name).read_bytes(), executable=True) for name in about.names]
         folders = (there.folder, rust.cargo_home, Path(scratch))
-        for name, entry in zip(names, entries, strict=True):
+        for name, entry in zip(about.names, entries, strict=True):
             wrong = unfit(entry.content, target, GLIBC, folders, "Debian 13 has")
+            if wrong is None and about.static and (needs := elf.parse(entry.content).needs):
+                wrong = Unfit(f"it is not static: it needs {', '.join(needs)}")
             if wrong is not None:
                 raise _failed(crate, f"{name} for {platform}: {wrong.what}", wrong.fix or remedy)
     return entries

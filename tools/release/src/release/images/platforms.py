@@ -1,4 +1,4 @@
-"""Platforms as images name them, and Rust's names of the same machines with Debian's C library."""
+"""Platforms as images name them, and Rust's names of the same machines."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def here() -> str:
     return f"linux/{_MACHINES.get(machine.machine().lower(), 'amd64')}"
 
 
-def target_of(platform: str) -> str:
-    """Return Rust's target for ``platform``."""
-    return f"{_PROCESSORS[platform.partition('/')[2]]}-unknown-linux-gnu"
+def target_of(platform: str, *, static: bool = False) -> str:
+    """Return Rust's target for ``platform``: with Debian's C library, or with musl for a ``static`` program."""
+    return f"{_PROCESSORS[platform.partition('/')[2]]}-unknown-linux-{'musl' if static else 'gnu'}"
 
 
 def refuse_unknown(platform: str) -> None:
