@@ -31,6 +31,8 @@ WITH_ENGINE = {
     "stack": [f"{TESTS}/stack/{name}.py" for name in ("test_service_images", "test_up", "test_moodle")],
 }
 """The tests of `release` that start containers, by the session that runs them."""
+BESIDE_SERVICES = {"moodle-backup"}
+"""The crates whose tests want databases and an S3 server: build-support/services.py."""
 ACTIONLINT = "1.7.12"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moodle-platform"
 COMPILE = ("pip", "compile", "--quiet", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links")
@@ -112,11 +114,18 @@ def act(session: nox.Session) -> None:
 def rust(session: nox.Session) -> None:
     """Check and test the crates, or those that COMPONENTS names, with exactly what Cargo.lock names."""
     need(session, "cargo")
-    crates = [option for name in components(session, "crate").values() for option in ("--package", name)]
-    chosen = crates if os.environ.get("COMPONENTS") else ["--workspace"]
+    crates = list(components(session, "crate").values())
     session.run("cargo", "fmt", "--check")
-    session.run("cargo", "clippy", *chosen, "--all-targets", "--locked", "--", "--deny", "warnings")
-    session.run("cargo", "test", *chosen, "--locked", *session.posargs)
+    session.run(
+        "cargo", "clippy", *packages(crates), "--all-targets", "--all-features", "--locked", "--", "--deny", "warnings"
+    )
+    alone = [name for name in crates if name not in BESIDE_SERVICES]
+    if alone:
+        session.run("cargo", "test", *packages(alone), "--locked", *session.posargs)
+    optional = () if os.environ.get("CI") == "true" else ("--optional",)
+    for name in sorted(BESIDE_SERVICES.intersection(crates)):
+        command = ("cargo", "test", *packages([name]), "--all-features", "--locked", *session.posargs)
+        session.run(sys.executable, "build-support/services.py", "run", *optional, "--", *command)
 
 
 @nox.session
@@ -377,6 +386,11 @@ def lacking(session: nox.Session, message: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         session.error(message)
     session.skip(message)
+
+
+def packages(crates: list[str]) -> list[str]:
+    """Return Cargo's options that choose crates."""
+    return [option for name in crates for option in ("--package", name)]
 
 
 def components(session: nox.Session, kind: str) -> dict[str, str]:

@@ -17,22 +17,20 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import servers
+
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moodle-platform" / "moodle"
 NAME = "moodle"
-PATIENCE_SECONDS = 60
 INI = "max_input_vars = 5000\nmemory_limit = 1G\n"
 
 
@@ -83,10 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.fresh:
                 shutil.rmtree(site.root, ignore_errors=True)
             site.root.mkdir(exist_ok=True)
-            with SERVERS[options.database](site) as port:
+            with SERVERS[options.database](site.server, NAME) as port:
                 prepare(site, moodle, port)
                 return subprocess.run(options.command, cwd=site.tree, env=environment(site), check=False).returncode
-    except SiteError as error:
+    except (SiteError, servers.ServerError) as error:
         print(f"moodle_site: {error}", file=sys.stderr)
         return 2
 
@@ -232,125 +230,8 @@ def say(message: str) -> None:
     print(f"moodle_site: {message}", file=sys.stderr, flush=True)
 
 
-@contextlib.contextmanager
-def mariadb(site: Site) -> Iterator[int]:
-    """Run MariaDB on a free port with the site's database in it; yield the port."""
-    mariadbd = program("mariadbd", "/usr/sbin", "mariadb-server")
-    data, sock = site.server / "data", site.server / "socket"
-    user = server_user("mysql", site.server)
-    if not (data / "mysql").is_dir():
-        shutil.rmtree(data, ignore_errors=True)
-        install = program("mariadb-install-db", "/usr/bin", "mariadb-server")
-        quietly([install, "--no-defaults", f"--datadir={data}", f"--user={user}",
-                 "--auth-root-authentication-method=normal", "--skip-test-db"])  # fmt: skip
-    port = free_port()
-    server = [
-        mariadbd, "--no-defaults", f"--datadir={data}", f"--socket={sock}", f"--port={port}", f"--user={user}",
-        "--bind-address=127.0.0.1", "--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci",
-        "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=1G", f"--log-error={site.server / 'log'}",
-    ]  # fmt: skip
-    client = [program("mariadb", "/usr/bin", "mariadb-client"), "--no-defaults", f"--socket={sock}", "--user=root"]
-    with running(server, [*client, "--execute=SELECT 1"], site.server / "log"):
-        rights = f"GRANT ALL ON *.* TO '{NAME}'@'127.0.0.1' IDENTIFIED BY '{NAME}'"
-        quietly([*client, f"--execute=CREATE DATABASE IF NOT EXISTS {NAME}; {rights};"])
-        yield port
-
-
-@contextlib.contextmanager
-def pgsql(site: Site) -> Iterator[int]:
-    """Run PostgreSQL on a free port with the site's database in it; yield the port."""
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
-    newest = str(versions[-1] if versions else Path("/usr/lib/postgresql"))
-    user = server_user("postgres", site.server)
-    as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if os.getuid() == 0 else []
-    data = site.server / "data"
-    if not (data / "PG_VERSION").is_file():
-        shutil.rmtree(data, ignore_errors=True)
-        quietly([*as_user, program("initdb", newest, "postgresql"), f"--pgdata={data}", "--encoding=UTF8",
-                 "--locale=C.UTF-8", f"--username={NAME}", "--auth=trust"])  # fmt: skip
-    port = free_port()
-    server = [
-        *as_user, program("postgres", newest, "postgresql"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1",
-        "-k", str(site.server), "-c", "synchronous_commit=off", "-c", "shared_buffers=512MB",
-    ]  # fmt: skip
-    client = [program("psql", newest, "postgresql-client"), "-h", "127.0.0.1", "-p", str(port), "-U", NAME, "-d"]
-    with running(server, [*client, "postgres", "-c", "SELECT 1"], site.server / "log"):
-        known = subprocess.run([*client, NAME, "-c", "SELECT 1"], check=False, capture_output=True).returncode == 0
-        if not known:
-            quietly([*client, "postgres", "-c", f"CREATE DATABASE {NAME}"])
-        yield port
-
-
-SERVERS = {"mariadb": mariadb, "pgsql": pgsql}
+SERVERS = {"mariadb": servers.mariadb, "pgsql": servers.pgsql}
 DRIVERS = {"mariadb": "mariadb", "pgsql": "pgsql"}
-
-
-@contextlib.contextmanager
-def running(server: Sequence[str], probe: Sequence[str], log: Path) -> Iterator[None]:
-    """Run a server from when the probe succeeds until the block ends."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(server, stdout=output, stderr=output, start_new_session=True)
-    try:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while subprocess.run(probe, check=False, capture_output=True).returncode != 0:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise SiteError(f"{server[0]} didn't start: see {log}")
-            time.sleep(0.3)
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def server_user(name: str, folder: Path) -> str:
-    """Return the user that the server runs as: root may not run one; give it the folder."""
-    folder.mkdir(exist_ok=True)
-    if os.getuid() != 0:
-        return pwd.getpwuid(os.getuid()).pw_name
-    try:
-        shutil.chown(folder, name)
-    except LookupError:
-        raise SiteError(f"there is no user {name}: install the server's package, or don't run this as root") from None
-    for parent in folder.parents:
-        if parent.stat().st_mode & 0o001 == 0:
-            parent.chmod(parent.stat().st_mode | 0o001) if parent.is_relative_to(CACHE) else grant(parent, name)
-    return name
-
-
-def grant(folder: Path, user: str) -> None:
-    """Let the user pass through a folder of root's home."""
-    if shutil.which("setfacl"):
-        say(f"letting {user} pass through {folder} (setfacl)")
-        quietly(["setfacl", "-m", f"u:{user}:x", str(folder)])
-        return
-    raise SiteError(f"{user} can't pass {folder}: set XDG_CACHE_HOME to a folder that every user may enter")
-
-
-def program(name: str, folder: str, package: str) -> str:
-    """Return the path of a program on PATH or in the folder."""
-    found = shutil.which(name) or shutil.which(name, path=folder)
-    if found is None:
-        raise SiteError(f"`{name}` isn't here: install it (Debian: {package})")
-    return found
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def quietly(command: Sequence[str]) -> None:
-    """Run a command; its output is shown when it fails."""
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise SiteError(f"{command[0]} failed:\n{(done.stdout + done.stderr)[-3000:]}")
 
 
 if __name__ == "__main__":
