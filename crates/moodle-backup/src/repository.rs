@@ -1,1 +1,381 @@
 //! A restic repository: keys, packs, index, snapshots, lock.
+//!
+//! `rustic_core` keeps keys, configuration and snapshots, and prunes. What is done for each file is here: see
+//! `docs/backup-format.md` for why.
+
+mod check;
+mod index;
+mod keys;
+mod lock;
+mod pack;
+mod reader;
+mod seal;
+pub mod tree;
+mod unpacked;
+mod writer;
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rustic_core::repofile::SnapshotFile;
+use rustic_core::{
+    ConfigOptions, Credentials, Id, KeyOptions, OpenStatus, RepositoryBackends, RepositoryOptions, RusticError,
+    SnapshotOptions, StringList, TreeId,
+};
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use check::{Checked, Problem};
+pub use index::Index;
+pub use keys::{NewKey, Secret};
+pub use lock::{Lock, Purpose};
+pub use reader::Reader;
+pub use writer::{Writer, Written};
+
+use crate::error::{Error, Kind, Result};
+use crate::store::Store;
+use index::IndexFile;
+use seal::Sealer;
+
+/// The name of a blob or a file: the SHA-256 of its content.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlobId(pub [u8; 32]);
+
+impl BlobId {
+    fn pack_path(&self) -> String {
+        let name = self.to_string();
+        format!("data/{}/{name}", &name[..2])
+    }
+}
+
+impl fmt::Display for BlobId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for BlobId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "BlobId({self})")
+    }
+}
+
+impl FromStr for BlobId {
+    type Err = hex::FromHexError;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        let mut id = [0; 32];
+        hex::decode_to_slice(text, &mut id).map(|()| Self(id))
+    }
+}
+
+impl Serialize for BlobId {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut text = [0; 64];
+        hex::encode_to_slice(self.0, &mut text).map_err(serde::ser::Error::custom)?;
+        to.serialize_str(std::str::from_utf8(&text).map_err(serde::ser::Error::custom)?)
+    }
+}
+
+impl<'a> Deserialize<'a> for BlobId {
+    fn deserialize<D: Deserializer<'a>>(from: D) -> std::result::Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = BlobId;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("64 hexadecimal digits")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> std::result::Result<BlobId, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        from.deserialize_str(Visitor)
+    }
+}
+
+/// A snapshot in a repository.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Snapshot {
+    /// Its id.
+    pub id: String,
+    /// Its tree.
+    pub tree: BlobId,
+    /// When what is in it was so.
+    pub taken: Timestamp,
+    /// The paths that it names as its source.
+    pub paths: Vec<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The host that made it.
+    pub hostname: String,
+}
+
+/// A snapshot to be.
+#[derive(Clone, Debug, Default)]
+pub struct NewSnapshot {
+    /// Its tree.
+    pub tree: Option<BlobId>,
+    /// When what is in it was so.
+    pub taken: Timestamp,
+    /// The paths that it names as its source.
+    pub paths: Vec<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The host that makes it.
+    pub hostname: String,
+    /// The id of the snapshot that it was made from.
+    pub parent: Option<String>,
+}
+
+/// An open repository.
+#[derive(Clone)]
+pub struct Repository {
+    store: Store,
+    sealer: Sealer,
+    inner: Arc<rustic_core::Repository<OpenStatus>>,
+}
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Repository({})", self.store.location())
+    }
+}
+
+impl Repository {
+    /// Makes a repository where there is none.
+    ///
+    /// # Errors
+    /// There is one already, or other files; the key can't be used; the store fails.
+    pub fn init(store: Store, key: &NewKey) -> Result<Self> {
+        let there = store.list("")?;
+        if there.iter().any(|entry| entry.path == "config") {
+            let what = format!("there is a repository in {} already", store.location());
+            return Err(Error::new(Kind::Repository, what, "use it, or name another place"));
+        }
+        if let Some(entry) = there
+            .iter()
+            .find(|entry| !entry.path.starts_with("keys/") && !entry.path.starts_with("moodle-backup/keys/"))
+        {
+            let what = format!("{} isn't empty: {} is there", store.location(), entry.path);
+            return Err(Error::new(
+                Kind::Repository,
+                what,
+                "name an empty place; a repository that lost its config can't be made again",
+            ));
+        }
+        let (passphrase, sealed) = keys::made(key)?;
+        if let Some(sealed) = sealed {
+            keys::store(&store, sealed)?;
+        }
+        let credentials = Credentials::password(passphrase.expose_secret());
+        let inner = plain(&store)?
+            .init(&credentials, &KeyOptions::default(), &ConfigOptions::default())
+            .map_err(|error| told(&store, "can't be made", &error))?;
+        Self::new(store, inner)
+    }
+
+    /// Opens a repository.
+    ///
+    /// # Errors
+    /// There is none, it is damaged, the key is wrong, or the store fails.
+    pub fn open(store: Store, secret: &Secret) -> Result<Self> {
+        let keys = store.list("keys")?;
+        if let Err(error) = store.get("config") {
+            if error.kind != Kind::Damaged {
+                return Err(error);
+            }
+            let location = store.location();
+            return Err(if keys.is_empty() && store.list("data")?.is_empty() {
+                Error::new(
+                    Kind::Repository,
+                    format!("there is no repository in {location}"),
+                    "moodle-backup init makes one",
+                )
+            } else {
+                let what = format!("the repository in {location} is half deleted: its file `config` is gone");
+                Error::new(
+                    Kind::Repository,
+                    what,
+                    "bring `config` back from a copy of the repository: nothing replaces it",
+                )
+            });
+        }
+        if keys.is_empty() {
+            let what = format!("the repository in {} is half deleted: its folder `keys` is empty", store.location());
+            return Err(Error::new(
+                Kind::Repository,
+                what,
+                "bring `keys` back from a copy of the repository: nothing opens it without",
+            ));
+        }
+        let passphrase = keys::passphrase(&store, secret)?;
+        let credentials = Credentials::password(passphrase.expose_secret());
+        let inner = plain(&store)?.open(&credentials).map_err(|error| {
+            if error.is_incorrect_password() {
+                let what = format!("the key doesn't open the repository in {}", store.location());
+                return Error::new(Kind::Key, what, "give the passphrase or identity that it was made with");
+            }
+            told(&store, "can't be opened", &error)
+        })?;
+        Self::new(store, inner)
+    }
+
+    fn new(store: Store, inner: rustic_core::Repository<OpenStatus>) -> Result<Self> {
+        let sealer = Sealer::new(&inner.key()).ok_or_else(|| {
+            Error::new(
+                Kind::Repository,
+                format!("the key of {} has a wrong length", store.location()),
+                "moodle-backup verify --data",
+            )
+        })?;
+        if inner.config().version != 2 {
+            let what = format!("the repository in {} has format {}", store.location(), inner.config().version);
+            return Err(Error::new(Kind::Repository, what, "restic migrate upgrade_repo_v2 brings it to format 2"));
+        }
+        Ok(Self { store, sealer, inner: Arc::new(inner) })
+    }
+
+    /// The id of the repository, the same for its life.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.inner.config().id.to_hex().as_str().to_owned()
+    }
+
+    /// The store behind it.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What `rustic_core` makes of it.
+    pub(crate) fn rustic(&self) -> &rustic_core::Repository<OpenStatus> {
+        &self.inner
+    }
+
+    /// Returns all snapshots, the oldest first.
+    ///
+    /// # Errors
+    /// One can't be read, or the store fails.
+    pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        let found = self
+            .inner
+            .get_all_snapshots()
+            .map_err(|error| told(&self.store, "has a snapshot that can't be read", &error))?;
+        let mut all = found.iter().map(Snapshot::of).collect::<Vec<_>>();
+        all.sort_by(|one, other| (one.taken, &one.id).cmp(&(other.taken, &other.id)));
+        Ok(all)
+    }
+
+    /// Returns the snapshot that `name` names: `latest`, or the beginning of an id.
+    ///
+    /// # Errors
+    /// There is none or more than one, or the store fails.
+    pub fn find(&self, name: &str) -> Result<Snapshot> {
+        let mut all = self.snapshots()?;
+        let wrong = |what: String| Error::new(Kind::Repository, what, "moodle-backup list shows the snapshots");
+        if name == "latest" {
+            return all.pop().ok_or_else(|| wrong(format!("there is no snapshot in {} yet", self.store.location())));
+        }
+        let mut fitting = all.into_iter().filter(|one| !name.is_empty() && one.id.starts_with(name));
+        match (fitting.next(), fitting.next()) {
+            (Some(found), None) => Ok(found),
+            (None, _) => Err(wrong(format!("there is no snapshot {name} in {}", self.store.location()))),
+            _ => Err(wrong(format!("several snapshots of {} begin with {name}", self.store.location()))),
+        }
+    }
+
+    /// Reads which blob is where. What a prune has marked for deletion isn't in it, so it is written again.
+    ///
+    /// # Errors
+    /// A file of the index is damaged, or the store fails.
+    pub fn index(&self) -> Result<Index> {
+        let mut index = Index::default();
+        let mut seen = std::collections::HashSet::new();
+        for entry in self.store.list("index")? {
+            let file: IndexFile = unpacked::read(&self.store, &self.sealer, &entry.path)?;
+            for pack in file.packs {
+                if seen.insert(pack.id) {
+                    index.add(pack.id, pack.blobs.into_iter().map(Into::into));
+                }
+            }
+        }
+        Ok(index.sorted())
+    }
+
+    /// Returns what takes blobs that `index` doesn't have.
+    #[must_use]
+    pub fn writer(&self, index: Index) -> Writer {
+        Writer::new(self.store.clone(), self.sealer.clone(), index)
+    }
+
+    /// Returns what reads blobs that `index` has.
+    #[must_use]
+    pub fn reader<'a>(&'a self, index: &'a Index) -> Reader<'a> {
+        Reader { store: &self.store, sealer: &self.sealer, index }
+    }
+
+    /// Writes a snapshot, whose blobs must all be stored and in a file of the index: what it names can be restored from
+    /// then on.
+    ///
+    /// # Errors
+    /// It has no tree, or the store fails.
+    pub fn commit(&self, new: NewSnapshot) -> Result<Snapshot> {
+        let tree = new.tree.ok_or_else(|| Error::new(Kind::Repository, "a snapshot without a tree", "report it"))?;
+        let failed = |error: &RusticError| told(&self.store, "takes no snapshot", error);
+        let mut snapshot = SnapshotFile::from_options(&SnapshotOptions::default()).map_err(|error| failed(&error))?;
+        snapshot.time = new.taken.to_zoned(TimeZone::UTC);
+        snapshot.tree = TreeId::from(Id::new(tree.0));
+        snapshot.hostname = if new.hostname.is_empty() { lock::hostname() } else { new.hostname };
+        snapshot.program_version = format!("moodle-backup {}", env!("CARGO_PKG_VERSION"));
+        let list = |items: &[String]| StringList::from_str(&items.join(",")).unwrap_or_default();
+        (snapshot.paths, snapshot.tags) = (list(&new.paths), list(&new.tags));
+        if let Some(parent) = new.parent.and_then(|parent| parent.parse::<Id>().ok()) {
+            snapshot.parent = Some(parent.into());
+        }
+        let id = unpacked::write(&self.store, &self.sealer, "snapshots", &snapshot)?;
+        Ok(Snapshot { id: id.to_string(), ..Snapshot::of(&snapshot) })
+    }
+
+    /// Takes a lock; `wait` is how long another run is waited for.
+    ///
+    /// # Errors
+    /// Another run holds it, or the store fails.
+    pub fn lock(&self, purpose: Purpose, wait: Option<Duration>) -> Result<Lock> {
+        Lock::take(&self.store, &self.sealer, purpose, wait)
+    }
+}
+
+impl Snapshot {
+    fn of(file: &SnapshotFile) -> Self {
+        Self {
+            id: file.id.to_hex().as_str().to_owned(),
+            tree: file.tree.to_hex().as_str().parse().unwrap_or_default(),
+            taken: file.time.timestamp(),
+            paths: file.paths.iter().cloned().collect(),
+            tags: file.tags.iter().cloned().collect(),
+            hostname: file.hostname.clone(),
+        }
+    }
+}
+
+fn plain(store: &Store) -> Result<rustic_core::Repository<()>> {
+    let mut options = RepositoryOptions::default();
+    options.no_cache = true;
+    let backends = RepositoryBackends::new(Arc::new(store.clone()), None);
+    rustic_core::Repository::new(&options, &backends).map_err(|error| told(store, "can't be opened", &error))
+}
+
+/// Says what `rustic_core` said; what the store said before is the better error.
+fn told(store: &Store, what: &str, error: &RusticError) -> Error {
+    Error::new(
+        Kind::Repository,
+        format!("the repository in {} {what}: {}", store.location(), error.display_log().trim()),
+        "moodle-backup verify --data names what is damaged",
+    )
+}

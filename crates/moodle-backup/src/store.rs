@@ -1,1 +1,384 @@
 //! Named bytes in a folder, S3, GCS, Azure or MinIO, by `object_store`.
+//!
+//! Calls block; they may come from many threads. Object stores are asked again with growing pauses when they answer 5xx,
+//! time out or drop the connection, and check what they get by its SHA-256 where they can; folders are synced to disk.
+
+#[cfg(feature = "faults")]
+mod faults;
+mod rustic;
+
+use std::fmt;
+use std::fs::File;
+use std::future::Future;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use object_store::path::Path;
+use object_store::{
+    BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
+    PutPayload, RetryConfig, aws, azure, gcp, local::LocalFileSystem,
+};
+use serde::Serialize;
+use tokio::runtime::Runtime;
+use url::Url;
+
+use crate::error::{Error, Kind, Result};
+
+/// How often a request is tried again.
+const RETRIES: usize = 6;
+/// After this long a request isn't tried again.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// A request that takes longer is given up: even a pack over a slow line is there by then.
+const TIMEOUT: Duration = Duration::from_secs(90);
+
+/// An object of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its path below the store's root.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was written.
+    pub modified: jiff::Timestamp,
+}
+
+/// How often a store was asked, and how much went there and came back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Requests {
+    /// Objects written.
+    pub puts: u64,
+    /// Objects or parts of them read.
+    pub gets: u64,
+    /// Lists.
+    pub lists: u64,
+    /// Objects deleted.
+    pub deletes: u64,
+    /// Bytes written.
+    pub sent: u64,
+    /// Bytes read.
+    pub received: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    puts: AtomicU64,
+    gets: AtomicU64,
+    lists: AtomicU64,
+    deletes: AtomicU64,
+    sent: AtomicU64,
+    received: AtomicU64,
+}
+
+/// A place for named bytes; clones are the same place.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    objects: Box<dyn ObjectStore>,
+    /// What all paths begin with.
+    prefix: Path,
+    /// The folder, where it is one.
+    folder: Option<PathBuf>,
+    location: String,
+    runtime: Runtime,
+    counters: Counters,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Store").field(&self.0.location).finish()
+    }
+}
+
+impl Store {
+    /// Opens `/path`, `file:///path`, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`. Who asks is
+    /// known from the usual variables of each vendor (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT` for MinIO, …).
+    ///
+    /// # Errors
+    /// The location can't be understood, a variable is missing, or the folder can't be made.
+    pub fn open(location: &str) -> Result<Self> {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.map_err(|error| unusable(location, "no threads can be started").because(error))?;
+        let (objects, prefix, folder) = opened(location)?;
+        let inner =
+            Inner { objects, prefix, folder, location: shown(location), runtime, counters: Counters::default() };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// The location, without anything secret.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        &self.0.location
+    }
+
+    /// Writes an object, whole or not at all; one that is there is replaced.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
+        self.write(path, bytes, PutMode::Overwrite).map(|_| ())
+    }
+
+    /// Writes an object that isn't there yet; false: it is there, and stays as it is.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub fn create(&self, path: &str, bytes: Bytes) -> Result<bool> {
+        self.write(path, bytes, PutMode::Create)
+    }
+
+    fn write(&self, path: &str, bytes: Bytes, mode: PutMode) -> Result<bool> {
+        #[cfg(feature = "faults")]
+        let fault = faults::Point::reached(self.0.folder.as_deref(), path, &bytes);
+        let length = bytes.len() as u64;
+        self.0.counters.puts.fetch_add(1, Ordering::Relaxed);
+        let options = PutOptions { mode, ..PutOptions::default() };
+        let place = self.path(path);
+        match self.wait(self.0.objects.put_opts(&place, PutPayload::from(bytes), options)) {
+            Ok(_) => {}
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                return Ok(false);
+            }
+            Err(error) => return Err(self.failed("write", path, error)),
+        }
+        self.synced(path)?;
+        self.0.counters.sent.fetch_add(length, Ordering::Relaxed);
+        #[cfg(feature = "faults")]
+        fault.passed();
+        Ok(true)
+    }
+
+    /// Makes what was written to a folder outlive a power cut.
+    fn synced(&self, path: &str) -> Result<()> {
+        let Some(folder) = &self.0.folder else { return Ok(()) };
+        let file = folder.join(path);
+        let above = file.parent().unwrap_or(folder);
+        File::open(&file).and_then(|file| file.sync_all()).and_then(|()| File::open(above)?.sync_all()).map_err(
+            |error| self.failed("write", path, object_store::Error::Generic { store: "folder", source: error.into() }),
+        )
+    }
+
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// It isn't there, or the store fails.
+    pub fn get(&self, path: &str) -> Result<Bytes> {
+        self.read(path, None)
+    }
+
+    /// Reads a part of an object.
+    ///
+    /// # Errors
+    /// It isn't there or is too short, or the store fails.
+    pub fn get_range(&self, path: &str, range: Range<u64>) -> Result<Bytes> {
+        self.read(path, Some(&range))
+    }
+
+    fn read(&self, path: &str, range: Option<&Range<u64>>) -> Result<Bytes> {
+        let mut last = None;
+        // A body that breaks off is no failed request, so the client doesn't ask again.
+        for _ in 0..=1 {
+            self.0.counters.gets.fetch_add(1, Ordering::Relaxed);
+            let options = GetOptions { range: range.cloned().map(GetRange::Bounded), ..GetOptions::default() };
+            let place = self.path(path);
+            let asked = async {
+                let found = self.0.objects.get_opts(&place, options).await?;
+                let expected = found.range.end - found.range.start;
+                Ok((expected, found.bytes().await?))
+            };
+            match self.wait(asked) {
+                Ok((expected, bytes)) => {
+                    let wanted = range.map_or(expected, |range| range.end - range.start);
+                    if bytes.len() as u64 == wanted {
+                        self.0.counters.received.fetch_add(wanted, Ordering::Relaxed);
+                        return Ok(bytes);
+                    }
+                    let what = format!("{path} of {} has {} bytes and not {wanted}", self.location(), bytes.len());
+                    last =
+                        Some(Error::new(Kind::Damaged, what, "moodle-backup verify --data names all that is damaged"));
+                }
+                Err(error) => {
+                    let gone = matches!(error, object_store::Error::NotFound { .. });
+                    let error = self.failed("read", path, error);
+                    if gone {
+                        return Err(error);
+                    }
+                    last = Some(error);
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| unusable(self.location(), "it gives no answer")))
+    }
+
+    /// Lists all objects below a folder; none: the store is empty there.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub fn list(&self, folder: &str) -> Result<Vec<Entry>> {
+        self.0.counters.lists.fetch_add(1, Ordering::Relaxed);
+        let place = self.path(folder);
+        let listed = self.wait(self.0.objects.list(Some(&place)).try_collect::<Vec<_>>());
+        let cut = if self.0.prefix.as_ref().is_empty() { 0 } else { self.0.prefix.as_ref().len() + 1 };
+        let entry = |found: object_store::ObjectMeta| Entry {
+            path: found.location.as_ref().get(cut..).unwrap_or_default().to_owned(),
+            size: found.size,
+            modified: jiff::Timestamp::from_second(found.last_modified.timestamp()).unwrap_or_default(),
+        };
+        match listed {
+            Ok(found) => Ok(found.into_iter().map(entry).collect()),
+            Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
+            Err(error) => Err(self.failed("list", folder, error)),
+        }
+    }
+
+    /// Deletes an object; one that isn't there is no error.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub fn delete(&self, path: &str) -> Result<()> {
+        #[cfg(feature = "faults")]
+        let fault = faults::Point::reached(None, path, &[]);
+        self.0.counters.deletes.fetch_add(1, Ordering::Relaxed);
+        let place = self.path(path);
+        match self.wait(self.0.objects.delete(&place)) {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(self.failed("delete", path, error)),
+        }
+        #[cfg(feature = "faults")]
+        fault.passed();
+        Ok(())
+    }
+
+    /// How often this store was asked since it was opened.
+    #[must_use]
+    pub fn requests(&self) -> Requests {
+        let counters = &self.0.counters;
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Requests {
+            puts: of(&counters.puts),
+            gets: of(&counters.gets),
+            lists: of(&counters.lists),
+            deletes: of(&counters.deletes),
+            sent: of(&counters.sent),
+            received: of(&counters.received),
+        }
+    }
+
+    fn path(&self, path: &str) -> Path {
+        self.0.prefix.parts().chain(path.split('/').filter(|part| !part.is_empty()).map(Into::into)).collect()
+    }
+
+    fn wait<T>(&self, asked: impl Future<Output = T>) -> T {
+        self.0.runtime.block_on(asked)
+    }
+
+    fn failed(&self, verb: &str, path: &str, error: object_store::Error) -> Error {
+        let what =
+            format!("{path} of {} can't be {verb}", self.location()).replace("can't be write", "can't be written");
+        let what = what.replace("be delete", "be deleted").replace("be list", "be listed");
+        match error {
+            object_store::Error::NotFound { .. } => Error::new(
+                Kind::Damaged,
+                format!("{path} of {} isn't there", self.location()),
+                "moodle-backup verify names all that is missing",
+            ),
+            object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+                Error::new(Kind::Store, what, "give this identity the right to read, write, list and delete there")
+                    .because(error)
+            }
+            error => Error::new(
+                Kind::Store,
+                what,
+                "mend the store (space, network, rights) and run the same command again: it goes on",
+            )
+            .because(error),
+        }
+    }
+}
+
+type Opened = (Box<dyn ObjectStore>, Path, Option<PathBuf>);
+
+fn opened(location: &str) -> Result<Opened> {
+    let address = match Url::parse(location) {
+        Ok(address) if address.scheme().len() > 1 => address,
+        _ => return folder(PathBuf::from(location)),
+    };
+    let wrong = |error: object_store::Error| unusable(location, "it can't be used").because(error);
+    let prefix = Path::from_url_path(address.path()).map_err(|error| wrong(error.into()))?;
+    let bucket = address.host_str().unwrap_or_default();
+    let retry = RetryConfig { backoff: BackoffConfig::default(), max_retries: RETRIES, retry_timeout: PATIENCE };
+    let client =
+        ClientOptions::new().with_timeout(TIMEOUT).with_connect_timeout(Duration::from_secs(15)).with_allow_http(true);
+    let objects: Box<dyn ObjectStore> = match address.scheme() {
+        "file" => return folder(address.to_file_path().unwrap_or_else(|()| PathBuf::from(address.path()))),
+        "s3" => Box::new(
+            aws::AmazonS3Builder::from_env()
+                .with_bucket_name(bucket)
+                .with_client_options(client)
+                .with_retry(retry)
+                .with_checksum_algorithm(aws::Checksum::SHA256)
+                .build()
+                .map_err(wrong)?,
+        ),
+        "gs" => Box::new(
+            gcp::GoogleCloudStorageBuilder::from_env()
+                .with_bucket_name(bucket)
+                .with_client_options(client)
+                .with_retry(retry)
+                .build()
+                .map_err(wrong)?,
+        ),
+        "az" => Box::new(
+            azure::MicrosoftAzureBuilder::from_env()
+                .with_container_name(bucket)
+                .with_client_options(client)
+                .with_retry(retry)
+                .build()
+                .map_err(wrong)?,
+        ),
+        other => {
+            let what = format!("there is no kind of store {other:?}");
+            return Err(Error::new(
+                Kind::Usage,
+                what,
+                "name a folder, or s3://, gs:// or az:// with a bucket and a prefix",
+            ));
+        }
+    };
+    Ok((objects, prefix, None))
+}
+
+fn folder(path: PathBuf) -> Result<Opened> {
+    let path = std::path::absolute(&path).unwrap_or(path);
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+        let what = format!("the folder {} can't be used", path.display());
+        Error::new(Kind::Store, what, "make it, or let this user write there").because(error)
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(&path).map_err(|error| failed(error.into()))?;
+    let objects = LocalFileSystem::new_with_prefix(&path).map_err(|error| failed(error.into()))?;
+    Ok((Box::new(objects), Path::default(), Some(path.clone())))
+}
+
+fn unusable(location: &str, what: &str) -> Error {
+    Error::new(
+        Kind::Store,
+        format!("the store {}: {what}", shown(location)),
+        "see the documents for the variables that each kind of store takes",
+    )
+}
+
+/// Returns a location without a user and password in it.
+fn shown(location: &str) -> String {
+    let Ok(mut address) = Url::parse(location) else { return location.to_owned() };
+    address.set_username("").ok();
+    address.set_password(None).ok();
+    address.to_string()
+}

@@ -1,0 +1,280 @@
+//! Reading everything that is stored again: what is damaged, missing or refers to nothing is named.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use rustic_core::repofile::KeyFile;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::index::{Index, IndexFile};
+use super::pack::{self, Packed};
+use super::reader::{Reader, opened};
+use super::tree::{NodeKind, Tree};
+use super::{BlobId, Repository, unpacked};
+use crate::error::{Error, Kind, Result};
+use crate::progress::{Progress, Unit};
+
+/// Something that is stored and wrong.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Problem {
+    /// Where: a path below the store's root.
+    pub path: String,
+    /// What is wrong, and what of it is lost.
+    pub what: String,
+}
+
+/// What a check read, and what it found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Checked {
+    /// Snapshots whose trees were followed.
+    pub snapshots: u64,
+    /// Packs that were read.
+    pub packs: u64,
+    /// Blobs that were decrypted, decompressed and hashed.
+    pub blobs: u64,
+    /// Bytes that were read.
+    pub bytes: u64,
+    /// Packs that no index has, as a killed run leaves them: no damage, and gone with the next prune.
+    pub unreferenced: u64,
+    /// What is wrong; nothing: all is as it was written.
+    pub problems: Vec<Problem>,
+}
+
+impl Repository {
+    /// Reads everything again: keys, index, snapshots, packs with each blob in them. What damage takes away of snapshots
+    /// is said with the snapshot's id.
+    ///
+    /// # Errors
+    /// The store fails; damage is no error but in [`Checked::problems`].
+    pub fn check(&self, progress: &dyn Progress) -> Result<Checked> {
+        let mut checked = Checked::default();
+        self.check_keys(&mut checked)?;
+        let index = self.check_index(&mut checked)?;
+        let lost = self.check_packs(&index, &mut checked, progress)?;
+        self.check_snapshots(&index, &lost, &mut checked)?;
+        checked.problems.sort();
+        checked.problems.dedup();
+        Ok(checked)
+    }
+
+    fn check_keys(&self, checked: &mut Checked) -> Result<()> {
+        for entry in self.store.list("keys")? {
+            let bytes = self.store.get(&entry.path)?;
+            if !named_by(&entry.path, &bytes) {
+                checked.problem(&entry.path, "its content isn't what its name says: this key opens nothing any more");
+            } else if serde_json::from_slice::<KeyFile>(&bytes).is_err() {
+                checked.problem(&entry.path, "it is no key");
+            }
+        }
+        Ok(())
+    }
+
+    fn check_index(&self, checked: &mut Checked) -> Result<Index> {
+        let (mut index, mut seen) = (Index::default(), HashSet::new());
+        for entry in self.store.list("index")? {
+            match unpacked::read::<IndexFile>(&self.store, &self.sealer, &entry.path) {
+                Ok(file) => {
+                    for pack in file.packs.into_iter().filter(|pack| seen.insert(pack.id)) {
+                        index.add(pack.id, pack.blobs.into_iter().map(Into::into));
+                    }
+                }
+                Err(error) if error.kind == Kind::Damaged => {
+                    checked
+                        .problem(&entry.path, &format!("{error}; `restic repair index` makes it again from the packs"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(index.sorted())
+    }
+
+    /// Returns the blobs that can't be read.
+    fn check_packs(&self, index: &Index, checked: &mut Checked, progress: &dyn Progress) -> Result<HashSet<BlobId>> {
+        let listed: BTreeMap<String, u64> =
+            self.store.list("data")?.into_iter().map(|entry| (entry.path, entry.size)).collect();
+        let expected: HashMap<String, Vec<Packed>> =
+            index.by_pack().into_iter().map(|(id, blobs)| (id.pack_path(), blobs)).collect();
+        let lost = Mutex::new(HashSet::new());
+        let found = Mutex::new(Vec::new());
+        for (path, blobs) in expected.iter().filter(|(path, _)| !listed.contains_key(*path)) {
+            note(&found, path, format!("it isn't there, with {} blobs in it", blobs.len()));
+            guarded(&lost).extend(blobs.iter().map(|blob| blob.id));
+        }
+        let packs: Vec<_> = listed.iter().filter(|(path, _)| expected.contains_key(*path)).collect();
+        checked.unreferenced = (listed.len() - packs.len()) as u64;
+        progress.phase("reading packs", packs.iter().map(|(_, size)| **size).sum(), Unit::Bytes);
+        let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
+        let (count, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        let threads = std::thread::available_parallelism().map_or(2, |count| count.get().min(8));
+        std::thread::scope(|scope| {
+            for _ in 0..threads.min(packs.len()) {
+                scope.spawn(|| {
+                    while let Some((path, size)) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        match self.check_pack(path, &expected[*path], &found) {
+                            Ok(gone) => guarded(&lost).extend(gone),
+                            Err(error) => {
+                                guarded(&failure).get_or_insert(error);
+                                next.store(packs.len(), Ordering::Relaxed);
+                            }
+                        }
+                        count.fetch_add(expected[*path].len() as u64, Ordering::Relaxed);
+                        bytes.fetch_add(**size, Ordering::Relaxed);
+                        progress.advance(**size);
+                    }
+                });
+            }
+        });
+        if let Some(error) = guarded(&failure).take() {
+            return Err(error);
+        }
+        checked.packs = packs.len() as u64;
+        checked.blobs = count.into_inner();
+        checked.bytes = bytes.into_inner();
+        checked.problems.append(&mut guarded(&found));
+        Ok(lost.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn check_pack(&self, path: &str, expected: &[Packed], found: &Mutex<Vec<Problem>>) -> Result<Vec<BlobId>> {
+        let read = match self.store.get(path) {
+            Ok(read) => read,
+            Err(error) if error.kind == Kind::Damaged => {
+                note(found, path, error.to_string());
+                return Ok(expected.iter().map(|blob| blob.id).collect());
+            }
+            Err(error) => return Err(error),
+        };
+        let whole = named_by(path, &read);
+        let mut list = pack::list(&read, &self.sealer);
+        if let Some(list) = &mut list {
+            list.sort_by_key(|blob| blob.offset);
+        }
+        let mut gone = Vec::new();
+        let (mut bytes, mut out) = (read.try_into_mut().unwrap_or_else(|shared| shared.as_ref().into()), Vec::new());
+        for blob in expected {
+            let start = blob.offset as usize;
+            let good = bytes
+                .get_mut(start..start + blob.length as usize)
+                .and_then(|sealed| opened(&self.sealer, sealed, blob, &mut out))
+                .is_some_and(|()| blob.id == BlobId(Sha256::digest(&out).into()));
+            if !good {
+                let kind = if blob.tree { "folder" } else { "content" };
+                note(found, path, format!("the {kind} {} at byte {start} of it is damaged", blob.id));
+                gone.push(blob.id);
+            }
+        }
+        match list {
+            None => note(found, path, "the list of blobs at its end is damaged; the index still has it".into()),
+            Some(list) if list != expected => {
+                note(found, path, "the list of blobs at its end isn't what the index has".into());
+            }
+            Some(_) if !whole && gone.is_empty() => note(found, path, "its content isn't what its name says".into()),
+            Some(_) => {}
+        }
+        Ok(gone)
+    }
+
+    fn check_snapshots(&self, index: &Index, lost: &HashSet<BlobId>, checked: &mut Checked) -> Result<()> {
+        let reader = self.reader(index);
+        let mut sound = HashSet::new();
+        for entry in self.store.list("snapshots")? {
+            let bytes = self.store.get(&entry.path)?;
+            let name = entry.path.rsplit('/').next().unwrap_or_default();
+            if !named_by(&entry.path, &bytes) {
+                checked.problem(&entry.path, "its content isn't what its name says: this snapshot can't be restored");
+                continue;
+            }
+            let Ok(root) = self.find(name) else {
+                checked.problem(&entry.path, "it can't be read: this snapshot can't be restored");
+                continue;
+            };
+            checked.snapshots += 1;
+            let mut missing = 0_u64;
+            follow(&reader, root.tree, lost, &mut sound, &mut missing)?;
+            if missing > 0 {
+                checked.problem(&entry.path, &format!("{missing} files or folders of this snapshot can't be restored"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Follows a tree and counts what of it is missing or damaged; `sound` are trees below which nothing is.
+fn follow(
+    reader: &Reader<'_>,
+    root: BlobId,
+    lost: &HashSet<BlobId>,
+    sound: &mut HashSet<BlobId>,
+    missing: &mut u64,
+) -> Result<()> {
+    if sound.contains(&root) {
+        return Ok(());
+    }
+    let before = *missing;
+    let gone = |id: &BlobId| lost.contains(id) || reader.index.located(id).is_none();
+    let tree = if gone(&root) { None } else { Some(loaded(reader, root)?) };
+    let Some(Some(tree)) = tree else {
+        *missing += 1;
+        return Ok(());
+    };
+    for node in &tree.nodes {
+        match (node.kind, node.subtree) {
+            (NodeKind::Dir, Some(below)) => follow(reader, below, lost, sound, missing)?,
+            (NodeKind::Dir, None) => *missing += 1,
+            _ => {
+                let length: u64 = node.content.iter().filter_map(|id| reader.index.length(id)).map(u64::from).sum();
+                if node.content.iter().any(gone) || (node.kind == NodeKind::File && length != node.size) {
+                    *missing += 1;
+                }
+            }
+        }
+    }
+    if *missing == before {
+        sound.insert(root);
+    }
+    Ok(())
+}
+
+/// Reads a tree; nothing: it is damaged.
+fn loaded(reader: &Reader<'_>, id: BlobId) -> Result<Option<Tree>> {
+    match reader.tree(&id) {
+        Ok(tree) => Ok(Some(tree)),
+        Err(error) if error.kind == Kind::Damaged => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn named_by(path: &str, bytes: &[u8]) -> bool {
+    path.rsplit('/').next() == Some(BlobId(Sha256::digest(bytes).into()).to_string().as_str())
+}
+
+fn guarded<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn note(found: &Mutex<Vec<Problem>>, path: &str, what: String) {
+    guarded(found).push(Problem { path: path.to_owned(), what });
+}
+
+impl Checked {
+    fn problem(&mut self, path: &str, what: &str) {
+        self.problems.push(Problem { path: path.to_owned(), what: what.to_owned() });
+    }
+
+    /// Returns the problems as one error; nothing: there are none.
+    ///
+    /// # Errors
+    /// There are problems.
+    pub fn sound(&self) -> Result<()> {
+        let Some(first) = self.problems.first() else { return Ok(()) };
+        let what = format!(
+            "{} stored files are damaged or missing, the first: {}: {}",
+            self.problems.len(),
+            first.path,
+            first.what
+        );
+        Err(Error::new(Kind::Damaged, what, "bring them back from a copy, or back up again with --full and prune"))
+    }
+}

@@ -1,0 +1,169 @@
+//! Reading blobs: one at a time, or many in the order in which packs have them.
+
+#![expect(clippy::cast_possible_truncation, reason = "a stretch is read into memory, so its length fits")]
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use zstd::bulk::Decompressor;
+
+use super::BlobId;
+use super::index::{Index, Located};
+use super::pack::Packed;
+use super::seal::Sealer;
+use super::tree::Tree;
+use crate::error::{Error, Kind, Result};
+use crate::store::Store;
+
+/// Unwanted bytes between two wanted blobs that are read rather than asked around.
+const GAP: u64 = 256 << 10;
+/// No request asks for more.
+const MOST: u64 = 32 << 20;
+
+/// Reads a repository's blobs; may be used from many threads.
+pub struct Reader<'a> {
+    pub(super) store: &'a Store,
+    pub(super) sealer: &'a Sealer,
+    pub(super) index: &'a Index,
+}
+
+impl std::fmt::Debug for Reader<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Reader({:?})", self.index)
+    }
+}
+
+thread_local! {
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// A piece of a pack that is read at once.
+struct Stretch {
+    pack: u32,
+    start: u64,
+    end: u64,
+    /// The positions that the blobs in it have in what was asked for.
+    wanted: Vec<(usize, Packed)>,
+}
+
+impl Reader<'_> {
+    /// Returns a blob.
+    ///
+    /// # Errors
+    /// It isn't stored or is damaged, or the store fails.
+    pub fn blob(&self, id: &BlobId) -> Result<Vec<u8>> {
+        let found = self.find(id)?;
+        let start = u64::from(found.blob.offset);
+        let path = self.index.pack(found.pack).pack_path();
+        let sealed = self.store.get_range(&path, start..start + u64::from(found.blob.length))?;
+        let mut out = Vec::new();
+        opened(self.sealer, &mut sealed.to_vec(), &found.blob, &mut out).ok_or_else(|| damaged(&path, &found.blob))?;
+        Ok(out)
+    }
+
+    /// Returns a folder.
+    ///
+    /// # Errors
+    /// It isn't stored or is damaged, or the store fails.
+    pub fn tree(&self, id: &BlobId) -> Result<Tree> {
+        Tree::parse(&self.blob(id)?)
+    }
+
+    /// Hands each blob to `take` with its position in `blobs`: in the order in which packs have them, each pack once,
+    /// several at a time.
+    ///
+    /// # Errors
+    /// A blob isn't stored or is damaged, the store fails, `take` fails: the first of these ends it.
+    pub fn each(&self, blobs: &[BlobId], take: &(dyn Fn(usize, &[u8]) -> Result<()> + Sync)) -> Result<()> {
+        let stretches = self.stretches(blobs)?;
+        let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
+        let threads = std::thread::available_parallelism().map_or(2, |count| count.get().min(8)).min(stretches.len());
+        let work = || {
+            let mut out = Vec::new();
+            while let Some(stretch) = stretches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let done = self.stretch(stretch, &mut out, take);
+                if let Err(error) = done {
+                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    next.store(stretches.len(), Ordering::Relaxed);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(work);
+            }
+        });
+        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+
+    fn stretch(
+        &self,
+        stretch: &Stretch,
+        out: &mut Vec<u8>,
+        take: &(dyn Fn(usize, &[u8]) -> Result<()> + Sync),
+    ) -> Result<()> {
+        let path = self.index.pack(stretch.pack).pack_path();
+        let read = self.store.get_range(&path, stretch.start..stretch.end)?;
+        let mut bytes = read.try_into_mut().unwrap_or_else(|shared| shared.as_ref().into());
+        let mut before: Option<Packed> = None;
+        for (position, blob) in &stretch.wanted {
+            if before != Some(*blob) {
+                let start = (u64::from(blob.offset) - stretch.start) as usize;
+                let sealed = &mut bytes[start..start + blob.length as usize];
+                opened(self.sealer, sealed, blob, out).ok_or_else(|| damaged(&path, blob))?;
+                before = Some(*blob);
+            }
+            take(*position, out)?;
+        }
+        Ok(())
+    }
+
+    fn stretches(&self, blobs: &[BlobId]) -> Result<Vec<Stretch>> {
+        let mut found =
+            blobs.iter().enumerate().map(|(place, id)| Ok((place, *self.find(id)?))).collect::<Result<Vec<_>>>()?;
+        found.sort_unstable_by_key(|(place, located)| (located.pack, located.blob.offset, *place));
+        let mut stretches: Vec<Stretch> = Vec::new();
+        for (place, Located { blob, pack }) in found {
+            let (start, end) = (u64::from(blob.offset), u64::from(blob.offset) + u64::from(blob.length));
+            match stretches.last_mut() {
+                Some(last) if last.pack == pack && start <= last.end + GAP && end - last.start <= MOST => {
+                    last.end = last.end.max(end);
+                    last.wanted.push((place, blob));
+                }
+                _ => stretches.push(Stretch { pack, start, end, wanted: vec![(place, blob)] }),
+            }
+        }
+        Ok(stretches)
+    }
+
+    fn find(&self, id: &BlobId) -> Result<&Located> {
+        self.index.located(id).ok_or_else(|| {
+            let what = format!("the blob {id} is in no index of {}", self.store.location());
+            Error::new(Kind::Damaged, what, "moodle-backup verify --data names what is damaged; take another snapshot")
+        })
+    }
+}
+
+/// Decrypts and decompresses a blob into `out`; nothing: it is damaged.
+pub(super) fn opened(sealer: &Sealer, sealed: &mut [u8], blob: &Packed, out: &mut Vec<u8>) -> Option<()> {
+    let plain = sealer.open(sealed)?;
+    out.clear();
+    if blob.raw == 0 {
+        out.extend_from_slice(plain);
+        return Some(());
+    }
+    out.reserve(blob.raw as usize);
+    let length = DECOMPRESSOR.with_borrow_mut(|slot| {
+        if slot.is_none() {
+            *slot = Decompressor::new().ok();
+        }
+        slot.as_mut()?.decompress_to_buffer(plain, out).ok()
+    })?;
+    (length == blob.raw as usize).then_some(())
+}
+
+fn damaged(path: &str, blob: &Packed) -> Error {
+    let what = format!("{path} is damaged at byte {}: the blob {} in it can't be decrypted", blob.offset, blob.id);
+    Error::new(Kind::Damaged, what, "moodle-backup verify --data names all that is damaged; take another snapshot")
+}

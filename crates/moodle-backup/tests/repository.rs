@@ -1,0 +1,236 @@
+//! What is stored is a restic repository: stock restic reads it, and each byte that changes is noticed.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use moodle_backup::error::Kind;
+use moodle_backup::progress::Silent;
+use moodle_backup::repository::tree::{Node, NodeKind, Tree};
+use moodle_backup::repository::{BlobId, NewKey, NewSnapshot, Repository, Secret, Snapshot};
+use moodle_backup::store::Store;
+
+const PASSPHRASE: &str = "correct horse";
+
+fn secret() -> Secret {
+    Secret::Passphrase(PASSPHRASE.into())
+}
+
+fn made(folder: &Path) -> Repository {
+    let store = Store::open(folder.to_str().unwrap()).unwrap();
+    Repository::init(store, &NewKey::Passphrase(PASSPHRASE.into())).unwrap()
+}
+
+fn opened(folder: &Path) -> Repository {
+    Repository::open(Store::open(folder.to_str().unwrap()).unwrap(), &secret()).unwrap()
+}
+
+fn node(name: &str, kind: NodeKind) -> Node {
+    Node {
+        name: name.into(),
+        kind,
+        mode: if kind == NodeKind::Dir { moodle_backup::repository::tree::FOLDER | 0o750 } else { 0o640 },
+        mtime: jiff::Timestamp::from_second(1_700_000_000).unwrap(),
+        ctime: None,
+        uid: rustix::process::getuid().as_raw(),
+        gid: rustix::process::getgid().as_raw(),
+        inode: 0,
+        size: 0,
+        linktarget: None,
+        content: Vec::new(),
+        subtree: None,
+    }
+}
+
+/// Files of many kinds: empty, of a byte, text, noise, larger than a pack.
+fn contents() -> BTreeMap<String, Vec<u8>> {
+    let noise = |seed: u64, length: usize| -> Vec<u8> {
+        let mut state = seed;
+        let next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        std::iter::repeat_with(next).take(length).collect()
+    };
+    let mut found = BTreeMap::from([
+        ("empty".to_owned(), Vec::new()),
+        ("one".to_owned(), vec![7]),
+        ("text".to_owned(), "grade ".repeat(50_000).into_bytes()),
+        ("noise".to_owned(), noise(1, 300_000)),
+        ("large".to_owned(), noise(2, 40 << 20)),
+    ]);
+    for number in 0..300_usize {
+        found.insert(format!("small-{number:03}"), noise(number as u64 + 10, number * 7));
+    }
+    found
+}
+
+fn backed_up(repository: &Repository, files: &BTreeMap<String, Vec<u8>>) -> (Snapshot, u64) {
+    let writer = repository.writer(repository.index().unwrap());
+    let mut nodes = Vec::new();
+    for (name, bytes) in files {
+        let content: Vec<BlobId> = bytes.chunks(4 << 20).map(|piece| writer.data(piece, true).unwrap()).collect();
+        nodes.push(Node { size: bytes.len() as u64, content, ..node(name, NodeKind::File) });
+    }
+    let subtree = Some(writer.tree(&Tree::new(nodes)).unwrap());
+    let tree = writer.tree(&Tree::new(vec![Node { subtree, ..node("pool", NodeKind::Dir) }])).unwrap();
+    let (_, written) = writer.finish().unwrap();
+    let taken = jiff::Timestamp::from_second(1_700_000_001).unwrap();
+    let new = NewSnapshot { tree: Some(tree), taken, paths: vec!["/pool".into()], ..NewSnapshot::default() };
+    (repository.commit(new).unwrap(), written.stored)
+}
+
+fn restic(folder: &Path, arguments: &[&str]) -> String {
+    let program = std::env::var("RESTIC").unwrap_or_else(|_| "restic".into());
+    let done = Command::new(program)
+        .args(arguments)
+        .args(["--no-cache", "--repo"])
+        .arg(folder)
+        .env("RESTIC_PASSWORD", PASSPHRASE)
+        .output()
+        .unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "restic {arguments:?}: {said}");
+    said
+}
+
+/// Tells whether stock restic is here; in CI it must be.
+fn has_restic() -> bool {
+    let program = std::env::var("RESTIC").unwrap_or_else(|_| "restic".into());
+    let there = Command::new(program).arg("version").output().is_ok();
+    assert!(there || std::env::var("CI").as_deref() != Ok("true"), "restic isn't here");
+    if !there {
+        println!("skipped: restic isn't here");
+    }
+    there
+}
+
+#[test]
+fn stock_restic_checks_and_restores_what_was_written_and_a_second_run_stores_nothing_new() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("repository");
+    let repository = made(&folder);
+    let files = contents();
+    backed_up(&repository, &files);
+    let (second, stored) = backed_up(&opened(&folder), &files);
+    assert_eq!(stored, 0, "all is there already");
+    assert_eq!(repository.find("latest").unwrap(), second);
+
+    if has_restic() {
+        assert!(restic(&folder, &["check", "--read-data"]).contains("no errors were found"));
+        let target = scratch.path().join("restored");
+        restic(&folder, &["restore", "latest", "--target", target.to_str().unwrap()]);
+        for (name, bytes) in &files {
+            let path = target.join("pool").join(name);
+            assert!(fs::read(&path).unwrap() == *bytes, "{name}");
+            let about = fs::metadata(&path).unwrap();
+            assert_eq!(std::os::unix::fs::MetadataExt::mtime(&about), 1_700_000_000, "{name}");
+            assert_eq!(std::os::unix::fs::MetadataExt::mode(&about) & 0o7777, 0o640, "{name}");
+        }
+    }
+    let checked = repository.check(&Silent).unwrap();
+    assert_eq!(checked.problems, []);
+    assert_eq!((checked.snapshots, checked.unreferenced), (2, 0));
+}
+
+#[test]
+fn each_blob_is_handed_over_once_and_whole_in_whatever_order() {
+    let scratch = tempfile::tempdir().unwrap();
+    let repository = made(&scratch.path().join("repository"));
+    let files: Vec<_> = contents().into_values().filter(|bytes| bytes.len() < 4 << 20).collect();
+    let writer = repository.writer(repository.index().unwrap());
+    let ids: Vec<_> = files.iter().rev().map(|bytes| writer.data(bytes, true).unwrap()).collect();
+    let (index, _) = writer.finish().unwrap();
+    let got = std::sync::Mutex::new(vec![None; ids.len()]);
+    let take = |place: usize, bytes: &[u8]| {
+        assert!(got.lock().unwrap()[place].replace(bytes.to_vec()).is_none(), "twice");
+        Ok(())
+    };
+    repository.reader(&index).each(&ids, &take).unwrap();
+    let got: Vec<_> = got.into_inner().unwrap().into_iter().rev().map(Option::unwrap).collect();
+    assert!(got == files);
+}
+
+fn stored_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(stored_files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+#[test]
+fn a_flipped_byte_in_every_kind_of_stored_file_is_named() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("repository");
+    let mut files = contents();
+    files.remove("large");
+    backed_up(&made(&folder), &files);
+    let (mut kinds, mut seen) = (BTreeMap::new(), 0);
+    for path in stored_files(&folder) {
+        let name = path.strip_prefix(&folder).unwrap().to_str().unwrap().to_owned();
+        let whole = fs::read(&path).unwrap();
+        // In packs: the first blob, the last, and the list of blobs behind them.
+        for place in [0, 20, whole.len() / 2, whole.len() - 60, whole.len() - 1] {
+            let mut bytes = whole.clone();
+            bytes[place] ^= 1;
+            fs::write(&path, &bytes).unwrap();
+            let opened = Repository::open(Store::open(folder.to_str().unwrap()).unwrap(), &secret());
+            let named = match opened.and_then(|repository| repository.check(&Silent)) {
+                Ok(checked) => checked.problems.iter().any(|problem| problem.path == name),
+                // Without its one key or its config nothing opens a repository.
+                Err(error) => name.starts_with("keys/") || name == "config" || error.to_string().contains(&name),
+            };
+            assert!(named, "{name}, byte {place}");
+            seen += 1;
+        }
+        fs::write(&path, &whole).unwrap();
+        *kinds.entry(name.split('/').next().unwrap().to_owned()).or_insert(0) += 1;
+    }
+    assert_eq!(kinds.keys().collect::<Vec<_>>(), ["config", "data", "index", "keys", "snapshots"]);
+    assert!(seen >= 25);
+    assert_eq!(opened(&folder).check(&Silent).unwrap().problems, []);
+}
+
+#[test]
+fn a_wrong_key_no_repository_and_half_of_one_have_errors_of_their_own() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("repository");
+    let open = |secret: &Secret| Repository::open(Store::open(folder.to_str().unwrap()).unwrap(), secret).unwrap_err();
+    let error = open(&secret());
+    assert_eq!(error.kind, Kind::Repository);
+    assert!(error.to_string().contains("there is no repository in"), "{error}");
+
+    backed_up(&made(&folder), &BTreeMap::from([("one".to_owned(), vec![1])]));
+    assert_eq!(open(&Secret::Passphrase("wrong".into())).kind, Kind::Key);
+    let again = Repository::init(Store::open(folder.to_str().unwrap()).unwrap(), &NewKey::Passphrase("x".into()));
+    assert!(again.unwrap_err().to_string().contains("there is a repository in"));
+
+    fs::rename(folder.join("config"), scratch.path().join("config")).unwrap();
+    assert!(open(&secret()).to_string().contains("its file `config` is gone"));
+    fs::rename(scratch.path().join("config"), folder.join("config")).unwrap();
+    fs::rename(folder.join("keys"), scratch.path().join("keys")).unwrap();
+    assert!(open(&secret()).to_string().contains("`keys` is empty"));
+    fs::rename(scratch.path().join("keys"), folder.join("keys")).unwrap();
+    fs::rename(folder.join("data"), scratch.path().join("data")).unwrap();
+    let problems = opened(&folder).check(&Silent).unwrap().problems;
+    assert!(problems.iter().any(|problem| problem.path.starts_with("data/") && problem.what.contains("isn't there")));
+    assert!(problems.iter().any(|problem| problem.path.starts_with("snapshots/")), "{problems:?}");
+}
+
+#[test]
+fn whoever_has_an_identity_of_age_opens_a_repository_made_for_its_recipient() {
+    let scratch = tempfile::tempdir().unwrap();
+    let identity = age::x25519::Identity::generate();
+    let text = secrecy::ExposeSecret::expose_secret(&identity.to_string()).to_owned();
+    let store = || Store::open(scratch.path().join("repository").to_str().unwrap()).unwrap();
+    let made = Repository::init(store(), &NewKey::Age(vec![identity.to_public().to_string()])).unwrap();
+    let opened = Repository::open(store(), &Secret::Age(format!("# made today\n{text}\n").into())).unwrap();
+    assert_eq!(opened.id(), made.id());
+    let other = secrecy::ExposeSecret::expose_secret(&age::x25519::Identity::generate().to_string()).to_owned();
+    assert_eq!(Repository::open(store(), &Secret::Age(other.into())).unwrap_err().kind, Kind::Key);
+}
