@@ -1,1 +1,3 @@
 //! `moodle-backup create`.
+
+pub mod gather;

@@ -172,7 +172,7 @@ fn escaped(bytes: &[u8], quoted: bool) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn generated_literals_read_as_php_reads_them(expressions in prop::collection::vec(expression(), 30)) {

@@ -1,0 +1,232 @@
+//! How a snapshot gets all content that the database lists, while the site goes on.
+//!
+//! Moodle writes a content into the pool before the row that lists it, moves it to the trash after the last such row is
+//! gone, and empties the trash now and then. Contents never change. So: copy what is listed now, which takes long and
+//! needs no consistency; take the view of the database at T; copy what T lists and we lack, from the pool or from the
+//! trash. Only what was deleted after T *and* purged before it was copied is then missing: take a new view, which
+//! lists less. What is missing from view after view, the site itself lacks.
+//!
+//! The property test `tests/closure.rs` runs this against all interleavings it can think of.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::database::Listed;
+use crate::error::Result;
+use crate::progress::{Progress, Unit};
+
+/// How many contents a thread takes at a time: neighbours, so that folders are read once.
+const BATCH: usize = 32;
+
+/// The database, as far as it lists contents.
+pub trait World {
+    /// What one moment of the database looks like, for as long as the value lives.
+    type View;
+
+    /// Lists what is listed now, sorted, in no view that lasts.
+    ///
+    /// # Errors
+    /// The database fails.
+    fn now(&mut self) -> Result<Vec<Listed>>;
+
+    /// Opens a view, and lists what it lists, sorted.
+    ///
+    /// # Errors
+    /// The database fails.
+    fn view(&mut self) -> Result<(Self::View, Vec<Listed>)>;
+}
+
+/// Where a content may lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The local pool.
+    Pool,
+    /// The object store that holds the pool, or what was moved there.
+    Objects,
+    /// The trash.
+    Trash,
+}
+
+/// Where a content is looked for, in this order. The pool comes again, because Moodle brings back from the trash what
+/// is asked for.
+const ORDER: [Place; 4] = [Place::Pool, Place::Objects, Place::Trash, Place::Pool];
+
+/// What became of the attempt to copy a content from a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is in the snapshot.
+    Stored,
+    /// It isn't there.
+    Absent,
+    /// What is there is not what its name or the database says.
+    Corrupt,
+}
+
+/// The pool and the trash, and the way from there into the repository.
+pub trait Source: Sync {
+    /// Copies a content into the repository, if this place has it.
+    ///
+    /// # Errors
+    /// Reading fails for another reason than that it isn't there, or the repository fails.
+    fn take(&self, place: Place, listed: Listed) -> Result<Taken>;
+}
+
+/// A content that the database lists and that can't be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The content.
+    pub listed: Listed,
+    /// Something is there under its name, but not it.
+    pub corrupt: bool,
+}
+
+/// What was gathered.
+#[derive(Debug)]
+pub struct Gathered<V> {
+    /// The view that everything belongs to.
+    pub view: V,
+    /// What it lists, sorted.
+    pub listed: Vec<Listed>,
+    /// What of that can't be had, sorted; everything else is in the snapshot.
+    pub failed: Vec<Failure>,
+    /// How many views it took.
+    pub views: usize,
+}
+
+/// How to go about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// How many threads copy.
+    pub jobs: usize,
+    /// How many views are taken before what is missing counts as missing.
+    pub rounds: usize,
+    /// Hashes that the last snapshot didn't get either: no new view is taken for their sake. Sorted.
+    pub known: &'a [[u8; 20]],
+}
+
+/// Copies all that a view lists and `have` (sorted) has not.
+///
+/// # Errors
+/// The database, the pool or the repository fails; missing content is no error here, it is in the result.
+pub fn gather<W: World>(
+    world: &mut W,
+    source: &dyn Source,
+    mut have: Vec<Listed>,
+    options: Options<'_>,
+    progress: &dyn Progress,
+) -> Result<Gathered<W::View>> {
+    let now = world.now()?;
+    copy(&now, &mut have, source, options.jobs, "pool", progress)?;
+    drop(now);
+    let mut views = 0;
+    loop {
+        views += 1;
+        let (view, listed) = world.view()?;
+        let failed = copy(&listed, &mut have, source, options.jobs, "pool, what came meanwhile", progress)?;
+        let expected = failed.iter().all(|failure| options.known.binary_search(&failure.listed.hash).is_ok());
+        if expected || views >= options.rounds {
+            return Ok(Gathered { view, listed, failed, views });
+        }
+        progress.note(&format!(
+            "{} contents vanished while they were copied: the database is looked at again",
+            failed.len()
+        ));
+    }
+}
+
+/// Copies what `listed` has and `have` has not, adds it to `have`, and returns what can't be had.
+fn copy(
+    listed: &[Listed],
+    have: &mut Vec<Listed>,
+    source: &dyn Source,
+    jobs: usize,
+    phase: &str,
+    progress: &dyn Progress,
+) -> Result<Vec<Failure>> {
+    let wanted = difference(listed, have);
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    progress.phase(phase, wanted.iter().map(|wanted| wanted.size).sum(), Unit::Bytes);
+    let mut failed = each(&wanted, jobs, &|listed| {
+        let failure = take(source, listed)?;
+        progress.advance(listed.size);
+        Ok(failure)
+    })?;
+    failed.sort_unstable_by_key(|failure| failure.listed);
+    let stored =
+        wanted.into_iter().filter(|wanted| failed.binary_search_by_key(wanted, |failure| failure.listed).is_err());
+    have.extend(stored);
+    have.sort_unstable();
+    Ok(failed)
+}
+
+/// Copies a content from the first place that has it.
+fn take(source: &dyn Source, listed: Listed) -> Result<Option<Failure>> {
+    let mut corrupt = false;
+    for place in ORDER {
+        match source.take(place, listed)? {
+            Taken::Stored => return Ok(None),
+            Taken::Absent => {}
+            Taken::Corrupt => corrupt = true,
+        }
+    }
+    Ok(Some(Failure { listed, corrupt }))
+}
+
+/// Runs `work` for each of the contents in several threads, and collects what it returns.
+fn each(
+    wanted: &[Listed],
+    jobs: usize,
+    work: &(dyn Fn(Listed) -> Result<Option<Failure>> + Sync),
+) -> Result<Vec<Failure>> {
+    let next = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    let outcome = Mutex::new(Ok(Vec::new()));
+    let run = || {
+        while !stop.load(Ordering::Relaxed) {
+            let start = next.fetch_add(BATCH, Ordering::Relaxed);
+            let Some(batch) = wanted.get(start..(start + BATCH).min(wanted.len())).filter(|batch| !batch.is_empty())
+            else {
+                return;
+            };
+            for listed in batch {
+                let result = work(*listed);
+                if matches!(result, Ok(None)) {
+                    continue;
+                }
+                let mut outcome = outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                match (&mut *outcome, result) {
+                    (Ok(failed), Ok(failure)) => failed.extend(failure),
+                    (Ok(_), Err(error)) => {
+                        *outcome = Err(error);
+                        stop.store(true, Ordering::Relaxed);
+                        return;
+                    }
+                    (Err(_), _) => return,
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..jobs {
+            scope.spawn(run);
+        }
+        run();
+    });
+    outcome.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Returns what `left` has and `right` has not; both are sorted.
+#[must_use]
+pub fn difference(left: &[Listed], right: &[Listed]) -> Vec<Listed> {
+    let mut rest = right.iter().peekable();
+    let mut found = Vec::new();
+    for item in left {
+        while rest.next_if(|other| *other < item).is_some() {}
+        if rest.peek() != Some(&item) {
+            found.push(*item);
+        }
+    }
+    found
+}
