@@ -1,6 +1,7 @@
 //! What Moodle keeps where: configuration, versions, pool, the rest of the dataroot.
 
 pub mod config_php;
+pub mod pool;
 pub mod versions;
 
 use std::path::{Path, PathBuf};
