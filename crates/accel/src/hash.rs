@@ -1,6 +1,7 @@
 //! SHA-1 and SHA-256 of bytes, of files and of what comes piece by piece.
 
 pub(crate) mod lanes;
+mod many;
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -11,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sha1::Digest as _;
+
+pub use many::{sha1_many, sha256_many};
 
 /// How much of a file is read at a time, in bytes.
 const BUFFER_BYTES: usize = 128 * 1024;

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use accel::hash::{Sha1, Sha256, has_instructions, sha1, sha1_file, sha256, sha256_file};
+use accel::hash::{Sha1, Sha256, has_instructions, sha1, sha1_file, sha1_many, sha256, sha256_file, sha256_many};
 use proptest::prelude::*;
 
 const TWO_BLOCKS: &[u8] = b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
@@ -69,4 +69,23 @@ fn the_processor_s_sha_instructions_are_those_that_linux_tells_of() {
     let Ok(processor) = fs::read_to_string("/proc/cpuinfo") else { return };
     let flags: Vec<&str> = processor.split_whitespace().collect();
     assert_eq!(has_instructions(), flags.contains(&"sha_ni") || flags.contains(&"sha2"));
+}
+
+proptest::proptest! {
+    #[test]
+    fn many_digests_at_once_are_those_of_one_after_the_other(
+        lengths in proptest::collection::vec(0_usize..400, 0..60),
+        long in 0_usize..20_000,
+        seed: u64,
+    ) {
+        let bytes = |length: usize, number: usize| -> Vec<u8> {
+            let mut state = seed ^ number as u64;
+            let next = || { state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(number as u64 | 1); state.to_be_bytes()[0] };
+            std::iter::repeat_with(next).take(length).collect()
+        };
+        let inputs: Vec<_> = lengths.into_iter().chain([long]).enumerate().map(|(number, length)| bytes(length, number)).collect();
+        let slices: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+        proptest::prop_assert_eq!(sha1_many(&slices), slices.iter().map(|input| sha1(input)).collect::<Vec<_>>());
+        proptest::prop_assert_eq!(sha256_many(&slices), slices.iter().map(|input| sha256(input)).collect::<Vec<_>>());
+    }
 }

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 
 use super::scan::Pending;
 use super::{COLLISION_FOLDER, Finding, Object, Problem, Report, Unit, WARNING_FILE, object_path};
-use crate::hash::lanes::{self, BLOCK, INITIAL, LANES, State};
+use crate::hash::lanes::{self, BLOCK, LANES, OfSha1, Rounds as _};
+
+/// The five words of a stream.
+type State = [u32; 5];
 use crate::hash::{Digest, Sha1};
 
 /// How much of each file is read at a time, in bytes: when many are hashed side by side their buffers stay in the
@@ -188,7 +191,7 @@ impl Worker {
         let Some(count) = self.readings.iter().map(|reading| reading.blocks().len()).min() else { return };
         let mut streams: Vec<_> =
             self.readings.iter().map(|reading| (reading.state, &reading.blocks()[..count])).collect();
-        lanes::compress(&mut streams);
+        lanes::compress::<OfSha1, 5>(&mut streams);
         let states: Vec<_> = streams.into_iter().map(|(state, _)| state).collect();
         for (mut reading, state) in std::mem::take(&mut self.readings).into_iter().zip(states) {
             reading.state = state;
@@ -213,7 +216,7 @@ impl Worker {
         match (File::open(self.root.join(&path)), promised) {
             (Ok(file), Some(promised)) => {
                 let buffer = self.buffers.pop().unwrap_or_else(|| vec![0; self.capacity + PADDING_BYTES]);
-                let (length, state, start, end) = (0, INITIAL, 0, 0);
+                let (length, state, start, end) = (0, OfSha1::INITIAL, 0, 0);
                 self.readings.push(Reading {
                     turn,
                     path,

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use rustic_core::repofile::KeyFile;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use super::index::{Index, IndexFile};
 use super::pack::{self, Packed};
@@ -158,7 +157,7 @@ impl Repository {
             let good = bytes
                 .get_mut(start..start + blob.length as usize)
                 .and_then(|sealed| opened(&self.sealer, sealed, blob, &mut out))
-                .is_some_and(|()| blob.id == BlobId(Sha256::digest(&out).into()));
+                .is_some_and(|()| blob.id == BlobId::of(&out));
             if !good {
                 let kind = if blob.tree { "folder" } else { "content" };
                 note(found, path, format!("the {kind} {} at byte {start} of it is damaged", blob.id));
@@ -247,7 +246,7 @@ fn loaded(reader: &Reader<'_>, id: BlobId) -> Result<Option<Tree>> {
 }
 
 fn named_by(path: &str, bytes: &[u8]) -> bool {
-    path.rsplit('/').next() == Some(BlobId(Sha256::digest(bytes).into()).to_string().as_str())
+    path.rsplit('/').next() == Some(BlobId::of(bytes).to_string().as_str())
 }
 
 fn guarded<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -5,7 +5,6 @@
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest as _, Sha256};
 
 use super::BlobId;
 use super::seal::Sealer;
@@ -24,7 +23,7 @@ pub(super) fn write(store: &Store, sealer: &Sealer, folder: &str, document: &imp
     plain.extend(zstd::bulk::compress(&json, 3).map_err(failed)?);
     let mut sealed = Vec::new();
     sealer.seal(&plain, &mut sealed);
-    let id = BlobId(Sha256::digest(&sealed).into());
+    let id = BlobId::of(&sealed);
     store.put(&format!("{folder}/{id}"), Bytes::from(sealed))?;
     Ok(id)
 }
@@ -41,7 +40,7 @@ pub(super) fn read<T: DeserializeOwned>(store: &Store, sealer: &Sealer, path: &s
         )
     };
     let name = path.rsplit('/').next().unwrap_or(path);
-    if BlobId(Sha256::digest(&sealed).into()).to_string() != name {
+    if BlobId::of(&sealed).to_string() != name {
         return Err(damaged("its content isn't what its name says"));
     }
     let mut sealed = sealed.to_vec();

@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use accel::hash::sha256_many;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use zstd::bulk::Compressor;
 
 use super::index::{Index, IndexFile, IndexPack};
@@ -140,6 +140,15 @@ impl Writer {
         self.blob(bytes, false, compress)
     }
 
+    /// Stores many contents, as [`data`](Self::data) does each: their digests are computed side by side.
+    ///
+    /// # Errors
+    /// The store failed, now or before.
+    pub fn data_many(&self, contents: &[&[u8]], compress: bool) -> Result<Vec<BlobId>> {
+        let ids = sha256_many(contents).into_iter().map(|digest| BlobId(*digest.as_bytes()));
+        ids.zip(contents).map(|(id, bytes)| self.named(id, bytes, false, compress)).collect()
+    }
+
     /// Stores a folder, unless it is there; returns its id.
     ///
     /// # Errors
@@ -149,8 +158,11 @@ impl Writer {
     }
 
     fn blob(&self, bytes: &[u8], tree: bool, compress: bool) -> Result<BlobId> {
+        self.named(BlobId::of(bytes), bytes, tree, compress)
+    }
+
+    fn named(&self, id: BlobId, bytes: &[u8], tree: bool, compress: bool) -> Result<BlobId> {
         let shared = &self.shared;
-        let id = BlobId(Sha256::digest(bytes).into());
         if shared.known.contains(&id) || !locked(&shared.claimed[usize::from(id.0[0]) % SHARDS]).insert(id) {
             return Ok(id);
         }
@@ -228,7 +240,7 @@ impl Shared {
     fn send(&self, pack: Filled) -> Result<()> {
         let Filled { mut content, blobs } = pack;
         pack::close(&mut content, &blobs, &self.sealer);
-        let id = BlobId(Sha256::digest(&content).into());
+        let id = BlobId::of(&content);
         let length = content.len() as u64;
         self.store.put(&id.pack_path(), Bytes::from(content))?;
         self.sent.fetch_add(length, Ordering::Relaxed);
