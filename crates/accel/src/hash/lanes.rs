@@ -198,6 +198,7 @@ impl Rounds<8> for OfSha256 {
 }
 
 #[inline(always)]
+#[expect(clippy::many_single_char_names, reason = "the names that FIPS 180-4 gives the words")]
 fn round256(schedule: &mut [Word; 16], state: &mut [Word; 8], number: usize, constant: u32) {
     if number >= 16 {
         for lane in 0..LANES {
