@@ -1,3 +1,404 @@
-//! `moodle-backup create`.
+//! `moodle-backup create`: a snapshot of a whole site that goes on meanwhile.
+//!
+//! The order is what makes a snapshot right: contents are copied before and after the view of the database is taken
+//! ([`gather`]), the dump comes from that very view, and the snapshot's own file is written last, when all that it
+//! refers to is stored. A run that is killed leaves stored blobs, which the next run finds; it leaves no snapshot.
 
+mod content;
+mod dataroot;
 pub mod gather;
+mod objects;
+mod pool_trees;
+mod take;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use accel::hash::sha256;
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
+
+use self::content::{DumpSink, MADE, file_node, folder_node, store};
+pub use self::dataroot::LEFT_OUT;
+use self::gather::{Failure, Gathered, World, gather};
+use self::pool_trees::{Before, PoolTrees};
+use self::take::Taker;
+use crate::database::{self, Listed, View};
+use crate::error::{Error, Kind, Result};
+use crate::manifest::{FORMAT, Held, Manifest, PoolFacts, SiteFacts};
+use crate::progress::{Progress, Unit};
+use crate::repository::tree::{Node, Tree};
+use crate::repository::{NewSnapshot, Purpose, Repository, Snapshot, Writer, Written};
+use crate::site::Site;
+use crate::site::pool::Attributes;
+use crate::snapshot::{ABOUT, Opened, write_list};
+
+/// The tag of all snapshots of this program.
+pub const TAG: &str = "moodle-backup";
+
+/// How many missing contents an error names.
+const NAMED: usize = 10;
+
+/// What is to be backed up, and how.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The site.
+    pub site: Site,
+    /// What happens with content that is in an object store.
+    pub pool: PoolMode,
+    /// How many threads and connections work.
+    pub jobs: usize,
+    /// Content that the site itself lacks is recorded instead of being an error.
+    pub allow_missing: bool,
+    /// Nothing is taken over from the last snapshot: all is read again.
+    pub full: bool,
+    /// How many views of the database are taken before missing content counts as missing.
+    pub rounds: usize,
+    /// More tags for the snapshot.
+    pub tags: Vec<String>,
+    /// The name of this machine.
+    pub hostname: String,
+    /// How long to wait for another run; nothing: not at all.
+    pub wait: Option<Duration>,
+}
+
+/// What happens with content that is in an object store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PoolMode {
+    /// It is copied.
+    #[default]
+    Value,
+    /// It stays there, and the snapshot says where; what is only in local folders is copied.
+    Reference,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The snapshot's id.
+    pub snapshot: String,
+    /// When the database was as it is in the snapshot.
+    pub taken: jiff::Timestamp,
+    /// How long it took.
+    pub seconds: f64,
+    /// The pool.
+    pub pool: PoolCounts,
+    /// Tables.
+    pub tables: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// The bytes of the dump.
+    pub database_bytes: u64,
+    /// Files of the dataroot beside the pool.
+    pub dataroot_files: u64,
+    /// Their bytes.
+    pub dataroot_bytes: u64,
+    /// Blobs that were not in the repository before.
+    pub new_blobs: u64,
+    /// Their bytes.
+    pub new_bytes: u64,
+    /// What they take in the repository, compressed and encrypted.
+    pub stored_bytes: u64,
+}
+
+/// What was done with the pool.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PoolCounts {
+    /// Contents that the database lists.
+    pub listed: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Contents that were copied in this run.
+    pub copied: u64,
+    /// Their bytes.
+    pub copied_bytes: u64,
+    /// Contents of the last snapshot that are no longer listed.
+    pub gone: u64,
+    /// Contents that stay in the object store.
+    pub referenced: u64,
+    /// How many views of the database it took.
+    pub views: u64,
+    /// Hashes that the database lists and the site lacks.
+    pub missing: Vec<String>,
+}
+
+/// Makes a snapshot.
+///
+/// # Errors
+/// The site, the database or the repository fails, or the site lacks content (`Kind::Closure`).
+pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) -> Result<Outcome> {
+    run_on(repository, request, &mut Live { request }, progress)
+}
+
+/// A database that can be backed up.
+pub trait Database: World<View = Box<dyn View>> {
+    /// Returns `siteidentifier` of the table `config`.
+    ///
+    /// # Errors
+    /// The database fails.
+    fn identifier(&mut self) -> Result<String>;
+}
+
+/// Makes a snapshot with a database of any make.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(
+    repository: &Repository,
+    request: &Request,
+    database: &mut dyn Database,
+    progress: &dyn Progress,
+) -> Result<Outcome> {
+    let begun = Instant::now();
+    let lock = repository.lock(Purpose::Create, request.wait)?;
+    let salt = match &request.site.salt {
+        Some(salt) => salt.expose_secret().to_owned(),
+        None => database.identifier()?,
+    };
+    // It tells this site from others and gives nothing away.
+    let identity = sha256(salt.as_bytes()).to_string();
+    let tag = format!("site:{identity}");
+    let index = repository.index()?;
+    let previous = previous(repository, &tag)?;
+    let last = match previous.filter(|_| !request.full) {
+        Some(snapshot) => Some(Opened::open(repository, &index, snapshot)?),
+        None => None,
+    };
+    let have = last.as_ref().map(Opened::pool).transpose()?.unwrap_or_default();
+    let known = known_missing(last.as_ref());
+    let writer = repository.writer(index.clone());
+    let taker = Taker::open(request, &writer)?;
+    let options = gather::Options { jobs: request.jobs, rounds: request.rounds, known: &known };
+    let gathered = gather(database, &taker, have.clone(), options, progress)?;
+    complain(&gathered.failed, request)?;
+    let records = taker.records();
+    let referenced = taker.referenced(&gathered.listed);
+    let Gathered { mut view, listed, failed, views } = gathered;
+    let (listed_files, listed_bytes) = (listed.len() as u64, listed.iter().map(|listed| listed.size).sum());
+    let held = held(listed, &failed, &referenced);
+    let taken = view.taken();
+    let site = site_facts(view.as_mut(), request, identity)?;
+    let sink = DumpSink::new(&writer);
+    let facts = view.dump(&sink, progress)?;
+
+    progress.phase("dataroot", 0, Unit::Bytes);
+    let made = Attributes { seconds: taken.as_second(), ..MADE };
+    let mut walk = dataroot::Walk {
+        writer: &writer,
+        before: last.as_ref(),
+        pool: [&request.site.filedir, &request.site.trashdir],
+        progress,
+        counts: dataroot::Counts::default(),
+    };
+    let mut moodledata = walk.top(&request.site.dataroot)?;
+    let counts = walk.counts;
+
+    progress.phase("trees", 0, Unit::Files);
+    let before = last.as_ref().map(|opened| Before::new(opened, &have)).transpose()?;
+    let pool = pool_trees::write(&writer, taker.pool(), before.as_ref(), &held, &records, request.jobs)?;
+    let missing: Vec<String> = failed.iter().map(|failure| hex::encode(failure.listed.hash)).collect();
+    let pool_facts = PoolFacts {
+        files: listed_files,
+        bytes: listed_bytes,
+        held: match (&request.site.object_pool, request.pool) {
+            (Some(location), PoolMode::Reference) => Held::Reference(location.clone()),
+            _ => Held::Value,
+        },
+        missing: missing.clone(),
+    };
+    let manifest = Manifest {
+        format: FORMAT,
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        taken,
+        site,
+        database: Some(facts),
+        pool: Some(pool_facts),
+    };
+    let PoolTrees { filedir, lists } = pool;
+    moodledata.push(folder_node("filedir", on_disk(&request.site.filedir, made), writer.tree(&filedir)?));
+    let root = [
+        about(&writer, &manifest, &lists, &referenced, made)?,
+        folder_node("moodledata", on_disk(&request.site.dataroot, made), writer.tree(&Tree::new(moodledata))?),
+        sink.finish(made)?,
+        config(&writer, request, made)?,
+    ];
+    let tree = writer.tree(&Tree::new(root.into()))?;
+    let (_, written) = writer.finish()?;
+    let snapshot = repository.commit(NewSnapshot {
+        tree: Some(tree),
+        taken,
+        paths: vec![request.site.dataroot.display().to_string()],
+        tags: [TAG.to_owned(), tag].into_iter().chain(request.tags.iter().cloned()).collect(),
+        hostname: request.hostname.clone(),
+        parent: last.as_ref().map(|opened| opened.snapshot.id.clone()),
+    })?;
+    drop(lock);
+    let counted = PoolCounts {
+        listed: listed_files,
+        bytes: listed_bytes,
+        copied: records.len() as u64,
+        copied_bytes: records.iter().map(|record| record.listed.size).sum(),
+        gone: gather::difference(&have, &held).len() as u64,
+        referenced: referenced.len() as u64,
+        views: views as u64,
+        missing,
+    };
+    let seconds = begun.elapsed().as_secs_f64();
+    Ok(outcome(snapshot, &manifest, counted, counts, &written, seconds))
+}
+
+fn outcome(
+    snapshot: Snapshot,
+    manifest: &Manifest,
+    pool: PoolCounts,
+    dataroot: dataroot::Counts,
+    written: &Written,
+    seconds: f64,
+) -> Outcome {
+    let tables = manifest.database.as_ref().map(|facts| facts.tables.as_slice()).unwrap_or_default();
+    Outcome {
+        snapshot: snapshot.id,
+        taken: manifest.taken,
+        seconds,
+        pool,
+        rows: tables.iter().map(|table| table.rows).sum(),
+        database_bytes: tables.iter().flat_map(|table| &table.files).map(|file| file.size).sum(),
+        tables: tables.len() as u64,
+        dataroot_files: dataroot.files,
+        dataroot_bytes: dataroot.bytes,
+        new_blobs: written.blobs,
+        new_bytes: written.bytes,
+        stored_bytes: written.stored,
+    }
+}
+
+/// The database of the site.
+struct Live<'a> {
+    request: &'a Request,
+}
+
+impl Database for Live<'_> {
+    fn identifier(&mut self) -> Result<String> {
+        let mut values = database::config(&self.request.site.database, &["siteidentifier"])?;
+        Ok(values.remove("siteidentifier").unwrap_or_default())
+    }
+}
+
+impl World for Live<'_> {
+    type View = Box<dyn View>;
+
+    fn now(&mut self) -> Result<Vec<Listed>> {
+        database::listing(&self.request.site.database)
+    }
+
+    fn view(&mut self) -> Result<(Self::View, Vec<Listed>)> {
+        let mut view = database::open(&self.request.site.database, self.request.jobs)?;
+        let listed = view.listing()?;
+        Ok((view, listed))
+    }
+}
+
+fn on_disk(path: &Path, otherwise: Attributes) -> Attributes {
+    std::fs::metadata(path).map_or(otherwise, |metadata| Attributes::of(&metadata))
+}
+
+/// Returns the last snapshot of the site.
+fn previous(repository: &Repository, tag: &str) -> Result<Option<Snapshot>> {
+    Ok(repository.snapshots()?.into_iter().rev().find(|snapshot| snapshot.tags.iter().any(|other| other == tag)))
+}
+
+fn known_missing(last: Option<&Opened<'_>>) -> Vec<[u8; 20]> {
+    let missing = last.and_then(|opened| opened.manifest.pool.as_ref()).map(|pool| pool.missing.as_slice());
+    let mut hashes: Vec<[u8; 20]> = missing
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|text| text.parse::<accel::hash::Sha1>().ok())
+        .map(|hash| *hash.as_bytes())
+        .collect();
+    hashes.sort_unstable();
+    hashes
+}
+
+/// Content that the site lacks is an error, unless it may be.
+fn complain(failed: &[Failure], request: &Request) -> Result<()> {
+    if failed.is_empty() || request.allow_missing {
+        return Ok(());
+    }
+    let named: Vec<String> = failed
+        .iter()
+        .take(NAMED)
+        .map(|failure| {
+            let what = if failure.corrupt { "corrupt" } else { "missing" };
+            format!("{} ({what})", hex::encode(failure.listed.hash))
+        })
+        .collect();
+    let more = if failed.len() > NAMED { format!(" and {} more", failed.len() - NAMED) } else { String::new() };
+    Err(Error::new(
+        Kind::Closure,
+        format!(
+            "the database lists {} contents that neither the pool nor the trash has: {}{more}",
+            failed.len(),
+            named.join(", ")
+        ),
+        "bring the files back (an older snapshot may have them: `moodle-backup restore --file HASH`), delete what uses \
+         them, or back up without them by --allow-missing",
+    ))
+}
+
+/// Returns what is listed, not missing and not only referred to.
+fn held(mut listed: Vec<Listed>, failed: &[Failure], referenced: &[Listed]) -> Vec<Listed> {
+    listed.retain(|listed| {
+        failed.binary_search_by_key(listed, |failure| failure.listed).is_err()
+            && referenced.binary_search(listed).is_err()
+    });
+    listed
+}
+
+fn site_facts(view: &mut dyn View, request: &Request, identity: String) -> Result<SiteFacts> {
+    let mut values: BTreeMap<String, String> = view.config(&["version", "release", "branch", "allversionshash"])?;
+    let mut value = |name: &str| values.remove(name).unwrap_or_default();
+    let versions = request.site.versions.as_ref();
+    Ok(SiteFacts {
+        release: value("release"),
+        code_version: versions.map(|versions| versions.version.clone()).unwrap_or_default(),
+        database_version: value("version"),
+        branch: value("branch"),
+        all_versions_hash: value("allversionshash"),
+        wwwroot: request.site.wwwroot.clone(),
+        dataroot: request.site.dataroot.display().to_string(),
+        salt_fingerprint: identity,
+        plugins: view.plugins()?,
+    })
+}
+
+/// The folder with what the snapshot says of itself.
+fn about(writer: &Writer, manifest: &Manifest, lists: &Tree, referenced: &[Listed], made: Attributes) -> Result<Node> {
+    let manifest = serde_json::to_vec_pretty(manifest).map_err(|error| {
+        Error::new(Kind::Local, "the manifest can't be written", "report this as a bug").because(error)
+    })?;
+    let file = Attributes { mode: 0o600, ..made };
+    let mut nodes = vec![
+        file_node("manifest.json", file, manifest.len() as u64, store(writer, &manifest)?),
+        folder_node("pool", MADE, writer.tree(lists)?),
+    ];
+    if !referenced.is_empty() {
+        let bytes = write_list(referenced);
+        let list = file_node("all", file, bytes.len() as u64, store(writer, &bytes)?);
+        nodes.push(folder_node("referenced", MADE, writer.tree(&Tree::new(vec![list]))?));
+    }
+    Ok(folder_node(ABOUT, made, writer.tree(&Tree::new(nodes))?))
+}
+
+fn config(writer: &Writer, request: &Request, made: Attributes) -> Result<Node> {
+    let mut nodes = Vec::new();
+    if let Some(path) = &request.site.config {
+        let unreadable = |error: std::io::Error| {
+            Error::new(Kind::Site, format!("{} can't be read", path.display()), "").because(error)
+        };
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        let attributes = Attributes::of(&std::fs::metadata(path).map_err(unreadable)?);
+        nodes.push(file_node("config.php", attributes, bytes.len() as u64, store(writer, &bytes)?));
+    }
+    Ok(folder_node("config", made, writer.tree(&Tree::new(nodes))?))
+}

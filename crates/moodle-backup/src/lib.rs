@@ -10,11 +10,13 @@
 pub mod bench;
 pub mod create;
 pub mod database;
+pub mod diff;
 pub mod error;
 pub mod manifest;
 pub mod progress;
 pub mod repository;
 pub mod restore;
 pub mod site;
+pub mod snapshot;
 pub mod store;
 pub mod verify;

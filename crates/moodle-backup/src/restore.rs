@@ -1,1 +1,329 @@
-//! `moodle-backup restore`.
+//! `moodle-backup restore`: a snapshot becomes a site again, here or elsewhere; or a course's files, or one file.
+
+mod course;
+mod files;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use serde::Serialize;
+
+pub use self::course::{CourseOutcome, course};
+use self::files::Target;
+use crate::database::{self, Connection, Server};
+use crate::error::{Error, Kind, Result};
+use crate::manifest::{Held, Manifest};
+use crate::progress::Progress;
+use crate::repository::Repository;
+use crate::site::versions::{self, Versions};
+use crate::snapshot::Opened;
+
+/// What is to be restored, and where.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// `latest`, or the start of a snapshot's id.
+    pub snapshot: String,
+    /// The database to fill; nothing: files only.
+    pub database: Option<Connection>,
+    /// The folder that becomes the dataroot; nothing: the database only.
+    pub folder: Option<PathBuf>,
+    /// Where config.php goes; nothing: nowhere.
+    pub config: Option<PathBuf>,
+    /// The Moodle tree that will run on it: its version and plugins are compared, and its own checks are run.
+    pub code: Option<PathBuf>,
+    /// The new address in the restored config.php.
+    pub wwwroot: Option<String>,
+    /// What is in the targets may be replaced.
+    pub overwrite: bool,
+    /// Nothing is changed: only what would be done, and why not, is found out.
+    pub dry_run: bool,
+    /// How many threads and connections work.
+    pub jobs: usize,
+}
+
+/// What was restored, or would be.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Outcome {
+    /// The snapshot's id.
+    pub snapshot: String,
+    /// When the database was as it is now again.
+    pub taken: jiff::Timestamp,
+    /// Only looked at.
+    pub dry_run: bool,
+    /// Why it would be refused; always empty after a restore.
+    pub refused: Vec<String>,
+    /// How long it took.
+    pub seconds: f64,
+    /// Tables.
+    pub tables: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Plugins that the database has and the tree lacks, or has in a lower version.
+    pub plugin_gaps: Vec<String>,
+    /// What is left to do.
+    pub notes: Vec<String>,
+    /// What Moodle's own checks said, where they were run.
+    pub checks: Option<Checks>,
+}
+
+/// What `admin/cli/checks.php` said.
+#[derive(Clone, Debug, Serialize)]
+pub struct Checks {
+    /// Whether it found nothing wrong.
+    pub passed: bool,
+    /// Its words.
+    pub output: String,
+}
+
+/// Restores a snapshot.
+///
+/// # Errors
+/// It is refused, damaged, or a target fails.
+pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) -> Result<Outcome> {
+    let begun = Instant::now();
+    let index = repository.index()?;
+    let opened = Opened::find(repository, &index, &request.snapshot)?;
+    let versions = request.code.as_deref().map(versions::read).transpose()?;
+    let manifest = &opened.manifest;
+    let mut outcome = Outcome {
+        snapshot: opened.snapshot.id.clone(),
+        taken: manifest.taken,
+        dry_run: request.dry_run,
+        plugin_gaps: versions.as_ref().map(|versions| plugin_gaps(manifest, versions)).unwrap_or_default(),
+        notes: notes(manifest, request, versions.as_ref()),
+        ..Outcome::default()
+    };
+    let target = request.folder.as_deref().map(|folder| Target::new(folder, &opened.snapshot.id, request.overwrite));
+    outcome.refused = refusals(manifest, request, versions.as_ref())?;
+    outcome.refused.extend(target.as_ref().and_then(Target::refusal));
+    if request.dry_run {
+        expect(&mut outcome, manifest, request);
+        return Ok(outcome);
+    }
+    if let Some(reason) = outcome.refused.first() {
+        return Err(Error::new(
+            Kind::Refused,
+            format!("the restore is refused: {reason}"),
+            "`moodle-backup restore --dry-run` lists all reasons; --overwrite replaces what is in the targets",
+        ));
+    }
+    if let Some(target) = &target {
+        let restored = target.restore(&opened, progress)?;
+        outcome.files = restored.files;
+        outcome.bytes = restored.bytes;
+    }
+    if let (Some(connection), Some(facts)) = (&request.database, &manifest.database) {
+        let options = database::RestoreOptions { jobs: request.jobs, overwrite: request.overwrite };
+        let restored = database::restore(connection, facts, &opened.dump()?, options, progress)?;
+        outcome.tables = restored.tables.len() as u64;
+        outcome.rows = restored.tables.values().sum();
+    }
+    if let Some(path) = &request.config {
+        config(&opened, path, request)?;
+    }
+    if let Some(target) = &target {
+        target.finish()?;
+    }
+    if let (Some(code), true) = (&request.code, request.database.is_some()) {
+        outcome.checks = Some(checks(code));
+    }
+    outcome.seconds = begun.elapsed().as_secs_f64();
+    Ok(outcome)
+}
+
+/// Writes a content of the pool, and returns its size.
+///
+/// # Errors
+/// The snapshot doesn't have it, it is damaged, or `output` fails.
+pub fn file(repository: &Repository, snapshot: &str, hash: &str, output: &mut dyn Write) -> Result<u64> {
+    let hash: accel::hash::Sha1 = hash.to_ascii_lowercase().parse().map_err(|_| {
+        Error::new(
+            Kind::Usage,
+            format!("{hash:?} is no content hash"),
+            "give the 40 hexadecimal digits of `contenthash` in the table `files`",
+        )
+    })?;
+    let index = repository.index()?;
+    let opened = Opened::find(repository, &index, snapshot)?;
+    let path = format!("moodledata/filedir/{}", crate::site::pool::path(&hash.to_string()));
+    let node = opened.node(&path)?.ok_or_else(|| {
+        Error::new(
+            Kind::Refused,
+            format!("the snapshot {} has no content {hash}", opened.snapshot.id),
+            "other snapshots may have it: `moodle-backup list` names them",
+        )
+    })?;
+    let mut hasher = accel::hash::Hasher::new(accel::hash::Algorithm::Sha1);
+    for blob in &node.content {
+        let bytes = opened.reader.blob(blob)?;
+        hasher.update(&bytes);
+        output.write_all(&bytes).map_err(|error| {
+            Error::new(Kind::Local, "the content can't be written", "make room, or write elsewhere").because(error)
+        })?;
+    }
+    if hasher.finish().as_bytes() != hash.as_bytes() {
+        return Err(Error::new(Kind::Damaged, format!("{hash} is damaged in the snapshot"), "take another snapshot"));
+    }
+    Ok(node.size)
+}
+
+/// Returns why a restore can't be right, as far as the targets' contents don't matter.
+fn refusals(manifest: &Manifest, request: &Request, versions: Option<&Versions>) -> Result<Vec<String>> {
+    let mut reasons = Vec::new();
+    let site = &manifest.site;
+    if let Some(versions) = versions
+        && versions::is_lower(&versions.version, &site.database_version)
+    {
+        reasons.push(format!(
+            "the code ({}, {}) is older than the database ({}, {}): Moodle can't go back",
+            versions.release, versions.version, site.release, site.database_version
+        ));
+    }
+    if let Some(connection) = &request.database {
+        match &manifest.database {
+            None => reasons.push("the snapshot has no database".to_owned()),
+            Some(facts) => {
+                let postgres = facts.dbtype == "pgsql";
+                if postgres != (connection.kind == Server::PostgreSql) {
+                    reasons.push(format!(
+                        "the dump is of {}, and loads into the same kind of server only: a change is Moodle's own \
+                         admin/cli/dbtransfer.php",
+                        facts.dbtype
+                    ));
+                } else if !request.overwrite {
+                    let tables = database::tables(connection)?;
+                    if let Some(first) = tables.first() {
+                        reasons.push(format!(
+                            "the database {} has {} tables with the prefix already, {first} among them",
+                            connection.database,
+                            tables.len()
+                        ));
+                    }
+                }
+                if facts.prefix != connection.prefix {
+                    reasons.push(format!(
+                        "the dump's tables begin with {:?} and the target's with {:?}: give --db-prefix {}",
+                        facts.prefix, connection.prefix, facts.prefix
+                    ));
+                }
+            }
+        }
+    }
+    if let Some(path) = &request.config
+        && path.exists()
+        && !request.overwrite
+    {
+        reasons.push(format!("{} is there already", path.display()));
+    }
+    Ok(reasons)
+}
+
+/// Returns plugins that the database has and the tree lacks, or has in a lower version.
+fn plugin_gaps(manifest: &Manifest, versions: &Versions) -> Vec<String> {
+    let gap = |(name, version): (&String, &String)| match versions.plugins.get(name) {
+        None => Some(format!("{name}: the code doesn't have it (the database has {version})")),
+        Some(code) if versions::is_lower(code, version) => {
+            Some(format!("{name}: the code has {code}, the database {version}"))
+        }
+        Some(_) => None,
+    };
+    manifest.site.plugins.iter().filter_map(gap).collect()
+}
+
+fn notes(manifest: &Manifest, request: &Request, versions: Option<&Versions>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(versions) = versions
+        && versions::is_lower(&manifest.site.database_version, &versions.version)
+    {
+        notes.push("the code is newer than the database: run `php admin/cli/upgrade.php`".to_owned());
+    }
+    if let Some(wwwroot) = request.wwwroot.as_ref().filter(|wwwroot| **wwwroot != manifest.site.wwwroot) {
+        notes.push(format!(
+            "links within contents still say {}: `php public/admin/tool/replace/cli/replace.php --search={} --replace={wwwroot}`",
+            manifest.site.wwwroot, manifest.site.wwwroot
+        ));
+    }
+    if let Some(pool) = &manifest.pool {
+        if let Held::Reference(location) = &pool.held {
+            notes.push(format!("contents that are not in the snapshot stay in {location}"));
+        }
+        if !pool.missing.is_empty() {
+            notes.push(format!("the site itself lacked {} contents when the snapshot was made", pool.missing.len()));
+        }
+    }
+    if request.folder.is_some() && request.config.is_none() {
+        notes.push("config.php was not asked for: `moodle-backup cat config/config.php` shows it".to_owned());
+    }
+    notes
+}
+
+/// Says how much a restore would bring.
+fn expect(outcome: &mut Outcome, manifest: &Manifest, request: &Request) {
+    if let (Some(facts), Some(_)) = (&manifest.database, &request.database) {
+        outcome.tables = facts.tables.len() as u64;
+        outcome.rows = facts.tables.iter().map(|table| table.rows).sum();
+    }
+    if let (Some(pool), Some(_)) = (&manifest.pool, &request.folder) {
+        outcome.files = pool.files;
+        outcome.bytes = pool.bytes;
+    }
+}
+
+/// Writes config.php, with the new address where one was asked for.
+fn config(opened: &Opened<'_>, path: &Path, request: &Request) -> Result<()> {
+    let Some(node) = opened.node("config/config.php")? else {
+        return Err(Error::new(
+            Kind::Refused,
+            format!("the snapshot {} has no config.php", opened.snapshot.id),
+            "leave out --to-config: the site was backed up without its --site",
+        ));
+    };
+    let mut source = opened.read(&node)?;
+    if let Some(wwwroot) = &request.wwwroot {
+        source = with_wwwroot(&source, wwwroot).ok_or_else(|| {
+            Error::new(
+                Kind::Refused,
+                "the snapshot's config.php doesn't set $CFG->wwwroot to a text",
+                "leave out --wwwroot, and set the address where that config.php takes it from",
+            )
+        })?;
+    }
+    files::write_private(path, &source)
+}
+
+/// Returns a config.php with another `$CFG->wwwroot`; nothing: it has no such line.
+fn with_wwwroot(source: &[u8], wwwroot: &str) -> Option<Vec<u8>> {
+    let mut changed = false;
+    let quoted = wwwroot.replace('\\', "\\\\").replace('\'', "\\'");
+    let mut result = Vec::with_capacity(source.len());
+    for line in source.split_inclusive(|byte| *byte == b'\n') {
+        let text = String::from_utf8_lossy(line);
+        let rest = text.trim_start().strip_prefix("$CFG->wwwroot").map(str::trim_start);
+        if rest.is_some_and(|rest| rest.starts_with('=') && rest.contains(';')) {
+            result.extend_from_slice(format!("$CFG->wwwroot = '{quoted}';\n").as_bytes());
+            changed = true;
+        } else {
+            result.extend_from_slice(line);
+        }
+    }
+    changed.then_some(result)
+}
+
+/// Runs Moodle's own checks in a tree.
+pub(crate) fn checks(code: &Path) -> Checks {
+    let script = versions::public(code).join("admin/cli/checks.php");
+    let script = if script.is_file() { script } else { code.join("admin/cli/checks.php") };
+    match Command::new("php").arg(&script).current_dir(code).output() {
+        Ok(output) => Checks {
+            passed: output.status.success(),
+            output: String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned(),
+        },
+        Err(error) => Checks { passed: false, output: format!("php {} can't be run: {error}", script.display()) },
+    }
+}

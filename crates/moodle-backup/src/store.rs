@@ -216,6 +216,19 @@ impl Store {
         Err(last.unwrap_or_else(|| unusable(self.location(), "it gives no answer")))
     }
 
+    /// Returns the size of an object; nothing: it isn't there.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub fn size(&self, path: &str) -> Result<Option<u64>> {
+        self.0.counters.gets.fetch_add(1, Ordering::Relaxed);
+        match self.wait(self.0.objects.head(&self.path(path))) {
+            Ok(found) => Ok(Some(found.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed("read", path, error)),
+        }
+    }
+
     /// Lists all objects below a folder; none: the store is empty there.
     ///
     /// # Errors

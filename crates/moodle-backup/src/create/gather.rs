@@ -108,7 +108,7 @@ pub struct Options<'a> {
 ///
 /// # Errors
 /// The database, the pool or the repository fails; missing content is no error here, it is in the result.
-pub fn gather<W: World>(
+pub fn gather<W: World + ?Sized>(
     world: &mut W,
     source: &dyn Source,
     mut have: Vec<Listed>,

@@ -334,13 +334,10 @@ impl Evaluator<'_> {
             let Value::Array(items) = target else {
                 return;
             };
-            let index = match items.iter().position(|(existing, _)| Some(existing) == key.as_ref()) {
-                Some(index) => index,
-                None => {
-                    set(items, key.clone(), Value::Null);
-                    items.len() - 1
-                }
-            };
+            let index = items.iter().position(|(existing, _)| Some(existing) == key.as_ref()).unwrap_or_else(|| {
+                set(items, key.clone(), Value::Null);
+                items.len() - 1
+            });
             target = &mut items[index].1;
         }
         *target = value;

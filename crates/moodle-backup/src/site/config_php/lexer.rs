@@ -64,7 +64,7 @@ impl Lexer<'_> {
 
     fn skip(&mut self, bytes: usize) {
         let end = (self.at + bytes).min(self.source.len());
-        self.line += self.source[self.at..end].iter().filter(|byte| **byte == b'\n').count();
+        self.line += self.source[self.at..end].split(|byte| *byte == b'\n').count() - 1;
         self.at = end;
     }
 

@@ -1,0 +1,171 @@
+//! What the dataroot holds beside the pool and what Moodle makes again by itself.
+
+use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use super::content::{file_node, folder_node, link_node, store_all};
+use crate::error::{Error, Kind, Result};
+use crate::progress::Progress;
+use crate::repository::Writer;
+use crate::repository::tree::{Node, NodeKind, Tree};
+use crate::site::pool::Attributes;
+use crate::snapshot::Opened;
+
+/// Folders at the top that Moodle makes again, or that mean nothing elsewhere: caches, uploads that go on, locks.
+pub const LEFT_OUT: [&str; 8] =
+    ["filedir", "trashdir", "cache", "localcache", "temp", "sessions", "lock", "requestdir"];
+
+/// How often a file is read again that changes while it is read.
+const ATTEMPTS: usize = 3;
+
+/// What was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Files.
+    pub(super) files: u64,
+    /// Their bytes.
+    pub(super) bytes: u64,
+    /// Files that were read, because the last snapshot didn't have them as they are.
+    pub(super) read: u64,
+}
+
+/// Walks a dataroot.
+pub(super) struct Walk<'a> {
+    pub(super) writer: &'a Writer,
+    pub(super) before: Option<&'a Opened<'a>>,
+    /// Folders that are the pool or its trash, wherever they are.
+    pub(super) pool: [&'a Path; 2],
+    pub(super) progress: &'a dyn Progress,
+    pub(super) counts: Counts,
+}
+
+impl Walk<'_> {
+    /// Stores what is in the dataroot, and returns the nodes at its top.
+    pub(super) fn top(&mut self, dataroot: &Path) -> Result<Vec<Node>> {
+        let before = self.before.map(|before| before.tree("moodledata")).transpose()?.flatten();
+        self.nodes(dataroot, before.as_ref(), true)
+    }
+
+    fn nodes(&mut self, path: &Path, before: Option<&Tree>, top: bool) -> Result<Vec<Node>> {
+        let unreadable = |error| unreadable(path, error);
+        let mut nodes = Vec::new();
+        let entries = match std::fs::read_dir(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !top => return Ok(nodes),
+            entries => entries.map_err(unreadable)?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.push(entry.map_err(unreadable)?.file_name());
+        }
+        names.sort_unstable();
+        for name in names {
+            let below = path.join(&name);
+            if self.is_left_out(&name, &below, top) {
+                continue;
+            }
+            let Some(name) = name.to_str() else {
+                self.progress.note(&format!("{} is left out: its name is not UTF-8", below.display()));
+                continue;
+            };
+            nodes.extend(self.entry(&below, name, before.and_then(|tree| tree.node(name)))?);
+        }
+        Ok(nodes)
+    }
+
+    fn is_left_out(&self, name: &OsStr, path: &Path, top: bool) -> bool {
+        let made_again = top && LEFT_OUT.iter().any(|left_out| name == *left_out);
+        made_again || self.pool.contains(&path) || path.extension().is_some_and(|extension| extension == "lock")
+    }
+
+    fn entry(&mut self, path: &Path, name: &str, before: Option<&Node>) -> Result<Option<Node>> {
+        let metadata = match std::fs::symlink_metadata(path) {
+            // The site goes on: what is gone is gone.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            metadata => metadata.map_err(|error| unreadable(path, error))?,
+        };
+        let attributes = Attributes::of(&metadata);
+        if metadata.is_dir() {
+            let old = match (self.before, before.and_then(|node| node.subtree)) {
+                (Some(opened), Some(id)) => Some(opened.reader.tree(&id)?),
+                _ => None,
+            };
+            let nodes = self.nodes(path, old.as_ref(), false)?;
+            return Ok(Some(folder_node(name, attributes, self.writer.tree(&Tree::new(nodes))?)));
+        }
+        if metadata.is_symlink() {
+            let target = std::fs::read_link(path).map_err(|error| unreadable(path, error))?;
+            return Ok(target.to_str().map(|target| link_node(name, attributes, target.to_owned())));
+        }
+        if !metadata.is_file() {
+            self.progress.note(&format!("{} is left out: it is no file, folder or link", path.display()));
+            return Ok(None);
+        }
+        let node = match before.filter(|node| is_same(node, name, &metadata)) {
+            Some(node) => node.clone(),
+            None => match self.file(path, name)? {
+                Some(node) => node,
+                None => return Ok(None),
+            },
+        };
+        self.counts.files += 1;
+        self.counts.bytes += node.size;
+        Ok(Some(node))
+    }
+
+    fn file(&mut self, path: &Path, name: &str) -> Result<Option<Node>> {
+        let mut attempt = 1;
+        loop {
+            let mut file = match std::fs::File::open(path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+                file => file.map_err(|error| unreadable(path, error))?,
+            };
+            let before = file.metadata().map_err(|error| unreadable(path, error))?;
+            let (content, size) = store_all(self.writer, &mut file, &|error| unreadable(path, error))?;
+            let after = file.metadata().map_err(|error| unreadable(path, error))?;
+            let steady = size == after.len() && Attributes::of(&before) == Attributes::of(&after);
+            if steady || attempt == ATTEMPTS {
+                if !steady {
+                    self.progress
+                        .note(&format!("{} changes all the time: it is as it was for a moment", path.display()));
+                }
+                self.counts.read += 1;
+                self.progress.advance(size);
+                return Ok(Some(identified(file_node(name, Attributes::of(&after), size, content), &after)));
+            }
+            attempt += 1;
+        }
+    }
+}
+
+/// Adds what tells a file from another that took its place.
+fn identified(mut node: Node, metadata: &Metadata) -> Node {
+    node.inode = metadata.ino();
+    node.ctime = changed(metadata);
+    node
+}
+
+fn changed(metadata: &Metadata) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::new(metadata.ctime(), i32::try_from(metadata.ctime_nsec()).ok()?).ok()
+}
+
+fn is_same(node: &Node, name: &str, metadata: &Metadata) -> bool {
+    let like = file_node(name, Attributes::of(metadata), metadata.len(), Vec::new());
+    node.kind == NodeKind::File
+        && node.size == like.size
+        && node.mtime == like.mtime
+        && node.mode == like.mode
+        && (node.uid, node.gid) == (like.uid, like.gid)
+        && node.inode == metadata.ino()
+        && node.ctime == changed(metadata)
+}
+
+fn unreadable(path: &Path, error: std::io::Error) -> Error {
+    Error::new(
+        Kind::Site,
+        format!("{} can't be read", path.display()),
+        "run this as a user who may read Moodle's files: the web server's, or root",
+    )
+    .because(error)
+}

@@ -1,0 +1,137 @@
+//! Contents on their way from the pool, the trash or an object store into the repository.
+
+use std::cell::RefCell;
+use std::sync::Mutex;
+
+use super::content::MADE;
+use super::gather::{Place, Source, Taken};
+use super::objects::ObjectPool;
+use super::pool_trees::Record;
+use super::{PoolMode, Request};
+use crate::database::Listed;
+use crate::error::{Error, Kind, Result};
+use crate::repository::Writer;
+use crate::site::pool::{Attributes, Content, Pool};
+
+/// What an object of a store looks like in a restored pool.
+const OBJECT: Attributes = Attributes { mode: 0o660, ..MADE };
+
+thread_local! {
+    /// Each thread reads into the same memory all the time.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Copies contents.
+pub(super) struct Taker<'a> {
+    writer: &'a Writer,
+    pool: Option<Pool>,
+    objects: Option<ObjectPool>,
+    mode: PoolMode,
+    records: Mutex<Vec<Record>>,
+    referenced: Mutex<Vec<Listed>>,
+}
+
+impl<'a> Taker<'a> {
+    pub(super) fn open(request: &Request, writer: &'a Writer) -> Result<Self> {
+        let site = &request.site;
+        let objects = match (&site.object_pool, &site.file_system) {
+            (Some(location), _) => Some(ObjectPool::open(location, request.pool == PoolMode::Reference)?),
+            (None, Some(class)) => {
+                return Err(Error::new(
+                    Kind::Site,
+                    format!("the site keeps its files by {class}, and where that is was not said"),
+                    "give --object-pool s3://BUCKET/PREFIX, or --object-pool none where all files are local",
+                ));
+            }
+            (None, None) => None,
+        };
+        // A site whose files are all in a store may have no local pool.
+        let pool = match Pool::open(&site.filedir, &site.trashdir) {
+            Err(_) if objects.is_some() => None,
+            pool => Some(pool?),
+        };
+        let empty = || Mutex::new(Vec::new());
+        Ok(Self { writer, pool, objects, mode: request.pool, records: empty(), referenced: Mutex::new(Vec::new()) })
+    }
+
+    pub(super) fn pool(&self) -> Option<&Pool> {
+        self.pool.as_ref()
+    }
+
+    /// Returns what was copied, sorted.
+    pub(super) fn records(&self) -> Vec<Record> {
+        let mut records = std::mem::take(&mut *self.records.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        records.sort_unstable_by_key(|record| record.listed);
+        records
+    }
+
+    /// Returns what of `listed` stays in the object store, sorted.
+    pub(super) fn referenced(&self, listed: &[Listed]) -> Vec<Listed> {
+        let mut referenced =
+            std::mem::take(&mut *self.referenced.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        referenced.sort_unstable();
+        referenced.retain(|referenced| listed.binary_search(referenced).is_ok());
+        referenced
+    }
+
+    fn record(&self, record: Record) {
+        self.records.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(record);
+    }
+
+    fn local(&self, trash: bool, listed: Listed) -> Result<Taken> {
+        let Some(pool) = &self.pool else {
+            return Ok(Taken::Absent);
+        };
+        let mut blobs = Vec::new();
+        let content = BUFFER.with_borrow_mut(|buffer| {
+            pool.read(trash, listed, buffer, &mut |piece| {
+                blobs.push(self.writer.data(piece, true)?);
+                Ok(())
+            })
+        })?;
+        Ok(match content {
+            Content::Absent => Taken::Absent,
+            Content::Corrupt => {
+                let place = if trash { "trash" } else { "pool" };
+                tracing::warn!(hash = %hex::encode(listed.hash), place, "a content is not what its name says");
+                Taken::Corrupt
+            }
+            Content::Whole(attributes) => {
+                self.record(Record { listed, attributes, content: blobs.into() });
+                Taken::Stored
+            }
+        })
+    }
+
+    fn object(&self, listed: Listed) -> Result<Taken> {
+        let Some(objects) = &self.objects else {
+            return Ok(Taken::Absent);
+        };
+        if self.mode == PoolMode::Reference {
+            let taken = objects.refer(listed);
+            if taken == Taken::Stored {
+                self.referenced.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(listed);
+            }
+            return Ok(taken);
+        }
+        let mut blobs = Vec::new();
+        let taken = objects.read(listed, &mut |piece| {
+            blobs.push(self.writer.data(piece, true)?);
+            Ok(())
+        })?;
+        if taken == Taken::Stored {
+            self.record(Record { listed, attributes: OBJECT, content: blobs.into() });
+        }
+        Ok(taken)
+    }
+}
+
+impl Source for Taker<'_> {
+    fn take(&self, place: Place, listed: Listed) -> Result<Taken> {
+        match place {
+            Place::Pool => self.local(false, listed),
+            Place::Trash => self.local(true, listed),
+            Place::Objects => self.object(listed),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The files of one course, under the names that people know.
+//!
+//! Which they are is in the snapshot's own dump: in the tables `context` and `files`.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Component, Path, PathBuf};
+
+use serde::Serialize;
+
+use super::files;
+use crate::error::{Error, Kind, Result};
+use crate::progress::Progress;
+use crate::repository::tree::{Node, Tree};
+use crate::repository::{BlobId, Repository};
+use crate::snapshot::Opened;
+use crate::snapshot::rows::{Table, unescaped};
+
+/// `contextlevel` of a course.
+const COURSE: &str = "50";
+
+/// What was restored of a course.
+#[derive(Clone, Debug, Serialize)]
+pub struct CourseOutcome {
+    /// The snapshot's id.
+    pub snapshot: String,
+    /// Files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files that the snapshot doesn't have.
+    pub missing: Vec<String>,
+}
+
+/// Writes the files of a course into `folder`, as `CONTEXT/component/filearea/itemid/path/name`.
+///
+/// # Errors
+/// The snapshot has no such course, it is damaged, or the folder isn't empty or can't be written.
+pub fn course(
+    repository: &Repository,
+    snapshot: &str,
+    course: u64,
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<CourseOutcome> {
+    let index = repository.index()?;
+    let opened = Opened::find(repository, &index, snapshot)?;
+    if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(Error::new(
+            Kind::Refused,
+            format!("{} is not empty", folder.display()),
+            "give a folder that is new or empty",
+        ));
+    }
+    let rows = rows(&opened, course)?;
+    let nodes = nodes(&opened, &rows)?;
+    let mut missing = Vec::new();
+    let mut wanted = Vec::new();
+    for row in rows {
+        match nodes.get(&row.hash) {
+            Some(node) => wanted.push((row.path, node.clone())),
+            None => missing.push(row.path.display().to_string()),
+        }
+    }
+    for (path, _) in &wanted {
+        let parent = folder.join(path.parent().unwrap_or(Path::new("")));
+        std::fs::create_dir_all(&parent).map_err(|error| {
+            Error::new(Kind::Local, format!("{} can't be made", parent.display()), "give another folder").because(error)
+        })?;
+    }
+    let restored = files::write(&opened, wanted, folder, false, progress)?;
+    Ok(CourseOutcome { snapshot: opened.snapshot.id.clone(), files: restored.files, bytes: restored.bytes, missing })
+}
+
+/// A row of the table `files`.
+struct Row {
+    hash: String,
+    path: PathBuf,
+}
+
+/// Returns the files of a course: those of its context and of all below it.
+fn rows(opened: &Opened<'_>, course: u64) -> Result<Vec<Row>> {
+    let dump = opened.dump()?;
+    let course = course.to_string();
+    let contexts = Table::open(opened, &dump, "context")?;
+    let columns = contexts.columns(["id", "contextlevel", "instanceid", "path"])?;
+    let mut paths = Vec::new();
+    let mut above = None;
+    contexts.each(&mut |cells| {
+        let [id, level, instance, path] = columns.map(|column| cells.get(column).copied().unwrap_or_default());
+        if level == COURSE && instance == course {
+            above = Some(path.to_owned());
+        }
+        paths.push((id.to_owned(), path.to_owned()));
+        Ok(())
+    })?;
+    let above = above.ok_or_else(|| {
+        Error::new(
+            Kind::Refused,
+            format!("the snapshot {} has no course {course}", opened.snapshot.id),
+            "the id is the number in the course's address: course/view.php?id=…",
+        )
+    })?;
+    let below = format!("{above}/");
+    let contexts: HashSet<String> =
+        paths.into_iter().filter(|(_, path)| *path == above || path.starts_with(&below)).map(|(id, _)| id).collect();
+    let files = Table::open(opened, &dump, "files")?;
+    let columns =
+        files.columns(["contenthash", "contextid", "component", "filearea", "itemid", "filepath", "filename"])?;
+    let mut rows = Vec::new();
+    files.each(&mut |cells| {
+        let [hash, context, component, area, item, path, name] =
+            columns.map(|column| cells.get(column).copied().unwrap_or_default());
+        if name != "." && contexts.contains(context) {
+            let path = path.trim_matches('/');
+            rows.push(Row {
+                hash: hash.to_owned(),
+                path: safe(&[context, component, area, item, path, &unescaped(name)]),
+            });
+        }
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// Puts a path together that stays below its folder, whatever the database says.
+fn safe(parts: &[&str]) -> PathBuf {
+    let joined: PathBuf =
+        parts.iter().map(|part| unescaped(part).replace('\0', "")).collect::<Vec<_>>().join("/").into();
+    joined.components().filter(|part| matches!(part, Component::Normal(_))).collect()
+}
+
+/// Loads the nodes of contents, folder by folder.
+fn nodes(opened: &Opened<'_>, rows: &[Row]) -> Result<BTreeMap<String, Node>> {
+    let wanted: HashSet<&str> = rows.iter().map(|row| row.hash.as_str()).filter(|hash| hash.len() == 40).collect();
+    let Some(top) = opened.tree("moodledata/filedir")? else {
+        return Ok(BTreeMap::new());
+    };
+    let mut level: Vec<(String, BlobId)> = Vec::new();
+    let folders = |prefix: &str, tree: &Tree| -> Vec<(String, BlobId)> {
+        let prefixes: HashSet<&str> = wanted.iter().map(|hash| &hash[..prefix.len() + 2]).collect();
+        tree.nodes
+            .iter()
+            .map(|node| (format!("{prefix}{}", node.name), node.subtree))
+            .filter(|(name, _)| prefixes.contains(name.as_str()))
+            .filter_map(|(name, subtree)| Some((name, subtree?)))
+            .collect()
+    };
+    level.extend(folders("", &top));
+    let trees = opened.trees(&level.iter().map(|(_, id)| *id).collect::<Vec<_>>())?;
+    let below: Vec<_> = level.iter().zip(&trees).flat_map(|((prefix, _), tree)| folders(prefix, tree)).collect();
+    let trees = opened.trees(&below.iter().map(|(_, id)| *id).collect::<Vec<_>>())?;
+    let mut found = BTreeMap::new();
+    for node in trees.into_iter().flat_map(|tree| tree.nodes) {
+        if wanted.contains(node.name.as_str()) {
+            found.insert(node.name.clone(), node);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,271 @@
+//! Snapshots of a site are whole, small where little changed, and become the site again.
+#![expect(clippy::unwrap_used, reason = "what can't be made fails the test")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::path::Path;
+
+use moodle_backup::create::{self, Outcome};
+use moodle_backup::error::{Kind, Result};
+use moodle_backup::progress::Silent;
+use moodle_backup::repository::Repository;
+use moodle_backup::{diff, restore, verify};
+use support::repository;
+use support::site::{MemorySite, discard, place, put};
+
+fn create(repository: &Repository, site: &MemorySite) -> Result<Outcome> {
+    create::run_on(repository, &site.request(), &mut site.database(), &Silent)
+}
+
+fn request(folder: &Path) -> restore::Request {
+    restore::Request {
+        snapshot: "latest".to_owned(),
+        database: None,
+        folder: Some(folder.to_owned()),
+        config: None,
+        code: None,
+        wwwroot: None,
+        overwrite: false,
+        dry_run: false,
+        jobs: 2,
+    }
+}
+
+fn verified(repository: &Repository) -> verify::Outcome {
+    let request = verify::Request { closure: true, data: true, jobs: 2, ..verify::Request::default() };
+    verify::run(repository, &request, &Silent).unwrap()
+}
+
+/// Everything below a folder: kind, mode, time and content by path.
+fn contents(folder: &Path) -> BTreeMap<String, (u32, i64, i64, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    let mut rest = vec![folder.to_owned()];
+    while let Some(path) = rest.pop() {
+        for entry in std::fs::read_dir(&path).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = std::fs::symlink_metadata(&path).unwrap();
+            let content = if metadata.is_symlink() {
+                std::fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
+            } else if metadata.is_dir() {
+                rest.push(path.clone());
+                Vec::new()
+            } else {
+                std::fs::read(&path).unwrap()
+            };
+            // A link's own time can't be kept everywhere.
+            let times = if metadata.is_symlink() { (0, 0) } else { (metadata.mtime(), metadata.mtime_nsec()) };
+            let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+            found.insert(name, (metadata.mode(), times.0, times.1, content));
+        }
+    }
+    found
+}
+
+/// What a restore of the site should bring.
+fn expected(site: &MemorySite) -> BTreeMap<String, (u32, i64, i64, Vec<u8>)> {
+    let mut contents = contents(&site.data());
+    let listed: Vec<String> = site.rows.lock().unwrap().iter().map(|row| hex::encode(row.hash)).collect();
+    let gone = ["trashdir", "temp", "cache", "sessions"];
+    contents.retain(|path, (mode, _, _, _)| {
+        let top = path.split('/').next().unwrap();
+        let name = path.rsplit('/').next().unwrap();
+        let is_folder = *mode & 0o170_000 == 0o040_000;
+        let kept = match (top, is_folder) {
+            ("filedir", true) => {
+                let prefix: String = path.split('/').skip(1).collect();
+                listed.iter().any(|hash| hash.starts_with(&prefix))
+            }
+            ("filedir", false) => listed.iter().any(|hash| hash == name),
+            _ => true,
+        };
+        kept && !gone.contains(&top) && !path.ends_with(".lock")
+    });
+    contents
+}
+
+fn full_site() -> MemorySite {
+    let site = MemorySite::new();
+    site.add(5, "empty", b"");
+    for number in 0..40_u32 {
+        site.add(6, &format!("file {number}"), &number.to_le_bytes());
+    }
+    site.add(6, "again", &7_u32.to_le_bytes());
+    let large: Vec<u8> = (0..9_000_000_u32).map(|at| (at ^ (at >> 9)).to_le_bytes()[0]).collect();
+    site.add(55, "large", &large);
+    site.write("filedir/warning.txt", b"don't");
+    site.write("filedir/ab/cd/x.tmp", b"upload");
+    site.write("filedir/jackpot/collision", b"jackpot");
+    put(&site.data(), &[0xab; 20], b"an orphan");
+    site.write("lang/de/langconfig.php", b"<?php");
+    site.write("muc/config.php", b"<?php // muc");
+    site.write("repository/course/a/b/c.txt", b"c");
+    site.write("temp/backup/x", b"temporary");
+    site.write("cache/x", b"cache");
+    site.write("sessions/sess_1", b"session");
+    site.write("lang/de.lock", b"");
+    symlink("langconfig.php", site.data().join("lang/de/link")).unwrap();
+    site
+}
+
+#[test]
+fn a_restored_dataroot_is_what_was_backed_up() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    let outcome = create(&repository, &site).unwrap();
+    assert_eq!((outcome.pool.listed, outcome.pool.copied, outcome.rows), (42, 42, 47));
+    let config = target.path().join("config.php");
+    let folder = target.path().join("data");
+    let wanted = restore::Request {
+        config: Some(config.clone()),
+        wwwroot: Some("https://it's.example.org".to_owned()),
+        ..request(&folder)
+    };
+    restore::run(&repository, &wanted, &Silent).unwrap();
+    let (expected, restored) = (expected(&site), contents(&folder));
+    assert!(expected.keys().eq(restored.keys()), "{:?}\n{:?}", expected.keys(), restored.keys());
+    for (path, file) in &expected {
+        assert!(restored[path] == *file, "{path}");
+    }
+    let config = std::fs::read_to_string(config).unwrap();
+    assert_eq!(config, "<?php\n$CFG->wwwroot = 'https://it\\'s.example.org';\n");
+    assert_eq!(verified(&repository).problems, []);
+}
+
+#[test]
+fn the_second_snapshot_copies_what_is_new_and_forgets_what_is_gone() {
+    let (site, repository) = (full_site(), repository());
+    let first = create(&repository, &site).unwrap();
+    let again = create(&repository, &site).unwrap();
+    assert_eq!((again.pool.copied, again.pool.gone), (0, 0));
+    assert!(again.new_blobs <= 3, "the manifest and the folders above it: {}", again.new_blobs);
+    site.add(6, "new", b"new");
+    site.remove("file 3");
+    site.remove("again");
+    let third = create(&repository, &site).unwrap();
+    assert_eq!((third.pool.listed, third.pool.copied, third.pool.gone), (42, 1, 1));
+    for snapshot in [&first, &third] {
+        let target = tempfile::tempdir().unwrap();
+        let wanted = restore::Request { snapshot: snapshot.snapshot.clone(), ..request(target.path()) };
+        restore::run(&repository, &wanted, &Silent).unwrap();
+        let has = |content: &[u8]| place(target.path(), "filedir", accel::hash::sha1(content).as_bytes()).exists();
+        let old = snapshot.snapshot == first.snapshot;
+        assert_eq!((has(&3_u32.to_le_bytes()), has(b"new"), has(&7_u32.to_le_bytes())), (old, !old, true));
+        if !old {
+            assert!(expected(&site) == contents(target.path()));
+        }
+    }
+    let changes = diff::run(&repository, &first.snapshot, &third.snapshot).unwrap();
+    assert_eq!(
+        (changes.pool.added, changes.pool.added_bytes, changes.pool.removed, changes.pool.removed_bytes),
+        (1, 3, 1, 4)
+    );
+    let tables: Vec<_> =
+        changes.tables.iter().map(|table| (table.name.as_str(), table.rows_before, table.rows_after)).collect();
+    assert_eq!(tables, [("mdl_files", Some(43), Some(42))]);
+    assert_eq!(verified(&repository).problems, []);
+}
+
+#[test]
+fn content_that_only_the_trash_has_is_in_the_snapshot() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    let hash = site.add(5, "trashed", b"trashed");
+    discard(&site.data(), &hash);
+    create(&repository, &site).unwrap();
+    restore::run(&repository, &request(target.path()), &Silent).unwrap();
+    assert_eq!(std::fs::read(place(target.path(), "filedir", &hash)).unwrap(), b"trashed");
+}
+
+#[test]
+fn content_that_the_site_lacks_ends_the_run_unless_it_may_be_missing() {
+    let (site, repository) = (full_site(), repository());
+    let lost = site.add(5, "lost", b"lost");
+    let lying = site.add(5, "lying", b"true");
+    std::fs::remove_file(place(&site.data(), "filedir", &lost)).unwrap();
+    std::fs::write(place(&site.data(), "filedir", &lying), b"lies").unwrap();
+    let error = create(&repository, &site).unwrap_err();
+    assert_eq!(error.kind, Kind::Closure);
+    assert!(error.what.contains(&format!("{} (missing)", hex::encode(lost))), "{error}");
+    assert!(error.what.contains(&format!("{} (corrupt)", hex::encode(lying))), "{error}");
+    assert!(repository.snapshots().unwrap().is_empty());
+    let allowed = create::Request { allow_missing: true, ..site.request() };
+    let outcome = create::run_on(&repository, &allowed, &mut site.database(), &Silent).unwrap();
+    let mut expected = vec![hex::encode(lost), hex::encode(lying)];
+    expected.sort();
+    assert_eq!(outcome.pool.missing, expected);
+    assert_eq!(outcome.pool.views, 4);
+    // What was missing the last time is not waited for again.
+    let outcome = create::run_on(&repository, &allowed, &mut site.database(), &Silent).unwrap();
+    assert_eq!((outcome.pool.missing, outcome.pool.views), (expected, 1));
+    assert_eq!(verified(&repository).problems, []);
+    // Once it is back, it is in the snapshot.
+    put(&site.data(), &lost, b"lost");
+    put(&site.data(), &lying, b"true");
+    assert_eq!(create(&repository, &site).unwrap().pool.copied, 2);
+}
+
+#[test]
+fn a_course_comes_back_under_the_names_that_people_know() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    let hash = site.add(6, "../../sly", b"sly");
+    create(&repository, &site).unwrap();
+    let folder = target.path().join("course");
+    std::fs::create_dir(&folder).unwrap();
+    let outcome = restore::course(&repository, "latest", 7, &folder, &Silent).unwrap();
+    assert_eq!((outcome.files, outcome.missing.len()), (43, 0));
+    assert_eq!(std::fs::read(folder.join("6/mod_x/content/0/file 9")).unwrap(), 9_u32.to_le_bytes());
+    assert_eq!(std::fs::read(folder.join("5/mod_x/content/0/empty")).unwrap(), b"");
+    assert_eq!(std::fs::read(folder.join("6/mod_x/content/0/sly")).unwrap(), b"sly");
+    assert!(!folder.join("55").exists());
+    assert_eq!(restore::course(&repository, "latest", 9, &folder.join("x"), &Silent).unwrap_err().kind, Kind::Refused);
+    let mut bytes = Vec::new();
+    assert_eq!(restore::file(&repository, "latest", &hex::encode(hash), &mut bytes).unwrap(), 3);
+    assert_eq!(bytes, b"sly");
+    let absent = restore::file(&repository, "latest", &"0".repeat(40), &mut bytes).unwrap_err();
+    assert_eq!(absent.kind, Kind::Refused);
+    assert_eq!(restore::file(&repository, "latest", "x", &mut bytes).unwrap_err().kind, Kind::Usage);
+}
+
+#[test]
+fn a_restore_that_was_broken_off_goes_on_and_a_full_folder_is_refused() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    let id = create(&repository, &site).unwrap().snapshot;
+    let folder = target.path().join("data");
+    std::fs::create_dir_all(folder.join("lang")).unwrap();
+    let refused = restore::run(&repository, &request(&folder), &Silent).unwrap_err();
+    assert_eq!(refused.kind, Kind::Refused);
+    assert!(refused.what.contains("is not empty"), "{refused}");
+    let tried = restore::run(&repository, &restore::Request { dry_run: true, ..request(&folder) }, &Silent).unwrap();
+    assert_eq!(tried.refused.len(), 1);
+    let replacing = restore::Request { overwrite: true, ..request(&folder) };
+    restore::run(&repository, &replacing, &Silent).unwrap();
+    // As a restore that was killed leaves a folder: one file half written, one not at all.
+    std::fs::write(folder.join(".moodle-backup-restore"), &id).unwrap();
+    let half = place(&folder, "filedir", accel::hash::sha1(&9_u32.to_le_bytes()).as_bytes());
+    std::fs::write(half, b"\x09").unwrap();
+    std::fs::remove_file(folder.join("muc/config.php")).unwrap();
+    restore::run(&repository, &request(&folder), &Silent).unwrap();
+    assert!(expected(&site) == contents(&folder));
+    std::fs::write(folder.join(".moodle-backup-restore"), "another").unwrap();
+    let refused = restore::run(&repository, &request(&folder), &Silent).unwrap_err();
+    assert!(refused.what.contains("another restore was broken off"), "{refused}");
+}
+
+#[test]
+fn a_snapshot_that_needs_newer_code_or_plugins_says_so() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    create(&repository, &site).unwrap();
+    let code = target.path().join("code");
+    std::fs::create_dir_all(&code).unwrap();
+    let folder = target.path().join("data");
+    let wanted = restore::Request { code: Some(code.clone()), ..request(&folder) };
+    std::fs::write(code.join("version.php"), "<?php $version = 2024100700; $release = '4.5'; $branch = '405';")
+        .unwrap();
+    let refused = restore::run(&repository, &wanted, &Silent).unwrap_err();
+    assert!(refused.what.contains("is older than the database"), "{refused}");
+    assert!(!folder.exists());
+    std::fs::write(code.join("version.php"), "<?php $version = 2026100700; $release = '6'; $branch = '600';").unwrap();
+    let outcome = restore::run(&repository, &wanted, &Silent).unwrap();
+    assert_eq!(outcome.plugin_gaps, ["mod_quiz: the code doesn't have it (the database has 2025100600)"]);
+    assert!(outcome.notes.iter().any(|note| note.contains("upgrade.php")), "{:?}", outcome.notes);
+}
