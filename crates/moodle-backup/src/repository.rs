@@ -39,6 +39,7 @@ pub use writer::{Writer, Written};
 use crate::error::{Error, Kind, Result};
 use crate::store::Store;
 use index::IndexFile;
+use lock::Held;
 use seal::Sealer;
 
 /// The name of a blob or a file: the SHA-256 of its content.
@@ -145,6 +146,7 @@ pub struct Repository {
     store: Store,
     sealer: Sealer,
     inner: Arc<rustic_core::Repository<OpenStatus>>,
+    held: Held,
 }
 
 impl fmt::Debug for Repository {
@@ -244,7 +246,7 @@ impl Repository {
             let what = format!("the repository in {} has format {}", store.location(), inner.config().version);
             return Err(Error::new(Kind::Repository, what, "restic migrate upgrade_repo_v2 brings it to format 2"));
         }
-        Ok(Self { store, sealer, inner: Arc::new(inner) })
+        Ok(Self { store, sealer, inner: Arc::new(inner), held: Held::default() })
     }
 
     /// The id of the repository, the same for its life.
@@ -353,7 +355,12 @@ impl Repository {
     /// # Errors
     /// Another run holds it, or the store fails.
     pub fn lock(&self, purpose: Purpose, wait: Option<Duration>) -> Result<Lock> {
-        Lock::take(&self.store, &self.sealer, purpose, wait)
+        Lock::take(&self.store, &self.sealer, &self.held, purpose, wait)
+    }
+
+    /// Releases the locks that this value and its clones hold, whatever their owners still do: for a process that ends.
+    pub fn release_locks(&self) {
+        self.held.release(&self.store);
     }
 }
 

@@ -6,8 +6,10 @@
 //! may run at the same time: prune deletes only what was marked a day ago. Beside it lies a lock as restic has it, so
 //! that stock restic neither prunes nor removes anything meanwhile.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -49,9 +51,36 @@ impl Purpose {
     }
 }
 
+/// The objects of the locks that are held.
+#[derive(Clone, Default)]
+pub(super) struct Held(Arc<Mutex<BTreeSet<String>>>);
+
+impl Held {
+    fn add(&self, path: &str) {
+        self.paths().insert(path.to_owned());
+    }
+
+    fn remove(&self, store: &Store, path: &str) {
+        store.delete(path).ok();
+        self.paths().remove(path);
+    }
+
+    /// Deletes all of them.
+    pub(super) fn release(&self, store: &Store) {
+        for path in std::mem::take(&mut *self.paths()) {
+            store.delete(&path).ok();
+        }
+    }
+
+    fn paths(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A lock, until it is dropped.
 pub struct Lock {
     store: Store,
+    held: Held,
     path: Option<String>,
     stop: Option<Sender<()>>,
     refresher: Option<JoinHandle<String>>,
@@ -84,7 +113,13 @@ struct Restic {
 }
 
 impl Lock {
-    pub(super) fn take(store: &Store, sealer: &Sealer, purpose: Purpose, wait: Option<Duration>) -> Result<Self> {
+    pub(super) fn take(
+        store: &Store,
+        sealer: &Sealer,
+        held: &Held,
+        purpose: Purpose,
+        wait: Option<Duration>,
+    ) -> Result<Self> {
         let begun = Instant::now();
         let path = (purpose != Purpose::Read).then(|| format!("moodle-backup/locks/{}", purpose.name()));
         let me = Holder::me(purpose);
@@ -95,12 +130,16 @@ impl Lock {
             }
             std::thread::sleep(ASK_AGAIN.min(wait.unwrap_or_default()));
         }
+        if let Some(path) = &path {
+            held.add(path);
+        }
         let (stop, told) = channel();
-        let mut lock = Self { store: store.clone(), path, stop: Some(stop), refresher: None };
+        let mut lock = Self { store: store.clone(), held: held.clone(), path, stop: Some(stop), refresher: None };
         refuse_exclusive(store, sealer)?;
-        let (place, at) = (store.clone(), lock.path.clone());
+        let (place, at, held) = (store.clone(), lock.path.clone(), held.clone());
         let sealer = sealer.clone();
         let first = unpacked::write(store, &sealer, "locks", &Restic::now())?;
+        held.add(&path_of(&first));
         lock.refresher = Some(std::thread::spawn(move || {
             let (mut restic, mut written) = (path_of(&first), Instant::now());
             while told.recv_timeout(REFRESH) == Err(RecvTimeoutError::Timeout) {
@@ -113,7 +152,8 @@ impl Lock {
                 if written.elapsed() >= RESTIC_REFRESH
                     && let Ok(new) = unpacked::write(&place, &sealer, "locks", &Restic::now())
                 {
-                    place.delete(&restic).ok();
+                    held.add(&path_of(&new));
+                    held.remove(&place, &restic);
                     (restic, written) = (path_of(&new), Instant::now());
                 }
             }
@@ -127,10 +167,10 @@ impl Drop for Lock {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(path) = self.refresher.take().and_then(|refresher| refresher.join().ok()) {
-            self.store.delete(&path).ok();
+            self.held.remove(&self.store, &path);
         }
         if let Some(path) = &self.path {
-            self.store.delete(path).ok();
+            self.held.remove(&self.store, path);
         }
     }
 }
