@@ -2,4 +2,12 @@
 
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod cli;
+
+/// The allocator of musl, with which the static program is linked, serves many threads slowly.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

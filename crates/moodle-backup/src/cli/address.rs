@@ -1,0 +1,155 @@
+//! The address of a database that is restored to, as one word: `mariadb://USER@HOST:PORT/NAME?prefix=mdl_`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use moodle_backup::database::{Connection, Server, Tls};
+use moodle_backup::error::{Error, Kind, Result};
+use percent_encoding::percent_decode_str;
+use secrecy::SecretString;
+use url::Url;
+
+/// The variable with the password of the database.
+pub(crate) const PASSWORD: &str = "MOODLE_BACKUP_DB_PASSWORD";
+
+const FIX: &str = "write mariadb://USER@HOST:PORT/NAME (or mysqli://, pgsql://), with ?prefix=mdl_, &schema=, &socket=, \
+                   &tls=on or &tls=CA.pem where they are needed";
+
+/// The database that is written to.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Target {
+    /// The database to fill, as `mariadb://USER@HOST:PORT/NAME?prefix=mdl_`; its password is read from
+    /// `MOODLE_BACKUP_DB_PASSWORD` or --db-password-file.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) to_db: Option<String>,
+    /// A file with the password of the database in its first line.
+    #[arg(long, value_name = "FILE")]
+    db_password_file: Option<PathBuf>,
+}
+
+impl Target {
+    /// Returns how the database is reached; nothing: none is named.
+    ///
+    /// # Errors
+    /// The address can't be meant, or the password can't be read.
+    pub(crate) fn connection(&self) -> Result<Option<Connection>> {
+        let Some(address) = &self.to_db else { return Ok(None) };
+        let password = password(self.db_password_file.as_ref())?;
+        parse(address, password.unwrap_or_default()).map(Some)
+    }
+}
+
+/// Returns the password from a file, or from the environment; nothing: neither has one.
+///
+/// # Errors
+/// The file can't be read.
+pub(crate) fn password(file: Option<&PathBuf>) -> Result<Option<SecretString>> {
+    let Some(path) = file else {
+        return Ok(std::env::var(PASSWORD).ok().map(SecretString::from));
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let what = format!("the database's password can't be read from {}", path.display());
+        Error::new(Kind::Usage, what, "name a file that this user may read").because(error)
+    })?;
+    Ok(Some(SecretString::from(text.lines().next().unwrap_or_default())))
+}
+
+fn parse(address: &str, password: SecretString) -> Result<Connection> {
+    // An address that can't be read isn't repeated: there may be a password in it.
+    let wrong = |what: &str| Error::new(Kind::Usage, format!("the address of the database {what}"), FIX);
+    let url = Url::parse(address).map_err(|_| wrong("can't be read"))?;
+    let kind = match url.scheme() {
+        "mariadb" => Server::MariaDb,
+        "mysqli" | "mysql" => Server::MySql,
+        "pgsql" | "postgres" | "postgresql" => Server::PostgreSql,
+        other => return Err(wrong(&format!("begins with {other}://"))),
+    };
+    if url.password().is_some() {
+        return Err(Error::new(
+            Kind::Usage,
+            "the address of the database has a password in it, which others see on a command line",
+            format!("put it into {PASSWORD} or a file that --db-password-file names, and change it"),
+        ));
+    }
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let database = decoded(url.path().trim_start_matches('/'));
+    if database.is_empty() || database.contains('/') {
+        return Err(wrong("names no database"));
+    }
+    if url.username().is_empty() {
+        return Err(wrong("names no user"));
+    }
+    let mut connection = Connection {
+        kind,
+        host: url.host_str().filter(|host| !host.is_empty()).unwrap_or("localhost").trim_matches(['[', ']']).to_owned(),
+        port: url.port(),
+        user: decoded(url.username()),
+        password,
+        database,
+        schema: None,
+        prefix: "mdl_".to_owned(),
+        tls: Tls::Off,
+    };
+    for (name, value) in url.query_pairs() {
+        match name.as_ref() {
+            "prefix" => connection.prefix = value.into_owned(),
+            "schema" => connection.schema = Some(value.into_owned()),
+            "socket" => connection.host = value.into_owned(),
+            "tls" => connection.tls = Tls::On((value != "on").then(|| PathBuf::from(value.as_ref()))),
+            other => return Err(wrong(&format!("has an unknown part {other}="))),
+        }
+    }
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "what can't be made fails the test")]
+
+    use super::*;
+
+    fn parsed(address: &str) -> Connection {
+        parse(address, SecretString::default()).unwrap()
+    }
+
+    fn refused(address: &str) -> String {
+        parse(address, SecretString::default()).unwrap_err().what
+    }
+
+    #[test]
+    fn an_address_names_server_user_database_and_what_else_is_needed() {
+        let found = parsed("pgsql://moo%40dle@db.example.org:5433/my%20site?prefix=m_&schema=two&tls=on");
+        assert_eq!(found.kind, Server::PostgreSql);
+        assert_eq!((found.host.as_str(), found.port), ("db.example.org", Some(5433)));
+        assert_eq!((found.user.as_str(), found.database.as_str()), ("moo@dle", "my site"));
+        assert_eq!((found.prefix.as_str(), found.schema.as_deref()), ("m_", Some("two")));
+        assert_eq!(found.tls, Tls::On(None));
+    }
+
+    #[test]
+    fn moodles_prefix_and_the_servers_port_are_what_is_usual() {
+        let found = parsed("mariadb://moodle@[::1]/moodle");
+        assert_eq!((found.kind, found.host.as_str(), found.port), (Server::MariaDb, "::1", None));
+        assert_eq!((found.prefix.as_str(), found.tls), ("mdl_", Tls::Off));
+        assert_eq!(parsed("mysqli://moodle@localhost/moodle?socket=/run/mysqld.sock").host, "/run/mysqld.sock");
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_refused_and_not_repeated() {
+        let error = parse("pgsql://moodle:hush@db/moodle", SecretString::default()).unwrap_err();
+        assert_eq!(error.kind, Kind::Usage);
+        assert!(!format!("{error} {}", error.fix).contains("hush"));
+        assert!(!refused("moodle:hush@db/moodle").contains("hush"));
+    }
+
+    #[test]
+    fn an_address_that_lacks_something_says_what() {
+        assert_eq!(refused("oracle://moodle@db/moodle"), "the address of the database begins with oracle://");
+        assert_eq!(refused("pgsql://moodle@db"), "the address of the database names no database");
+        assert_eq!(refused("pgsql://db/moodle"), "the address of the database names no user");
+        assert_eq!(
+            refused("pgsql://moodle@db/moodle?prefx=a"),
+            "the address of the database has an unknown part prefx="
+        );
+    }
+}

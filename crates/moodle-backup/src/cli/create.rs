@@ -1,0 +1,106 @@
+//! `moodle-backup create`: a snapshot of a site.
+
+use clap::{Args, ValueEnum};
+use moodle_backup::create::{self, PoolMode, Request};
+use moodle_backup::error::Result;
+use moodle_backup::site::Site;
+
+use super::Context;
+use super::report::{Report, bytes, count, duration};
+use super::site_options::SiteOptions;
+
+/// Backs up a site, which goes on meanwhile: database, file pool, the rest of the dataroot and config.php.
+#[derive(Args, Debug)]
+pub(crate) struct Create {
+    #[command(flatten)]
+    site: SiteOptions,
+    /// What happens with content that is in an object store: copy it, or only say where it is.
+    #[arg(long, value_enum, default_value_t = Pool::Value)]
+    pool: Pool,
+    /// Record content that the site itself lacks, instead of failing with exit code 16.
+    #[arg(long)]
+    allow_missing: bool,
+    /// Take nothing over from the last snapshot: read all again.
+    #[arg(long)]
+    full: bool,
+    /// How often the database is looked at again before missing content counts as missing.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    rounds: usize,
+    /// A word to find the snapshot by; may be repeated.
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// The name of this machine in the snapshot.
+    #[arg(long, value_name = "NAME", default_value_t = hostname(), hide_default_value = true)]
+    hostname: String,
+}
+
+/// As [`PoolMode`].
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Pool {
+    Value,
+    Reference,
+}
+
+impl Create {
+    pub(crate) fn run(&self, context: &Context) -> Result<Report> {
+        let request = Request {
+            site: Site::open(&self.site.options()?)?,
+            pool: match self.pool {
+                Pool::Value => PoolMode::Value,
+                Pool::Reference => PoolMode::Reference,
+            },
+            jobs: context.options.jobs(),
+            allow_missing: self.allow_missing,
+            full: self.full,
+            rounds: self.rounds,
+            tags: self.tag.clone(),
+            hostname: self.hostname.clone(),
+            wait: context.options.wait,
+        };
+        let outcome = create::run(&context.repository()?, &request, context.progress())?;
+        Ok(Report::new(&outcome, text(&outcome))
+            .figure("new_bytes", outcome.new_bytes)
+            .figure("stored_bytes", outcome.stored_bytes)
+            .figure("pool_files", outcome.pool.listed)
+            .figure("pool_bytes", outcome.pool.bytes)
+            .figure("copied_files", outcome.pool.copied)
+            .figure("missing_files", outcome.pool.missing.len() as u64)
+            .figure("database_rows", outcome.rows))
+    }
+}
+
+fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn text(outcome: &create::Outcome) -> String {
+    let pool = &outcome.pool;
+    let mut lines = vec![
+        format!("snapshot {} of {} in {}", outcome.snapshot, outcome.taken, duration(outcome.seconds)),
+        format!(
+            "  database  {} tables, {} rows, {}",
+            count(outcome.tables),
+            count(outcome.rows),
+            bytes(outcome.database_bytes)
+        ),
+        format!(
+            "  pool      {} contents, {}; {} copied ({}), {} gone, all that the database lists are there",
+            count(pool.listed),
+            bytes(pool.bytes),
+            count(pool.copied),
+            bytes(pool.copied_bytes),
+            count(pool.gone)
+        ),
+        format!("  others    {} files, {}", count(outcome.dataroot_files), bytes(outcome.dataroot_bytes)),
+        format!("  stored    {} new, {} in the repository", bytes(outcome.new_bytes), bytes(outcome.stored_bytes)),
+    ];
+    if !pool.missing.is_empty() {
+        let lacking = format!("all but {} that the site itself lacks", count(pool.missing.len() as u64));
+        lines[2] = lines[2].replace("all that the database lists are there", &lacking);
+        lines.extend(pool.missing.iter().map(|hash| format!("  missing   {hash}")));
+    }
+    if pool.referenced > 0 {
+        lines.push(format!("  elsewhere {} contents stay in their object store", count(pool.referenced)));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,150 @@
+//! `moodle-backup restore`: a snapshot becomes a site again; or a course's files, or one file.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use moodle_backup::error::{Error, Kind, Result};
+use moodle_backup::restore::{self, Request};
+use moodle_backup::site::{self, Site};
+use serde_json::json;
+
+use super::Context;
+use super::address::Target;
+use super::report::{Report, bytes, count, duration};
+
+/// Restores a site, its database, its files, the files of a course, or one file.
+#[derive(Args, Debug)]
+pub(crate) struct Restore {
+    /// `latest`, or the start of a snapshot's id.
+    #[arg(default_value = "latest")]
+    snapshot: String,
+    #[command(flatten)]
+    target: Target,
+    /// The folder that becomes the dataroot; of a course or a file, the folder that they are written to.
+    #[arg(long, value_name = "DIR")]
+    to_dir: Option<PathBuf>,
+    /// Restore to where the config.php in this folder points: its database, its dataroot; its versions are compared.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["to_db", "to_dir", "code"])]
+    to_site: Option<PathBuf>,
+    /// Write the snapshot's config.php to this file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The Moodle tree that will run on it: code that is older than the database is refused, plugins are compared, and
+    /// at the end its own checks are run.
+    #[arg(long, value_name = "DIR")]
+    code: Option<PathBuf>,
+    /// The new address of the site, which is rewritten only with this.
+    #[arg(long, value_name = "URL")]
+    wwwroot: Option<String>,
+    /// Replace what is in the targets.
+    #[arg(long)]
+    overwrite: bool,
+    /// Change nothing: show what would be restored, and why it would be refused.
+    #[arg(long)]
+    dry_run: bool,
+    /// Restore only the files of this course.
+    #[arg(long, value_name = "ID", requires = "to_dir", conflicts_with_all = ["file", "to_db", "config", "wwwroot", "dry_run", "overwrite"])]
+    course: Option<u64>,
+    /// Restore only the content with this hash: to --to-dir, or to standard output.
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["to_db", "config", "wwwroot", "dry_run", "overwrite"])]
+    file: Option<String>,
+}
+
+impl Restore {
+    pub(crate) fn run(&self, context: &Context) -> Result<Report> {
+        match (&self.course, &self.file, &self.to_dir) {
+            (Some(course), _, Some(folder)) => self.course(context, *course, folder),
+            (_, Some(hash), folder) => self.file(context, hash, folder.as_deref()),
+            _ => self.site(context),
+        }
+    }
+
+    fn site(&self, context: &Context) -> Result<Report> {
+        let mut request = Request {
+            snapshot: self.snapshot.clone(),
+            database: self.target.connection()?,
+            folder: self.to_dir.clone(),
+            config: self.config.clone(),
+            code: self.code.clone(),
+            wwwroot: self.wwwroot.clone(),
+            overwrite: self.overwrite,
+            dry_run: self.dry_run,
+            jobs: context.options.jobs(),
+        };
+        if let Some(dir) = &self.to_site {
+            let site = Site::open(&site::Options { dir: Some(dir.clone()), ..site::Options::default() })?;
+            request.database = Some(site.database);
+            request.folder = Some(site.dataroot);
+            request.code = site.code;
+        }
+        if request.database.is_none() && request.folder.is_none() && request.config.is_none() {
+            return Err(Error::new(
+                Kind::Usage,
+                "nothing says where to restore to",
+                "give --to-db, --to-dir, --config or --to-site; a file or the files of a course: --file, --course",
+            ));
+        }
+        let outcome = restore::run(&context.repository()?, &request, context.progress())?;
+        let report = Report::new(&outcome, text(&outcome))
+            .figure("files", outcome.files)
+            .figure("bytes", outcome.bytes)
+            .figure("database_rows", outcome.rows);
+        let refused = outcome.dry_run && !outcome.refused.is_empty();
+        Ok(Report { exit_code: if refused { Kind::Refused.exit_code() } else { 0 }, ..report })
+    }
+
+    fn course(&self, context: &Context, course: u64, folder: &Path) -> Result<Report> {
+        let outcome = restore::course(&context.repository()?, &self.snapshot, course, folder, context.progress())?;
+        let mut lines: Vec<String> = outcome.missing.iter().map(|path| format!("missing: {path}")).collect();
+        let (files, size) = (count(outcome.files), bytes(outcome.bytes));
+        lines.push(format!("{files} files of course {course}, {size}, are in {}", folder.display()));
+        let report =
+            Report::new(&outcome, lines.join("\n")).figure("files", outcome.files).figure("bytes", outcome.bytes);
+        Ok(Report { exit_code: if outcome.missing.is_empty() { 0 } else { Kind::Closure.exit_code() }, ..report })
+    }
+
+    fn file(&self, context: &Context, hash: &str, folder: Option<&Path>) -> Result<Report> {
+        let repository = context.repository()?;
+        let Some(folder) = folder else {
+            let mut output = std::io::stdout().lock();
+            restore::file(&repository, &self.snapshot, hash, &mut output)?;
+            output.flush().map_err(|error| failed("standard output").because(error))?;
+            return Ok(Report::default());
+        };
+        let path = folder.join(hash);
+        let name = path.display().to_string();
+        std::fs::create_dir_all(folder).map_err(|error| failed(&name).because(error))?;
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&name).because(error))?;
+        let size = restore::file(&repository, &self.snapshot, hash, &mut file)?;
+        file.persist(&path).map_err(|error| failed(&name).because(error.error))?;
+        let report = Report::new(&json!({"path": path, "bytes": size}), format!("{name}, {}", bytes(size)));
+        Ok(report.figure("files", 1).figure("bytes", size))
+    }
+}
+
+fn failed(name: &str) -> Error {
+    Error::new(Kind::Local, format!("{name} can't be written"), "give a folder with room that this user may write")
+}
+
+fn text(outcome: &restore::Outcome) -> String {
+    let mut lines = Vec::new();
+    lines.extend(outcome.plugin_gaps.iter().map(|gap| format!("plugin: {gap}")));
+    lines.extend(outcome.notes.iter().map(|note| format!("note: {note}")));
+    lines.extend(outcome.refused.iter().map(|reason| format!("refused: {reason}")));
+    if let Some(checks) = &outcome.checks {
+        lines.push(checks.output.trim_end().to_owned());
+    }
+    lines.push(format!(
+        "{} snapshot {} of {}: {} tables, {} rows, {} files, {}{}",
+        if outcome.dry_run { "would restore" } else { "restored" },
+        outcome.snapshot,
+        outcome.taken,
+        count(outcome.tables),
+        count(outcome.rows),
+        count(outcome.files),
+        bytes(outcome.bytes),
+        if outcome.dry_run { String::new() } else { format!(" in {}", duration(outcome.seconds)) }
+    ));
+    lines.join("\n")
+}

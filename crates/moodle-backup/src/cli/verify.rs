@@ -1,0 +1,93 @@
+//! `moodle-backup verify`: that snapshots are whole, readable, and become a site again.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use moodle_backup::error::{Error, Kind, Result};
+use moodle_backup::site::{self, Site};
+use moodle_backup::verify::{self, Rehearsal, Request};
+
+use super::Context;
+use super::address::Target;
+use super::report::{Report, bytes, count, duration};
+
+/// Verifies snapshots: --closure (what is done without an option), --data, --rehearse, or several of them.
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    /// `latest`, or the start of a snapshot's id; without it, all snapshots.
+    snapshot: Option<String>,
+    /// Every content that the database listed is in the snapshot with its size, and all that it needs is stored.
+    #[arg(long)]
+    closure: bool,
+    /// Read all that is stored again, and compare every hash.
+    #[arg(long)]
+    data: bool,
+    /// Load the newest of them into the empty database --to-db, dump it again, compare, and empty it.
+    #[arg(long, requires = "to_db")]
+    rehearse: bool,
+    #[command(flatten)]
+    target: Target,
+    /// With --rehearse: the Moodle tree whose own checks are run on that database.
+    #[arg(long, value_name = "DIR", requires = "rehearse")]
+    code: Option<PathBuf>,
+    /// Compare with the site whose config.php is in this folder: how much it lists that isn't in the snapshot yet.
+    #[arg(long, value_name = "DIR")]
+    site: Option<PathBuf>,
+}
+
+impl Verify {
+    pub(crate) fn run(&self, context: &Context) -> Result<Report> {
+        let rehearse = match (self.rehearse, self.target.connection()?) {
+            (true, Some(database)) => Some(Rehearsal { database, code: self.code.clone() }),
+            (false, Some(_)) => {
+                return Err(Error::new(
+                    Kind::Usage,
+                    "--to-db has no meaning without --rehearse",
+                    "add --rehearse, or use `restore`",
+                ));
+            }
+            _ => None,
+        };
+        let options = self.site.clone().map(|dir| site::Options { dir: Some(dir), ..site::Options::default() });
+        let request = Request {
+            snapshot: self.snapshot.clone(),
+            closure: self.closure || !(self.data || self.rehearse),
+            data: self.data,
+            rehearse,
+            site: options.as_ref().map(Site::open).transpose()?,
+            jobs: context.options.jobs(),
+        };
+        let outcome = verify::run(&context.repository()?, &request, context.progress())?;
+        let report = Report::new(&outcome, text(&outcome))
+            .figure("bytes", outcome.bytes_read)
+            .figure("pool_files", outcome.contents)
+            .figure("problems", outcome.problems.len() as u64);
+        Ok(Report { exit_code: outcome.exit_code(), ..report })
+    }
+}
+
+fn text(outcome: &verify::Outcome) -> String {
+    let mut lines: Vec<String> = outcome.problems.iter().map(|problem| problem.what.clone()).collect();
+    if let Some(checks) = &outcome.checks {
+        lines.push(checks.output.trim_end().to_owned());
+    }
+    if let Some(since) = outcome.listed_since {
+        lines.push(format!("the site lists {} contents that came after the snapshot", count(since)));
+    }
+    if let Some(rows) = outcome.rows {
+        lines.push(format!("{} rows were loaded and dumped again", count(rows)));
+    }
+    lines.push(format!(
+        "{} snapshots, {} contents, {} read in {}: {}",
+        count(outcome.snapshots.len() as u64),
+        count(outcome.contents),
+        bytes(outcome.bytes_read),
+        duration(outcome.seconds),
+        if outcome.problems.is_empty() {
+            "nothing is wrong".to_owned()
+        } else {
+            format!("{} problems", count(outcome.problems.len() as u64))
+        }
+    ));
+    lines.join("\n")
+}

@@ -1,0 +1,264 @@
+//! What the program says on its streams and ends with, for people, for machines and for a schedule.
+#![expect(clippy::unwrap_used, reason = "what can't be made fails the test")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PASSPHRASE: &str = "correct horse battery staple";
+
+fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_moodle-backup"));
+    program.stdin(Stdio::null());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MOODLE_BACKUP_")) {
+        program.env_remove(name);
+    }
+    program
+}
+
+/// A folder with a repository in `repository`, which [`PASSPHRASE`] opens.
+fn repository() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let made = in_repository(&folder, &["init"]).output().unwrap();
+    assert!(made.status.success(), "{}", errors(&made));
+    folder
+}
+
+fn in_repository(folder: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = program();
+    command
+        .args(arguments)
+        .env("MOODLE_BACKUP_REPOSITORY", folder.path().join("repository"))
+        .env("MOODLE_BACKUP_PASSPHRASE", PASSPHRASE);
+    command
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn document(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(output)))
+}
+
+fn run(mut command: Command) -> Output {
+    command.output().unwrap()
+}
+
+#[test]
+fn help_names_every_command_and_every_exit_code() {
+    let help = text(&run({
+        let mut command = program();
+        command.arg("--help");
+        command
+    }));
+    for command in ["init", "create", "list", "show", "verify", "restore", "diff", "cat", "completions"] {
+        assert!(help.contains(&format!("\n  {command}")), "{command} in {help}");
+    }
+    for code in ["0", "2", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "130"] {
+        assert!(help.contains(&format!(" {code}  ")) || help.contains(&format!(" {code} ")), "{code} in {help}");
+    }
+}
+
+#[test]
+fn no_help_shows_what_the_environment_holds() {
+    for command in ["init", "create", "list", "verify", "restore"] {
+        let help = run({
+            let mut program = program();
+            program.args([command, "--help"]).env("MOODLE_BACKUP_PASSPHRASE", "hush-hush");
+            program
+        });
+        assert!(help.status.success() && !text(&help).contains("hush-hush"), "{}", text(&help));
+    }
+}
+
+#[test]
+fn completions_know_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = run({
+            let mut command = program();
+            command.args(["completions", shell]);
+            command
+        });
+        assert!(output.status.success() && text(&output).contains("restore"), "{shell}");
+    }
+}
+
+#[test]
+fn an_error_says_what_is_wrong_and_what_to_do_and_has_its_own_exit_code() {
+    let output = run({
+        let mut command = program();
+        command.arg("list");
+        command
+    });
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        errors(&output),
+        "error: no repository is named\n  give --repository, or set MOODLE_BACKUP_REPOSITORY\n"
+    );
+    let nowhere = tempfile::tempdir().unwrap();
+    let output = run(in_repository(&nowhere, &["list"]));
+    assert_eq!(output.status.code(), Some(11), "{}", errors(&output));
+    let repository = repository();
+    let output = run({
+        let mut command = in_repository(&repository, &["list"]);
+        command.env("MOODLE_BACKUP_PASSPHRASE", "wrong");
+        command
+    });
+    assert_eq!(output.status.code(), Some(12), "{}", errors(&output));
+    assert!(!errors(&output).contains(PASSPHRASE));
+}
+
+#[test]
+fn machines_get_one_document_also_of_an_error() {
+    let repository = repository();
+    assert_eq!(document(&run(in_repository(&repository, &["list", "--json"]))), Value::Array(Vec::new()));
+    let output = run(in_repository(&repository, &["show", "--json"]));
+    let error = &document(&output)["error"];
+    assert_eq!((error["kind"].as_str(), error["exit_code"].as_u64()), (Some("repository"), Some(11)), "{error}");
+    assert_eq!(output.status.code(), Some(11));
+}
+
+#[test]
+fn quiet_says_nothing_but_errors() {
+    let repository = repository();
+    let output = run(in_repository(&repository, &["list", "--quiet"]));
+    assert!(output.status.success());
+    assert_eq!((text(&output), errors(&output)), (String::new(), String::new()));
+    let output = run(in_repository(&repository, &["show", "--quiet"]));
+    assert!(errors(&output).starts_with("error: "), "{}", errors(&output));
+}
+
+#[test]
+fn without_a_terminal_nobody_is_asked_for_a_passphrase() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run({
+        let mut command = program();
+        command.arg("init").env("MOODLE_BACKUP_REPOSITORY", folder.path().join("repository"));
+        command
+    });
+    assert_eq!(output.status.code(), Some(12), "{}", errors(&output));
+    assert!(errors(&output).contains("no terminal to ask for one"), "{}", errors(&output));
+}
+
+#[test]
+fn init_makes_a_key_file_that_opens_the_repository_and_stock_restic_takes_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, place) = (folder.path().join("key"), folder.path().join("repository"));
+    let with_key = |arguments: &[&str]| {
+        let mut command = program();
+        command.args(arguments).arg("--key-file").arg(&key).arg("--repository").arg(&place);
+        run(command)
+    };
+    let made = with_key(&["init"]);
+    assert!(made.status.success(), "{}", errors(&made));
+    assert!(with_key(&["list"]).status.success());
+    let restic = std::env::var_os("RESTIC").unwrap_or_else(|| "restic".into());
+    let check = Command::new(restic)
+        .args(["check", "--no-cache", "--repo"])
+        .arg(&place)
+        .arg("--password-file")
+        .arg(&key)
+        .output();
+    match check {
+        Ok(check) => assert!(check.status.success(), "{}", errors(&check)),
+        Err(error) => assert!(std::env::var_os("CI").is_none(), "restic: {error}"),
+    }
+}
+
+#[test]
+fn metrics_are_written_after_a_success_and_after_a_failure() {
+    let repository = repository();
+    let metrics = repository.path().join("backup.prom");
+    let with_metrics = |arguments: &[&str], passphrase: &str| {
+        let mut command = in_repository(&repository, arguments);
+        command.arg("--metrics-file").arg(&metrics).env("MOODLE_BACKUP_PASSPHRASE", passphrase);
+        run(command)
+    };
+    assert!(with_metrics(&["list"], PASSPHRASE).status.success());
+    let success = sample(&metrics, "moodle_backup_last_success_timestamp_seconds{command=\"list\"}");
+    assert_eq!(sample(&metrics, "moodle_backup_last_exit_code{command=\"list\"}").as_deref(), Some("0"));
+    assert!(success.is_some());
+    assert_eq!(with_metrics(&["list"], "wrong").status.code(), Some(12));
+    assert_eq!(sample(&metrics, "moodle_backup_last_exit_code{command=\"list\"}").as_deref(), Some("12"));
+    assert_eq!(sample(&metrics, "moodle_backup_last_success_timestamp_seconds{command=\"list\"}"), success);
+}
+
+fn sample(metrics: &Path, name: &str) -> Option<String> {
+    let text = fs::read_to_string(metrics).unwrap();
+    text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")).map(str::to_owned))
+}
+
+#[test]
+fn logs_are_documents_where_that_is_asked_for() {
+    let repository = repository();
+    let output = run({
+        let mut command = in_repository(&repository, &["list", "--log-format", "json"]);
+        command.env("MOODLE_BACKUP_LOG", "debug");
+        command
+    });
+    assert!(output.status.success());
+    for line in errors(&output).lines() {
+        let entry: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(entry["level"].is_string() && entry["timestamp"].is_string(), "{line}");
+    }
+    assert!(!errors(&output).contains(PASSPHRASE));
+}
+
+#[test]
+fn a_signal_ends_a_run_in_order_whatever_it_waits_for() {
+    let repository = repository();
+    for (signal, name) in [(Signal::INT, "SIGINT"), (Signal::TERM, "SIGTERM")] {
+        // It waits for what the passphrase command prints, which is never.
+        let mut command = in_repository(&repository, &["list", "--metrics-file"]);
+        let metrics = repository.path().join(format!("{name}.prom"));
+        let mut waiting = command
+            .arg(&metrics)
+            .args(["--passphrase-command", "echo waiting >&2; exec sleep 20"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(waiting.stderr.take().unwrap()).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "waiting");
+        kill_process(Pid::from_child(&waiting), signal).unwrap();
+        assert_eq!(lines.next().unwrap().unwrap(), format!("error: stopped by {name}"));
+        assert_eq!(waiting.wait().unwrap().code(), Some(130));
+        assert_eq!(sample(&metrics, "moodle_backup_last_exit_code{command=\"list\"}").as_deref(), Some("130"));
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut command = program();
+    let mut child =
+        command.args(["completions", "bash"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", errors(&output));
+    assert_eq!(errors(&output), "");
+}
+
+#[test]
+fn what_contradicts_itself_is_refused_before_anything_is_opened() {
+    let repository = repository();
+    for (arguments, what) in [
+        (vec!["restore"], "nothing says where to restore to"),
+        (vec!["verify", "--to-db", "pgsql://moodle@localhost/moodle"], "--to-db has no meaning without --rehearse"),
+        (vec!["list", "--key-file", "a", "--age-identity", "b"], "--key-file and --age-identity both name a key"),
+        (vec!["init", "--age-recipient", "age1x"], "both age recipients and a passphrase are given"),
+    ] {
+        let output = run(in_repository(&repository, &arguments));
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", errors(&output));
+        assert!(errors(&output).starts_with(&format!("error: {what}\n")), "{arguments:?}: {}", errors(&output));
+    }
+}
