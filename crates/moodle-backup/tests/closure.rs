@@ -252,7 +252,7 @@ fn simpler_algorithms_fail_in_the_same_storms() {
         let gathered = run(model, 1);
         lacking(&gathered.listed, &model.0.lock().unwrap())
     });
-    println!(
+    eprintln!(
         "of 4096 storms: files, then database: {files_then_database}; database, then files: {database_then_files}"
     );
     assert!(files_then_database > 100 && database_then_files > 100);

@@ -192,8 +192,12 @@ proptest! {
         let output = Command::new("php")
             .args(["-n", "-r", &format!("require 'config.php';{PRINT}")])
             .current_dir(&folder)
-            .output()
-            .expect("php-cli is needed: apt-get install php-cli");
+            .output();
+        let Ok(output) = output else {
+            assert!(std::env::var_os("CI").is_none(), "php is not installed");
+            eprintln!("skipped: php is not installed");
+            return Ok(());
+        };
         prop_assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         let theirs = String::from_utf8_lossy(&output.stdout);
         for (ours, theirs) in ours.lines().zip(theirs.lines()) {
