@@ -113,19 +113,16 @@ impl Outcome {
 pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) -> Result<Outcome> {
     let begun = Instant::now();
     let mut outcome = Outcome::default();
-    if request.data {
-        data::everything(repository, &mut outcome, progress)?;
-    }
     let index = repository.index()?;
     let snapshots = match &request.snapshot {
         Some(name) => vec![repository.find(name)?],
         None => repository.snapshots()?,
     };
     let newest = snapshots.last().map(|snapshot| snapshot.id.clone());
+    let mut expected = data::Expected::default();
     for snapshot in snapshots {
         if !snapshot.tags.iter().any(|tag| tag == crate::create::TAG) {
-            progress
-                .note(&format!("the snapshot {} is none of this program, and only its data is verified", snapshot.id));
+            progress.note(&format!("the snapshot {} is none of this program: only its data is verified", snapshot.id));
             continue;
         }
         let id = snapshot.id.clone();
@@ -137,20 +134,22 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
                 continue;
             }
         };
-        if request.closure
-            && let Err(error) = closure::snapshot(&opened, &index, request.site.as_ref(), &mut outcome, progress)
-        {
+        let mut looks = Ok(());
+        if request.closure {
+            looks = closure::snapshot(&opened, &index, request.site.as_ref(), &mut outcome, progress);
+        }
+        if request.data {
+            looks = looks.and_then(|()| data::dump(&opened, &mut outcome)).and_then(|()| expected.add(&opened));
+        }
+        if let Err(error) = looks {
             outcome.damaged(format!("snapshot {id}: {error}"));
         }
-        let last = newest.as_ref() == Some(&id);
-        if request.data
-            && let Err(error) = data::snapshot(&opened, &mut outcome, progress)
-        {
-            outcome.damaged(format!("snapshot {id}: {error}"));
-        }
-        if let (true, Some(rehearsal)) = (last, &request.rehearse) {
+        if let (true, Some(rehearsal)) = (newest.as_ref() == Some(&id), &request.rehearse) {
             rehearse::run(&opened, rehearsal, request.jobs, &mut outcome, progress)?;
         }
+    }
+    if request.data {
+        expected.check(repository, &repository.reader(&index), &mut outcome, progress)?;
     }
     outcome.seconds = begun.elapsed().as_secs_f64();
     Ok(outcome)

@@ -42,6 +42,9 @@ pub struct Checked {
     pub problems: Vec<Problem>,
 }
 
+/// Gets blobs with their ids.
+type Visit<'a> = &'a (dyn Fn(&BlobId, &[u8]) + Sync);
+
 impl Repository {
     /// Reads everything again: keys, index, snapshots, packs with each blob in them. What damage takes away of snapshots
     /// is said with the snapshot's id.
@@ -49,10 +52,18 @@ impl Repository {
     /// # Errors
     /// The store fails; damage is no error but in [`Checked::problems`].
     pub fn check(&self, progress: &dyn Progress) -> Result<Checked> {
+        self.check_each(progress, &|_, _| {})
+    }
+
+    /// As [`check`](Self::check), and hands each blob that is as it was written to `visit`, from several threads.
+    ///
+    /// # Errors
+    /// The store fails; damage is no error but in [`Checked::problems`].
+    pub fn check_each(&self, progress: &dyn Progress, visit: Visit<'_>) -> Result<Checked> {
         let mut checked = Checked::default();
         self.check_keys(&mut checked)?;
         let index = self.check_index(&mut checked)?;
-        let lost = self.check_packs(&index, &mut checked, progress)?;
+        let lost = self.check_packs(&index, &mut checked, progress, visit)?;
         self.check_snapshots(&index, &lost, &mut checked)?;
         checked.problems.sort();
         checked.problems.dedup();
@@ -91,7 +102,13 @@ impl Repository {
     }
 
     /// Returns the blobs that can't be read.
-    fn check_packs(&self, index: &Index, checked: &mut Checked, progress: &dyn Progress) -> Result<HashSet<BlobId>> {
+    fn check_packs(
+        &self,
+        index: &Index,
+        checked: &mut Checked,
+        progress: &dyn Progress,
+        visit: Visit<'_>,
+    ) -> Result<HashSet<BlobId>> {
         let listed: BTreeMap<String, u64> =
             self.store.list("data")?.into_iter().map(|entry| (entry.path, entry.size)).collect();
         let expected: HashMap<String, Vec<Packed>> =
@@ -112,7 +129,7 @@ impl Repository {
             for _ in 0..threads.min(packs.len()) {
                 scope.spawn(|| {
                     while let Some((path, size)) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        match self.check_pack(path, &expected[*path], &found) {
+                        match self.check_pack(path, &expected[*path], &found, visit) {
                             Ok(gone) => guarded(&lost).extend(gone),
                             Err(error) => {
                                 guarded(&failure).get_or_insert(error);
@@ -136,7 +153,13 @@ impl Repository {
         Ok(lost.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn check_pack(&self, path: &str, expected: &[Packed], found: &Mutex<Vec<Problem>>) -> Result<Vec<BlobId>> {
+    fn check_pack(
+        &self,
+        path: &str,
+        expected: &[Packed],
+        found: &Mutex<Vec<Problem>>,
+        visit: Visit<'_>,
+    ) -> Result<Vec<BlobId>> {
         let read = match self.store.get(path) {
             Ok(read) => read,
             Err(error) if error.kind == Kind::Damaged => {
@@ -158,7 +181,9 @@ impl Repository {
                 .get_mut(start..start + blob.length as usize)
                 .and_then(|sealed| opened(&self.sealer, sealed, blob, &mut out))
                 .is_some_and(|()| blob.id == BlobId::of(&out));
-            if !good {
+            if good {
+                visit(&blob.id, &out);
+            } else {
                 let kind = if blob.tree { "folder" } else { "content" };
                 note(found, path, format!("the {kind} {} at byte {start} of it is damaged", blob.id));
                 gone.push(blob.id);
@@ -176,8 +201,7 @@ impl Repository {
     }
 
     fn check_snapshots(&self, index: &Index, lost: &HashSet<BlobId>, checked: &mut Checked) -> Result<()> {
-        let reader = self.reader(index);
-        let mut sound = HashSet::new();
+        let mut roots = Vec::new();
         for entry in self.store.list("snapshots")? {
             let bytes = self.store.get(&entry.path)?;
             let name = entry.path.rsplit('/').next().unwrap_or_default();
@@ -190,59 +214,75 @@ impl Repository {
                 continue;
             };
             checked.snapshots += 1;
-            let mut missing = 0_u64;
-            follow(&reader, root.tree, lost, &mut sound, &mut missing)?;
+            roots.push((entry.path, root.tree));
+        }
+        let trees = follow(&self.reader(index), roots.iter().map(|(_, root)| *root).collect(), lost)?;
+        let mut counted = HashMap::new();
+        for (path, root) in roots {
+            let missing = missing(&trees, root, &mut counted);
             if missing > 0 {
-                checked.problem(&entry.path, &format!("{missing} files or folders of this snapshot can't be restored"));
+                checked.problem(&path, &format!("{missing} files or folders of this snapshot can't be restored"));
             }
         }
         Ok(())
     }
 }
 
-/// Follows a tree and counts what of it is missing or damaged; `sound` are trees below which nothing is.
-fn follow(
-    reader: &Reader<'_>,
-    root: BlobId,
-    lost: &HashSet<BlobId>,
-    sound: &mut HashSet<BlobId>,
-    missing: &mut u64,
-) -> Result<()> {
-    if sound.contains(&root) {
-        return Ok(());
-    }
-    let before = *missing;
+/// A folder of a snapshot.
+#[derive(Default)]
+struct Followed {
+    /// How many of its own files are missing or damaged.
+    missing: u64,
+    below: Vec<BlobId>,
+}
+
+/// Reads all folders that can be read, level by level: so a pack is asked once for all that are in it.
+fn follow(reader: &Reader<'_>, roots: Vec<BlobId>, lost: &HashSet<BlobId>) -> Result<HashMap<BlobId, Followed>> {
     let gone = |id: &BlobId| lost.contains(id) || reader.index.located(id).is_none();
-    let tree = if gone(&root) { None } else { Some(loaded(reader, root)?) };
-    let Some(Some(tree)) = tree else {
-        *missing += 1;
-        return Ok(());
-    };
-    for node in &tree.nodes {
-        match (node.kind, node.subtree) {
-            (NodeKind::Dir, Some(below)) => follow(reader, below, lost, sound, missing)?,
-            (NodeKind::Dir, None) => *missing += 1,
-            _ => {
-                let length: u64 = node.content.iter().filter_map(|id| reader.index.length(id)).map(u64::from).sum();
-                if node.content.iter().any(gone) || (node.kind == NodeKind::File && length != node.size) {
-                    *missing += 1;
+    let look = |tree: &Tree| {
+        let mut followed = Followed::default();
+        for node in &tree.nodes {
+            match (node.kind, node.subtree) {
+                (NodeKind::Dir, Some(below)) => followed.below.push(below),
+                (NodeKind::Dir, None) => followed.missing += 1,
+                _ => {
+                    let length: u64 = node.content.iter().filter_map(|id| reader.index.length(id)).map(u64::from).sum();
+                    let wrong = node.content.iter().any(gone) || (node.kind == NodeKind::File && length != node.size);
+                    followed.missing += u64::from(wrong);
                 }
             }
         }
+        followed
+    };
+    let mut trees: HashMap<BlobId, Followed> = HashMap::new();
+    let mut level = roots;
+    while !level.is_empty() {
+        level.sort_unstable();
+        level.dedup();
+        level.retain(|id| !gone(id) && !trees.contains_key(id));
+        let found = Mutex::new(Vec::new());
+        reader.each(&level, &|place, bytes| {
+            let followed = Tree::parse(bytes).map_or(Followed { missing: 1, below: Vec::new() }, |tree| look(&tree));
+            guarded(&found).push((level[place], followed));
+            Ok(())
+        })?;
+        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        level = found.iter().flat_map(|(_, followed)| followed.below.iter().copied()).collect();
+        trees.extend(found);
     }
-    if *missing == before {
-        sound.insert(root);
-    }
-    Ok(())
+    Ok(trees)
 }
 
-/// Reads a tree; nothing: it is damaged.
-fn loaded(reader: &Reader<'_>, id: BlobId) -> Result<Option<Tree>> {
-    match reader.tree(&id) {
-        Ok(tree) => Ok(Some(tree)),
-        Err(error) if error.kind == Kind::Damaged => Ok(None),
-        Err(error) => Err(error),
+/// Counts what is missing below a folder; `counted` are folders that were counted before.
+fn missing(trees: &HashMap<BlobId, Followed>, root: BlobId, counted: &mut HashMap<BlobId, u64>) -> u64 {
+    if let Some(known) = counted.get(&root) {
+        return *known;
     }
+    let count = trees.get(&root).map_or(1, |followed| {
+        followed.missing + followed.below.iter().map(|below| missing(trees, *below, counted)).sum::<u64>()
+    });
+    counted.insert(root, count);
+    count
 }
 
 fn named_by(path: &str, bytes: &[u8]) -> bool {

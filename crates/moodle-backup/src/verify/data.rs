@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Read as _;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use accel::hash::{Algorithm, Hasher, Sha1, sha1};
 
@@ -11,26 +11,84 @@ use crate::database::Source as _;
 use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
 use crate::repository::tree::NodeKind;
-use crate::repository::{BlobId, Repository};
+use crate::repository::{BlobId, Reader, Repository};
 use crate::snapshot::Opened;
 
-/// Reads everything in the repository.
-pub(super) fn everything(repository: &Repository, outcome: &mut Outcome, progress: &dyn Progress) -> Result<()> {
-    let checked = repository.check(progress)?;
-    outcome.bytes_read += checked.bytes;
-    for problem in checked.problems {
-        outcome.damaged(format!("{}: {}", problem.path, problem.what));
+/// What the pool's contents should be.
+#[derive(Default)]
+pub(super) struct Expected {
+    /// Contents of one blob, and their names.
+    single: HashMap<BlobId, Sha1>,
+    /// Contents of several.
+    several: HashMap<Sha1, Vec<BlobId>>,
+}
+
+impl Expected {
+    /// Adds what a snapshot has.
+    pub(super) fn add(&mut self, opened: &Opened<'_>) -> Result<()> {
+        let top = opened.node("moodledata/filedir")?.and_then(|node| node.subtree);
+        let mut ids: Vec<BlobId> = top.into_iter().collect();
+        while !ids.is_empty() {
+            let mut next = Vec::new();
+            for node in opened.trees(&ids)?.into_iter().flat_map(|tree| tree.nodes) {
+                next.extend(node.subtree);
+                let Ok(hash) = node.name.parse::<Sha1>() else {
+                    continue;
+                };
+                match node.content.as_slice() {
+                    [only] => {
+                        self.single.insert(*only, hash);
+                    }
+                    _ if node.kind == NodeKind::File => {
+                        self.several.insert(hash, node.content);
+                    }
+                    _ => {}
+                }
+            }
+            ids = next;
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Reads everything in the repository, and compares contents with their names.
+    pub(super) fn check(
+        &self,
+        repository: &Repository,
+        reader: &Reader<'_>,
+        outcome: &mut Outcome,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let lying = Mutex::new(Vec::new());
+        let checked = repository.check_each(progress, &|id, bytes| {
+            if let Some(hash) = self.single.get(id)
+                && sha1(bytes) != *hash
+            {
+                lying.lock().unwrap_or_else(PoisonError::into_inner).push(*hash);
+            }
+        })?;
+        outcome.bytes_read += checked.bytes;
+        for problem in checked.problems {
+            outcome.damaged(format!("{}: {}", problem.path, problem.what));
+        }
+        let mut lying = lying.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for (hash, blobs) in &self.several {
+            let mut hasher = Hasher::new(Algorithm::Sha1);
+            // A blob that is damaged was named before.
+            if blobs.iter().all(|blob| reader.blob(blob).map(|bytes| hasher.update(&bytes)).is_ok())
+                && hasher.finish().as_bytes() != hash.as_bytes()
+            {
+                lying.push(*hash);
+            }
+        }
+        for hash in lying {
+            outcome.damaged(format!("content {hash} has another SHA-1"));
+        }
+        Ok(())
+    }
 }
 
-/// Compares the pool's contents with their names, and the dump's files with the manifest.
-pub(super) fn snapshot(opened: &Opened<'_>, outcome: &mut Outcome, progress: &dyn Progress) -> Result<()> {
-    dump(opened, outcome)?;
-    pool(opened, outcome, progress)
-}
-
-fn dump(opened: &Opened<'_>, outcome: &mut Outcome) -> Result<()> {
+/// Compares the dump's files with the manifest.
+pub(super) fn dump(opened: &Opened<'_>, outcome: &mut Outcome) -> Result<()> {
     let Some(facts) = &opened.manifest.database else {
         return Ok(());
     };
@@ -58,53 +116,6 @@ fn dump(opened: &Opened<'_>, outcome: &mut Outcome) -> Result<()> {
         if size != file.size || hex::encode(hasher.finish().as_bytes()) != file.sha256 {
             outcome.damaged(format!("snapshot {id}: database/{} is not what the manifest says", file.path));
         }
-    }
-    Ok(())
-}
-
-fn pool(opened: &Opened<'_>, outcome: &mut Outcome, progress: &dyn Progress) -> Result<()> {
-    let id = &opened.snapshot.id;
-    let mut single: HashMap<BlobId, Sha1> = HashMap::new();
-    let mut several = Vec::new();
-    let mut ids: Vec<BlobId> = opened.node("moodledata/filedir")?.and_then(|node| node.subtree).into_iter().collect();
-    while !ids.is_empty() {
-        let mut next = Vec::new();
-        for node in opened.trees(&ids)?.into_iter().flat_map(|tree| tree.nodes) {
-            next.extend(node.subtree);
-            let Ok(hash) = node.name.parse::<Sha1>() else {
-                continue;
-            };
-            match node.content.as_slice() {
-                [only] => {
-                    single.insert(*only, hash);
-                }
-                _ if node.kind == NodeKind::File => several.push((hash, node.content)),
-                _ => {}
-            }
-        }
-        ids = next;
-    }
-    let (blobs, hashes): (Vec<BlobId>, Vec<Sha1>) = single.into_iter().unzip();
-    let lying = Mutex::new(Vec::new());
-    opened.reader.each(&blobs, &|at, bytes| {
-        if sha1(bytes) != hashes[at] {
-            lying.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(hashes[at]);
-        }
-        progress.advance(bytes.len() as u64);
-        Ok(())
-    })?;
-    let mut lying = lying.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    for (hash, blobs) in several {
-        let mut hasher = Hasher::new(Algorithm::Sha1);
-        for blob in &blobs {
-            hasher.update(&opened.reader.blob(blob)?);
-        }
-        if hasher.finish().as_bytes() != hash.as_bytes() {
-            lying.push(hash);
-        }
-    }
-    for hash in lying {
-        outcome.damaged(format!("snapshot {id}: content {hash} has another SHA-1"));
     }
     Ok(())
 }
