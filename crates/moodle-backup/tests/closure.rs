@@ -139,6 +139,9 @@ impl Source for Model {
     }
 }
 
+/// Steps, each with whether more happen before the backup looks again.
+type Steps = Vec<(u8, Step)>;
+
 fn step(purge: u32, recover: u32) -> impl Strategy<Value = (u8, Step)> {
     let content = 0..CONTENTS;
     let step = prop_oneof![
@@ -152,7 +155,7 @@ fn step(purge: u32, recover: u32) -> impl Strategy<Value = (u8, Step)> {
     (0..3_u8, step)
 }
 
-fn site(steps: Vec<(u8, Step)>, before: &[(u8, Step)]) -> Site {
+fn site(steps: Steps, before: &[(u8, Step)]) -> Site {
     let mut site = Site::default();
     for (_, step) in before {
         site.act(*step);
@@ -162,7 +165,7 @@ fn site(steps: Vec<(u8, Step)>, before: &[(u8, Step)]) -> Site {
 }
 
 /// A site with some contents, and what its processes will do while it is backed up.
-fn sites(purge: u32, recover: u32) -> impl Strategy<Value = (Vec<(u8, Step)>, Vec<(u8, Step)>)> {
+fn sites(purge: u32, recover: u32) -> impl Strategy<Value = (Steps, Steps)> {
     let before = prop::collection::vec(step(1, 1), 0..30);
     (before, prop::collection::vec(step(purge, recover), 0..60))
 }

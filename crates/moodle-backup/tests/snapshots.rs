@@ -80,7 +80,7 @@ fn expected(site: &MemorySite) -> BTreeMap<String, (u32, i64, i64, Vec<u8>)> {
             ("filedir", false) => listed.iter().any(|hash| hash == name),
             _ => true,
         };
-        kept && !gone.contains(&top) && !path.ends_with(".lock")
+        kept && !gone.contains(&top) && Path::new(path).extension().is_none_or(|extension| extension != "lock")
     });
     contents
 }
@@ -268,4 +268,88 @@ fn a_snapshot_that_needs_newer_code_or_plugins_says_so() {
     let outcome = restore::run(&repository, &wanted, &Silent).unwrap();
     assert_eq!(outcome.plugin_gaps, ["mod_quiz: the code doesn't have it (the database has 2025100600)"]);
     assert!(outcome.notes.iter().any(|note| note.contains("upgrade.php")), "{:?}", outcome.notes);
+}
+
+#[test]
+fn a_pool_that_lies_elsewhere_in_the_dataroot_is_no_second_time_among_its_other_files() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    std::fs::create_dir(site.data().join("pools")).unwrap();
+    std::fs::rename(site.data().join("filedir"), site.data().join("pools/files")).unwrap();
+    let mut request_ = site.request();
+    request_.site.filedir = site.data().join("pools/files");
+    let outcome = create::run_on(&repository, &request_, &mut site.database(), &Silent).unwrap();
+    assert_eq!((outcome.pool.copied, outcome.dataroot_files), (42, 3));
+    restore::run(&repository, &request(target.path()), &Silent).unwrap();
+    assert!(target.path().join("filedir").exists() && !target.path().join("pools/files").exists());
+}
+
+#[test]
+fn a_pool_in_an_object_store_is_copied_or_referred_to() {
+    let (site, repository) = (full_site(), repository());
+    let objects = site.folder.path().join("objects");
+    std::fs::rename(site.data().join("filedir"), &objects).unwrap();
+    std::fs::create_dir(site.data().join("filedir")).unwrap();
+    let local = site.add(5, "still local", b"still local");
+    let mut by_value = site.request();
+    by_value.site.file_system = Some("\\tool_objectfs\\s3_file_system".to_owned());
+    let refused = create::run_on(&repository, &by_value, &mut site.database(), &Silent).unwrap_err();
+    assert!(refused.what.contains("tool_objectfs"), "{refused}");
+    by_value.site.object_pool = Some(objects.display().to_string());
+    let by_reference = create::Request { pool: create::PoolMode::Reference, ..by_value.clone() };
+    let outcome = create::run_on(&repository, &by_reference, &mut site.database(), &Silent).unwrap();
+    assert_eq!((outcome.pool.listed, outcome.pool.copied, outcome.pool.referenced), (43, 1, 42));
+    let target = tempfile::tempdir().unwrap();
+    let restored = restore::run(&repository, &request(target.path()), &Silent).unwrap();
+    assert!(restored.notes.iter().any(|note| note.contains("objects")), "{:?}", restored.notes);
+    assert!(place(target.path(), "filedir", &local).exists());
+    let outcome = create::run_on(&repository, &by_value, &mut site.database(), &Silent).unwrap();
+    assert_eq!((outcome.pool.copied, outcome.pool.referenced), (42, 0));
+    let lost = place(site.folder.path(), "objects", accel::hash::sha1(&9_u32.to_le_bytes()).as_bytes());
+    std::fs::write(&lost, b"another").unwrap();
+    assert_eq!(verified(&repository).problems, []);
+    let error = create::run_on(&repository, &by_reference, &mut site.database(), &Silent);
+    // What the last snapshot has by value it keeps.
+    assert_eq!(error.unwrap().pool.copied, 0);
+    let full = create::Request { full: true, ..by_reference };
+    let error = create::run_on(&repository, &full, &mut site.database(), &Silent).unwrap_err();
+    assert_eq!(error.kind, Kind::Closure);
+}
+
+#[test]
+fn verify_names_what_is_listed_and_not_stored_and_what_lies_about_its_content() {
+    let (site, repository) = (full_site(), repository());
+    create(&repository, &site).unwrap();
+    let index = repository.index().unwrap();
+    let snapshot = repository.find("latest").unwrap();
+    let reader = repository.reader(&index);
+    let writer = repository.writer(index.clone());
+    // A snapshot whose pool has one folder less, and one content under another's name.
+    let mut root = reader.tree(&snapshot.tree).unwrap();
+    let data = root.nodes.iter_mut().find(|node| node.name == "moodledata").unwrap();
+    let mut top = reader.tree(&data.subtree.unwrap()).unwrap();
+    let filedir = top.nodes.iter_mut().find(|node| node.name == "filedir").unwrap();
+    let mut folders = reader.tree(&filedir.subtree.unwrap()).unwrap();
+    let lost = reader
+        .tree(&reader.tree(&folders.nodes.remove(0).subtree.unwrap()).unwrap().nodes[0].subtree.unwrap())
+        .unwrap();
+    let first = &mut folders.nodes[0];
+    let mut below = reader.tree(&first.subtree.unwrap()).unwrap();
+    let mut files = reader.tree(&below.nodes[0].subtree.unwrap()).unwrap();
+    files.nodes[0].content = vec![writer.data(b"lies", true).unwrap()];
+    files.nodes[0].size = 4;
+    let lying = files.nodes[0].name.clone();
+    below.nodes[0].subtree = Some(writer.tree(&files).unwrap());
+    first.subtree = Some(writer.tree(&below).unwrap());
+    filedir.subtree = Some(writer.tree(&folders).unwrap());
+    data.subtree = Some(writer.tree(&top).unwrap());
+    let tree = Some(writer.tree(&root).unwrap());
+    writer.finish().unwrap();
+    let (taken, tags) = (snapshot.taken, snapshot.tags.clone());
+    repository.commit(moodle_backup::repository::NewSnapshot { tree, taken, tags, ..Default::default() }).unwrap();
+    let outcome = verified(&repository);
+    let problems: Vec<&str> = outcome.problems.iter().map(|problem| problem.what.as_str()).collect();
+    let says = |hash: &str, what: &str| problems.iter().any(|problem| problem.contains(hash) && problem.contains(what));
+    assert!(says(&lost.nodes[0].name, "is listed and not stored"), "{problems:#?}");
+    assert!(says(&lying, "has another SHA-1"), "{problems:#?}");
+    assert_eq!(outcome.exit_code(), Kind::Damaged.exit_code());
 }

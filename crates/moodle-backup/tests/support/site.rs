@@ -1,7 +1,7 @@
 //! A site in a temporary folder: a real dataroot, and a database in memory that behaves like Moodle's.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -199,7 +199,7 @@ impl View for MemoryView {
     fn dump(self: Box<Self>, sink: &dyn Sink, _progress: &dyn Progress) -> Result<DatabaseFacts> {
         let write = |path: &str, text: String| -> Result<FileFacts> {
             let mut file = sink.file(path)?;
-            file.write_all(text.as_bytes()).unwrap();
+            std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
             file.close()
         };
         write(
@@ -215,14 +215,11 @@ impl View for MemoryView {
             rows: 4,
             files: vec![write("mdl_context/0.tsv", contexts.to_owned())?],
         };
-        let rows: String = self
-            .rows
-            .iter()
-            .map(|row| {
-                let Row { context, name, hash, size } = row;
-                format!("1\t{}\t{context}\tmod_x\tcontent\t0\t/\t{name}\t{size}\n", hex::encode(hash))
-            })
-            .collect();
+        let mut rows = String::new();
+        for Row { context, name, hash, size } in &self.rows {
+            let hash = hex::encode(hash);
+            writeln!(rows, "1\t{hash}\t{context}\tmod_x\tcontent\t0\t/\t{name}\t{size}").unwrap();
+        }
         let files = TableFacts {
             name: "mdl_files".to_owned(),
             rows: self.rows.len() as u64,
