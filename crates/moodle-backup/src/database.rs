@@ -1,10 +1,14 @@
 //! Dumps and loads of MariaDB, MySQL and PostgreSQL: one consistent view, many connections.
 
+mod mariadb;
+mod postgres;
+
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use secrecy::SecretString;
 
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, FileFacts};
 use crate::progress::Progress;
 
@@ -103,13 +107,13 @@ pub trait View: Send {
     ///
     /// # Errors
     /// The database fails.
-    fn config(&mut self, names: &[&str]) -> Result<std::collections::BTreeMap<String, String>>;
+    fn config(&mut self, names: &[&str]) -> Result<BTreeMap<String, String>>;
 
     /// Returns installed plugins with their versions (`config_plugins`, name `version`).
     ///
     /// # Errors
     /// The database fails.
-    fn plugins(&mut self) -> Result<std::collections::BTreeMap<String, String>>;
+    fn plugins(&mut self) -> Result<BTreeMap<String, String>>;
 
     /// Returns the contents that the files of a course have: those of the course's context and all contexts below it.
     ///
@@ -124,57 +128,114 @@ pub trait View: Send {
     fn dump(self: Box<Self>, sink: &dyn Sink, progress: &dyn Progress) -> Result<DatabaseFacts>;
 }
 
-// The helper who writes the databases replaces what follows.
-#[expect(missing_docs, clippy::missing_errors_doc, unused_variables, reason = "not there yet")]
-mod to_come {
-    use std::collections::BTreeMap;
+/// How tables are loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct RestoreOptions {
+    /// How many connections load at once.
+    pub jobs: usize,
+    /// Whether tables of the same names are replaced.
+    pub overwrite: bool,
+}
 
-    use super::{Connection, DatabaseFacts, Listed, Progress, Result, Source, View};
+/// What was loaded.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// Rows by table.
+    pub tables: BTreeMap<String, u64>,
+}
 
-    fn later<T>() -> Result<T> {
-        Err(crate::error::Error::new(crate::error::Kind::Database, "databases can't be read yet", ""))
-    }
-
-    pub fn open(connection: &Connection, jobs: usize) -> Result<Box<dyn View>> {
-        later()
-    }
-
-    pub fn listing(connection: &Connection) -> Result<Vec<Listed>> {
-        later()
-    }
-
-    pub fn config(connection: &Connection, names: &[&str]) -> Result<BTreeMap<String, String>> {
-        later()
-    }
-
-    pub fn tables(connection: &Connection) -> Result<Vec<String>> {
-        later()
-    }
-
-    pub fn clear(connection: &Connection, facts: &DatabaseFacts) -> Result<()> {
-        later()
-    }
-
-    #[derive(Clone, Copy, Debug)]
-    pub struct RestoreOptions {
-        pub jobs: usize,
-        pub overwrite: bool,
-    }
-
-    #[derive(Clone, Debug)]
-    pub struct Restored {
-        pub tables: BTreeMap<String, u64>,
-    }
-
-    pub fn restore(
-        connection: &Connection,
-        facts: &DatabaseFacts,
-        source: &dyn Source,
-        options: RestoreOptions,
-        progress: &dyn Progress,
-    ) -> Result<Restored> {
-        later()
+/// Opens one view of the database on `jobs` connections.
+///
+/// # Errors
+/// The database can't be reached, or no consistent view can be had.
+pub fn open(connection: &Connection, jobs: usize) -> Result<Box<dyn View>> {
+    match connection.kind {
+        Server::PostgreSql => postgres::open(connection, jobs),
+        Server::MariaDb | Server::MySql => mariadb::open(connection, jobs),
     }
 }
 
-pub use to_come::{RestoreOptions, Restored, clear, config, listing, open, restore, tables};
+/// Lists what the `files` table lists now: each content once, sorted by hash.
+///
+/// # Errors
+/// The database fails, or rows of one content have different sizes.
+pub fn listing(connection: &Connection) -> Result<Vec<Listed>> {
+    match connection.kind {
+        Server::PostgreSql => postgres::listing(connection),
+        Server::MariaDb | Server::MySql => mariadb::listing(connection),
+    }
+}
+
+/// Returns the `config` table's values with these names, as they are now.
+///
+/// # Errors
+/// The database fails.
+pub fn config(connection: &Connection, names: &[&str]) -> Result<BTreeMap<String, String>> {
+    match connection.kind {
+        Server::PostgreSql => postgres::config(connection, names),
+        Server::MariaDb | Server::MySql => mariadb::config(connection, names),
+    }
+}
+
+/// Returns the names of the tables with the connection's prefix.
+///
+/// # Errors
+/// The database fails.
+pub fn tables(connection: &Connection) -> Result<Vec<String>> {
+    match connection.kind {
+        Server::PostgreSql => postgres::tables(connection),
+        Server::MariaDb | Server::MySql => mariadb::tables(connection),
+    }
+}
+
+/// Removes the tables of a dump, and no other.
+///
+/// # Errors
+/// The database fails.
+pub fn clear(connection: &Connection, facts: &DatabaseFacts) -> Result<()> {
+    match connection.kind {
+        Server::PostgreSql => postgres::clear(connection, facts),
+        Server::MariaDb | Server::MySql => mariadb::clear(connection, facts),
+    }
+}
+
+/// Loads a dump: tables, rows in parallel, indexes last. Rows are counted and files hashed on the way.
+///
+/// # Errors
+/// The dump is of another kind of database, tables of its names are there and aren't to be replaced, a file isn't what
+/// the manifest says, or the database fails. What was loaded until then stays; the same call with
+/// [`overwrite`](RestoreOptions::overwrite) begins anew.
+pub fn restore(
+    connection: &Connection,
+    facts: &DatabaseFacts,
+    source: &dyn Source,
+    options: RestoreOptions,
+    progress: &dyn Progress,
+) -> Result<Restored> {
+    let postgres = connection.kind == Server::PostgreSql;
+    if postgres != (facts.dbtype == "pgsql") {
+        let what = format!("the dump is of {}, which the target isn't", facts.dbtype);
+        return Err(Error::new(Kind::Refused, what, "name a database of the same kind: the two are not translated"));
+    }
+    if postgres {
+        postgres::restore(connection, facts, source, options, progress)
+    } else {
+        mariadb::restore(connection, facts, source, options, progress)
+    }
+}
+
+/// Reads a row that a listing gives: a content, and the least and the greatest of its sizes.
+fn listed_row(hash: &[u8], least: &[u8], greatest: &[u8]) -> Result<Listed> {
+    let shown = String::from_utf8_lossy(hash).into_owned();
+    let wrong = |what: &str| {
+        let fix = "correct the rows: a file without one name and size can't be kept";
+        Error::new(Kind::Site, format!("the table `files` lists the content {shown:?}, {what}"), fix)
+    };
+    let mut bytes = [0; 20];
+    hex::decode_to_slice(hash, &mut bytes).map_err(|_| wrong("which is no SHA-1"))?;
+    if least != greatest {
+        return Err(wrong("whose rows have different sizes"));
+    }
+    let size = std::str::from_utf8(least).ok().and_then(|text| text.parse().ok());
+    Ok(Listed { hash: bytes, size: size.ok_or_else(|| wrong("whose size is no number"))? })
+}

@@ -1,0 +1,151 @@
+//! MariaDB and MySQL: a consistent view on several connections, rows as `LOAD DATA` reads them.
+
+mod dump;
+mod load;
+mod table;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use mysql::prelude::Queryable as _;
+use mysql::{Conn, OptsBuilder, SslOpts};
+use secrecy::ExposeSecret as _;
+
+pub(super) use load::{clear, restore};
+
+use super::{Connection, Listed, Tls, View};
+use crate::error::{Error, Kind, Result};
+
+/// A moment without writes is waited for no longer than this: a long query of the site would hold all others up.
+const LOCK_SECONDS: u32 = 5;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+pub(super) fn open(connection: &Connection, jobs: usize) -> Result<Box<dyn View>> {
+    dump::MariaDbView::open(connection, jobs).map(|view| Box::new(view) as Box<dyn View>)
+}
+
+pub(super) fn listing(connection: &Connection) -> Result<Vec<Listed>> {
+    listed(&mut connected(connection)?, &connection.prefix, "")
+}
+
+pub(super) fn config(connection: &Connection, names: &[&str]) -> Result<BTreeMap<String, String>> {
+    configured(&mut connected(connection)?, &connection.prefix, names)
+}
+
+pub(super) fn tables(connection: &Connection) -> Result<Vec<String>> {
+    let mut client = connected(connection)?;
+    Ok(table::all(&mut client, &connection.prefix)?.into_iter().map(|table| table.name).collect())
+}
+
+/// Connects, with all set so that bytes come and go as the server has them.
+fn connected(connection: &Connection) -> Result<Conn> {
+    let mut options = OptsBuilder::new()
+        .user(Some(&connection.user))
+        .pass(Some(connection.password.expose_secret()))
+        .db_name(Some(&connection.database))
+        .prefer_socket(false)
+        .stmt_cache_size(0)
+        .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
+        .tcp_keepalive_time_ms(Some(30_000));
+    options = if Path::new(&connection.host).is_absolute() {
+        options.socket(Some(&connection.host))
+    } else {
+        options.ip_or_hostname(Some(&connection.host)).tcp_port(connection.port.unwrap_or(3306))
+    };
+    if let Tls::On(authorities) = &connection.tls {
+        options = options.ssl_opts(Some(SslOpts::default().with_root_cert_path(authorities.clone())));
+    }
+    let place = format!("{} at {}", connection.database, connection.host);
+    let mut client = Conn::new(options).map_err(|error| {
+        Error::new(
+            Kind::Database,
+            format!("the database {place} can't be reached"),
+            "see host, port, user and password",
+        )
+        .because(error)
+    })?;
+    let settings = [
+        "SET NAMES binary",
+        "SET SESSION time_zone = '+00:00', sql_mode = 'NO_AUTO_VALUE_ON_ZERO', net_read_timeout = 3600, net_write_timeout = 3600",
+    ];
+    for setting in settings {
+        run(&mut client, setting)?;
+    }
+    // Each server knows one of these.
+    for limit in ["SET SESSION max_statement_time = 0", "SET SESSION max_execution_time = 0"] {
+        client.query_drop(limit).ok();
+    }
+    Ok(client)
+}
+
+/// Runs a statement that gives no rows.
+fn run(client: &mut Conn, statement: &str) -> Result<()> {
+    client.query_drop(statement).map_err(|error| failed(&error, statement))
+}
+
+/// Returns the rows of a query, each value as bytes; NULL is empty.
+fn rows(client: &mut Conn, query: &str) -> Result<Vec<Vec<Vec<u8>>>> {
+    let found = client.query_iter(query).map_err(|error| failed(&error, query))?;
+    found.map(|row| Ok(row.map_err(|error| failed(&error, query))?.unwrap().into_iter().map(bytes).collect())).collect()
+}
+
+fn bytes(value: mysql::Value) -> Vec<u8> {
+    match value {
+        mysql::Value::Bytes(bytes) => bytes,
+        mysql::Value::NULL => Vec::new(),
+        other => other.as_sql(true).into_bytes(),
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Says what the server said, and what to do about what can be said of it.
+fn failed(error: &mysql::Error, statement: &str) -> Error {
+    let code = if let mysql::Error::MySqlError(said) = error { said.code } else { 0 };
+    let fix = match code {
+        // ER_TABLE_DEF_CHANGED, ER_NO_SUCH_TABLE
+        1412 | 1146 => "tables were changed meanwhile: back up again when no upgrade or installation runs",
+        // ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR, ER_SPECIFIC_ACCESS_DENIED_ERROR
+        1044 | 1142 | 1227 => "grant this user the right",
+        // ER_DISK_FULL, ER_RECORD_FILE_FULL
+        1021 | 1114 => "make room for the database and begin again with --overwrite",
+        _ => "see the server's log",
+    };
+    let short: String = statement.chars().take(120).collect();
+    Error::new(Kind::Database, format!("the database refuses `{short}`"), fix).because(error.to_string())
+}
+
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// Returns a text as a literal of SQL.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+fn configured(client: &mut Conn, prefix: &str, names: &[&str]) -> Result<BTreeMap<String, String>> {
+    let wanted: Vec<_> = names.iter().map(|name| literal(name)).collect();
+    let table = quoted(&format!("{prefix}config"));
+    let query = format!("SELECT name, value FROM {table} WHERE name IN ({})", wanted.join(", "));
+    Ok(rows(client, &query)?.into_iter().map(|row| (text(&row[0]), text(&row[1]))).collect())
+}
+
+/// Returns the contents that the table `files` lists, of the rows that `restriction` (a WHERE) leaves.
+fn listed(client: &mut Conn, prefix: &str, restriction: &str) -> Result<Vec<Listed>> {
+    let files = quoted(&format!("{prefix}files"));
+    let query = format!(
+        "SELECT contenthash, MIN(filesize), MAX(filesize) FROM {files} f {restriction} GROUP BY contenthash ORDER BY contenthash"
+    );
+    let found = client.query_iter(&query).map_err(|error| failed(&error, &query))?;
+    let mut all = Vec::new();
+    for row in found {
+        let row: Vec<_> = row.map_err(|error| failed(&error, &query))?.unwrap().into_iter().map(bytes).collect();
+        all.push(super::listed_row(&row[0], &row[1], &row[2])?);
+    }
+    all.sort_unstable();
+    Ok(all)
+}

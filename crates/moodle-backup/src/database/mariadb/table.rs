@@ -1,0 +1,180 @@
+//! What tables are like.
+
+use mysql::Conn;
+
+use super::{literal, quoted, rows, text};
+use crate::error::{Error, Kind, Result};
+
+/// A table, as the server's catalogue has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Table {
+    pub(super) name: String,
+    pub(super) engine: String,
+    /// About how many bytes a row has.
+    pub(super) row_bytes: u64,
+    /// About how many bytes all have.
+    pub(super) bytes: u64,
+    /// When it was made; TRUNCATE makes it anew.
+    pub(super) made: String,
+    /// Its definition, without the value that its next id will have.
+    pub(super) definition: String,
+}
+
+/// Returns the names of all tables of the database, Moodle's or not.
+pub(super) fn names(client: &mut Conn) -> Result<Vec<String>> {
+    let query = "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE'";
+    Ok(rows(client, query)?.iter().map(|row| text(&row[0])).collect())
+}
+
+/// Returns the tables with this prefix, sorted by name.
+pub(super) fn all(client: &mut Conn, prefix: &str) -> Result<Vec<Table>> {
+    let like = literal(&format!("{}%", prefix.replace('\\', "\\\\").replace('_', "\\_").replace('%', "\\%")));
+    let query = format!(
+        "SELECT TABLE_NAME, ENGINE, AVG_ROW_LENGTH, DATA_LENGTH, CREATE_TIME FROM information_schema.TABLES \
+         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND TABLE_NAME LIKE {like} ORDER BY TABLE_NAME"
+    );
+    let mut found = Vec::new();
+    for row in rows(client, &query)? {
+        let name = text(&row[0]);
+        if name.contains(['/', '\n']) || name.starts_with('.') {
+            let what = format!("the table {name:?} has a name that no file can have");
+            return Err(Error::new(Kind::Database, what, "rename it: it is none of Moodle's"));
+        }
+        let number = |bytes: &[u8]| text(bytes).parse().unwrap_or(0);
+        found.push(Table {
+            name,
+            engine: text(&row[1]),
+            row_bytes: number(&row[2]),
+            bytes: number(&row[3]),
+            made: text(&row[4]),
+            definition: String::new(),
+        });
+    }
+    for table in &mut found {
+        let definition = rows(client, &format!("SHOW CREATE TABLE {}", quoted(&table.name)))?;
+        let definition = definition.first().and_then(|row| row.get(1)).map(|bytes| text(bytes)).unwrap_or_default();
+        table.definition = without_next_id(&definition);
+    }
+    Ok(found)
+}
+
+fn without_next_id(definition: &str) -> String {
+    let Some(start) = definition.rfind(" AUTO_INCREMENT=") else { return definition.to_owned() };
+    let rest = &definition[start + 16..];
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    format!("{}{}", &definition[..start], &rest[digits..])
+}
+
+impl Table {
+    /// Returns the statement that makes the table with its primary key alone, and the one that adds its other indexes.
+    pub(super) fn statements(&self) -> (String, Option<String>) {
+        let is_index = |line: &str| {
+            ["KEY ", "UNIQUE KEY ", "FULLTEXT KEY ", "SPATIAL KEY "].iter().any(|start| line.starts_with(start))
+        };
+        let (mut kept, mut indexes): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+        for line in self.definition.lines() {
+            let bare = line.trim_start().trim_end_matches(',');
+            // An index that the next id is taken from has to be there from the beginning.
+            if line.starts_with("  ") && is_index(bare) && self.has_primary_key() {
+                indexes.push(bare);
+            } else {
+                kept.push(line);
+            }
+        }
+        // The last line but one, that of the last column or key, must not end with a comma.
+        let last = kept.len().saturating_sub(2);
+        let made: Vec<_> = kept
+            .iter()
+            .enumerate()
+            .map(|(place, line)| if place == last { line.trim_end_matches(',') } else { line })
+            .collect();
+        let added = (!indexes.is_empty()).then(|| {
+            let added: Vec<_> = indexes.iter().map(|index| format!("ADD {index}")).collect();
+            format!("ALTER TABLE {} {}", quoted(&self.name), added.join(", "))
+        });
+        (made.join("\n"), added)
+    }
+
+    fn has_primary_key(&self) -> bool {
+        self.definition.lines().any(|line| line.starts_with("  PRIMARY KEY "))
+    }
+}
+
+/// A column whose values are written.
+#[derive(Clone, Debug)]
+pub(super) struct Column {
+    pub(super) name: String,
+    /// What selects it.
+    pub(super) expression: String,
+}
+
+/// The columns of a table, and the one by whose ranges it is cut.
+#[derive(Clone, Debug)]
+pub(super) struct Columns {
+    pub(super) all: Vec<Column>,
+    /// The primary key, where it is one integer.
+    pub(super) key: Option<String>,
+    /// All columns of the primary key.
+    pub(super) order: Vec<String>,
+}
+
+impl Columns {
+    pub(super) fn of(client: &mut Conn, table: &str) -> Result<Self> {
+        let query = format!(
+            "SELECT COLUMN_NAME, DATA_TYPE, EXTRA, COLUMN_KEY FROM information_schema.COLUMNS \
+             WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = {} ORDER BY ORDINAL_POSITION",
+            literal(table)
+        );
+        let (mut all, mut keys, mut integers) = (Vec::new(), Vec::new(), 0);
+        for row in rows(client, &query)? {
+            let (name, kind, extra, key) = (text(&row[0]), text(&row[1]), text(&row[2]), text(&row[3]));
+            if extra.to_uppercase().contains("GENERATED") && !extra.to_uppercase().contains("DEFAULT_GENERATED") {
+                continue;
+            }
+            // Written out, a single-precision number has six digits, which are too few.
+            let expression = if kind == "float" { format!("{} + 0E0", quoted(&name)) } else { quoted(&name) };
+            if key == "PRI" {
+                integers += usize::from(kind.ends_with("int"));
+                keys.push(name.clone());
+            }
+            all.push(Column { name, expression });
+        }
+        let key = (keys.len() == 1 && integers == 1).then(|| keys[0].clone());
+        Ok(Self { all, key, order: keys })
+    }
+
+    pub(super) fn names(&self) -> String {
+        self.all.iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ")
+    }
+
+    pub(super) fn expressions(&self) -> String {
+        self.all.iter().map(|column| column.expression.clone()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indexes_are_taken_out_of_a_definition_and_the_rest_is_a_statement() {
+        let definition = "CREATE TABLE `mdl_t` (\n  `id` bigint(10) NOT NULL AUTO_INCREMENT,\n  `key` varchar(9) DEFAULT 'KEY ',\n  \
+                          PRIMARY KEY (`id`),\n  UNIQUE KEY `u` (`key`),\n  KEY `k` (`key`,`id`)\n) ENGINE=InnoDB AUTO_INCREMENT=7 \
+                          DEFAULT CHARSET=utf8mb4 COMMENT='a, b'";
+        let table = Table {
+            name: "mdl_t".into(),
+            engine: "InnoDB".into(),
+            row_bytes: 0,
+            bytes: 0,
+            made: String::new(),
+            definition: without_next_id(definition),
+        };
+        let (made, added) = table.statements();
+        assert_eq!(
+            made,
+            "CREATE TABLE `mdl_t` (\n  `id` bigint(10) NOT NULL AUTO_INCREMENT,\n  `key` varchar(9) DEFAULT 'KEY ',\n  \
+             PRIMARY KEY (`id`)\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='a, b'"
+        );
+        assert_eq!(added.as_deref(), Some("ALTER TABLE `mdl_t` ADD UNIQUE KEY `u` (`key`), ADD KEY `k` (`key`,`id`)"));
+    }
+}
