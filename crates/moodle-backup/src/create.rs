@@ -159,7 +159,7 @@ pub fn run_on(
     // It tells this site from others and gives nothing away.
     let identity = sha256(salt.as_bytes()).to_string();
     let tag = format!("site:{identity}");
-    let index = repository.index()?;
+    let index = repository.index_with_leftovers()?;
     let previous = previous(repository, &tag)?;
     let last = match previous.filter(|_| !request.full) {
         Some(snapshot) => Some(Opened::open(repository, &index, snapshot)?),

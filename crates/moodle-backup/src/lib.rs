@@ -14,6 +14,7 @@ pub mod diff;
 pub mod error;
 pub mod manifest;
 pub mod progress;
+pub mod prune;
 pub mod repository;
 pub mod restore;
 pub mod site;

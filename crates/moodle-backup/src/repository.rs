@@ -3,10 +3,11 @@
 //! `rustic_core` keeps keys, configuration and snapshots, and prunes. What is done for each file is here: see
 //! `docs/backup-format.md` for why.
 
+mod adopt;
 mod check;
 mod index;
 mod keys;
-mod lock;
+pub mod lock;
 mod pack;
 mod reader;
 mod seal;
@@ -38,8 +39,6 @@ pub use writer::{Writer, Written};
 
 use crate::error::{Error, Kind, Result};
 use crate::store::Store;
-use index::IndexFile;
-use lock::Held;
 use seal::Sealer;
 
 /// The name of a blob or a file: the SHA-256 of its content.
@@ -146,7 +145,6 @@ pub struct Repository {
     store: Store,
     sealer: Sealer,
     inner: Arc<rustic_core::Repository<OpenStatus>>,
-    held: Held,
 }
 
 impl fmt::Debug for Repository {
@@ -246,7 +244,7 @@ impl Repository {
             let what = format!("the repository in {} has format {}", store.location(), inner.config().version);
             return Err(Error::new(Kind::Repository, what, "restic migrate upgrade_repo_v2 brings it to format 2"));
         }
-        Ok(Self { store, sealer, inner: Arc::new(inner), held: Held::default() })
+        Ok(Self { store, sealer, inner: Arc::new(inner) })
     }
 
     /// The id of the repository, the same for its life.
@@ -303,17 +301,7 @@ impl Repository {
     /// # Errors
     /// A file of the index is damaged, or the store fails.
     pub fn index(&self) -> Result<Index> {
-        let mut index = Index::default();
-        let mut seen = std::collections::HashSet::new();
-        for entry in self.store.list("index")? {
-            let file: IndexFile = unpacked::read(&self.store, &self.sealer, &entry.path)?;
-            for pack in file.packs {
-                if seen.insert(pack.id) {
-                    index.add(pack.id, pack.blobs.into_iter().map(Into::into));
-                }
-            }
-        }
-        Ok(index.sorted())
+        Ok(self.read_index()?.0)
     }
 
     /// Returns what takes blobs that `index` doesn't have.
@@ -350,22 +338,22 @@ impl Repository {
         Ok(Snapshot { id: id.to_string(), ..Snapshot::of(&snapshot) })
     }
 
-    /// Takes a lock; `wait` is how long another run is waited for.
+    /// Takes a lock, which excludes what [`lock`] says; `wait` is how long another run is waited for.
     ///
     /// # Errors
     /// Another run holds it, or the store fails.
     pub fn lock(&self, purpose: Purpose, wait: Option<Duration>) -> Result<Lock> {
-        Lock::take(&self.store, &self.sealer, &self.held, purpose, wait)
+        lock::take(&self.store, &self.sealer, purpose, wait)
     }
 
-    /// Releases the locks that this value and its clones hold, whatever their owners still do: for a process that ends.
+    /// Removes the locks that this process holds in the repository's store: for a program that is about to end.
     pub fn release_locks(&self) {
-        self.held.release(&self.store);
+        lock::release(&self.store);
     }
 }
 
 impl Snapshot {
-    fn of(file: &SnapshotFile) -> Self {
+    pub(crate) fn of(file: &SnapshotFile) -> Self {
         Self {
             id: file.id.to_hex().as_str().to_owned(),
             tree: file.tree.to_hex().as_str().parse().unwrap_or_default(),
@@ -385,7 +373,7 @@ fn plain(store: &Store) -> Result<rustic_core::Repository<()>> {
 }
 
 /// Says what `rustic_core` said; what the store said before is the better error.
-fn told(store: &Store, what: &str, error: &RusticError) -> Error {
+pub(crate) fn told(store: &Store, what: &str, error: &RusticError) -> Error {
     Error::new(
         Kind::Repository,
         format!("the repository in {} {what}: {}", store.location(), error.display_log().trim()),

@@ -31,8 +31,8 @@ use crate::error::{Error, Kind, Result};
 
 /// How often a request is tried again.
 const RETRIES: usize = 6;
-/// After this long a request isn't tried again.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// After so many seconds a request isn't tried again; `MOODLE_BACKUP_PATIENCE` says otherwise.
+const PATIENCE: u64 = 120;
 /// A request that takes longer is given up: even a pack over a slow line is there by then.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -268,6 +268,33 @@ impl Store {
         Ok(())
     }
 
+    /// Removes what writes left in a folder of the store that were killed half-way. Nobody may write there meanwhile.
+    ///
+    /// # Errors
+    /// The folder fails.
+    pub(crate) fn sweep(&self, folder: &str) -> Result<()> {
+        let Some(root) = &self.0.folder else { return Ok(()) };
+        let failed = |error: std::io::Error| {
+            self.failed("delete", folder, object_store::Error::Generic { store: "folder", source: error.into() })
+        };
+        let mut folders = vec![root.join(folder)];
+        while let Some(folder) = folders.pop() {
+            let entries = match std::fs::read_dir(&folder) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                entries => entries.map_err(failed)?,
+            };
+            for entry in entries {
+                let entry = entry.map_err(failed)?;
+                if entry.file_type().map_err(failed)?.is_dir() {
+                    folders.push(entry.path());
+                } else if entry.file_name().to_string_lossy().contains('#') {
+                    std::fs::remove_file(entry.path()).map_err(failed)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// How often this store was asked since it was opened.
     #[must_use]
     pub fn requests(&self) -> Requests {
@@ -325,7 +352,9 @@ fn opened(location: &str) -> Result<Opened> {
     let wrong = |error: object_store::Error| unusable(location, "it can't be used").because(error);
     let prefix = Path::from_url_path(address.path()).map_err(|error| wrong(error.into()))?;
     let bucket = address.host_str().unwrap_or_default();
-    let retry = RetryConfig { backoff: BackoffConfig::default(), max_retries: RETRIES, retry_timeout: PATIENCE };
+    let patience = std::env::var("MOODLE_BACKUP_PATIENCE").ok().and_then(|seconds| seconds.parse().ok());
+    let patience = Duration::from_secs(patience.unwrap_or(PATIENCE));
+    let retry = RetryConfig { backoff: BackoffConfig::default(), max_retries: RETRIES, retry_timeout: patience };
     let client =
         ClientOptions::new().with_timeout(TIMEOUT).with_connect_timeout(Duration::from_secs(15)).with_allow_http(true);
     let objects: Box<dyn ObjectStore> = match address.scheme() {

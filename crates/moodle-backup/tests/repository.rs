@@ -103,7 +103,7 @@ fn has_restic() -> bool {
     let there = Command::new(program).arg("version").output().is_ok();
     assert!(there || std::env::var("CI").as_deref() != Ok("true"), "restic isn't here");
     if !there {
-        println!("skipped: restic isn't here");
+        eprintln!("skipped: restic isn't here");
     }
     there
 }

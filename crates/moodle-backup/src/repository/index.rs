@@ -92,6 +92,9 @@ pub(super) struct IndexFile {
 pub(super) struct IndexPack {
     pub(super) id: BlobId,
     pub(super) blobs: Vec<IndexBlob>,
+    /// When it was written, or marked: rustic's own, which restic knows nothing of. So a prune sees how young it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) time: Option<jiff::Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]

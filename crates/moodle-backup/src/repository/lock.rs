@@ -1,259 +1,234 @@
-//! Who may do what at the same time.
+//! Who may do what at the same time, by restic's own lock files below `locks/`.
 //!
-//! There is one lock for what writes snapshots and one for prune; each is an object that is created only where it isn't
-//! there, so of two runs one gets it and the other waits or says who has it. The holder writes it anew every minute. It
-//! is taken over when its process is gone, on the same host, or when nobody wrote it for ten minutes. Backups and prune
-//! may run at the same time: prune deletes only what was marked a day ago. Beside it lies a lock as restic has it, so
-//! that stock restic neither prunes nor removes anything meanwhile.
+//! A lock is an encrypted file that says who (host, process), since when and for what. To take one: write it, list the
+//! others, and if one of them forbids it, remove the own one again: so of two runs that come at once never both
+//! go on. Pruning forbids everything beside it, as restic's exclusive lock does; [`Purpose::Create`] forbids
+//! another create; reading and stock restic's backups forbid only pruning. A lock is written again every five minutes.
+//! One that is older than 30 minutes is nobody's, and so is one of this host whose process is gone: both are removed.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use jiff::Timestamp;
+use crossbeam_channel::{RecvTimeoutError, Sender};
+use jiff::{SignedDuration, Timestamp};
+use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::seal::Sealer;
-use super::{BlobId, unpacked};
+use super::unpacked;
 use crate::error::{Error, Kind, Result};
 use crate::store::Store;
 
-const REFRESH: Duration = Duration::from_mins(1);
-/// Not refreshed for so long: nobody holds it.
-const STALE_SECONDS: i64 = 600;
-/// restic takes a lock for stale after half an hour.
-const RESTIC_REFRESH: Duration = Duration::from_mins(5);
-const RESTIC_STALE_SECONDS: i64 = 1800;
-const ASK_AGAIN: Duration = Duration::from_secs(2);
+const REFRESH: Duration = Duration::from_mins(5);
+const STALE: SignedDuration = SignedDuration::from_mins(30);
+/// Of two runs that come at once, both step back: so a run tries so often before it says that another has the lock.
+const TRIES: u32 = 4;
 
 /// What a lock is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Purpose {
-    /// Writing a snapshot.
+    /// Making a snapshot.
     Create,
-    /// Reading: keeps stock restic from removing what is read.
+    /// Reading snapshots.
     Read,
     /// Removing what no snapshot needs.
     Prune,
 }
 
-impl Purpose {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Read => "read",
-            Self::Prune => "prune",
-        }
-    }
+/// A lock as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Stored {
+    time: Timestamp,
+    #[serde(default)]
+    exclusive: bool,
+    #[serde(default)]
+    hostname: String,
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    pid: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    purpose: Option<Purpose>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
 }
 
-/// The objects of the locks that are held.
-#[derive(Clone, Default)]
-pub(super) struct Held(Arc<Mutex<BTreeSet<String>>>);
-
-impl Held {
-    fn add(&self, path: &str) {
-        self.paths().insert(path.to_owned());
-    }
-
-    fn remove(&self, store: &Store, path: &str) {
-        store.delete(path).ok();
-        self.paths().remove(path);
-    }
-
-    /// Deletes all of them.
-    pub(super) fn release(&self, store: &Store) {
-        for path in std::mem::take(&mut *self.paths()) {
-            store.delete(&path).ok();
-        }
-    }
-
-    fn paths(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A lock, until it is dropped.
+/// A lock, held until it is dropped.
 pub struct Lock {
-    store: Store,
-    held: Held,
-    path: Option<String>,
     stop: Option<Sender<()>>,
-    refresher: Option<JoinHandle<String>>,
+    refresher: Option<JoinHandle<()>>,
 }
 
 impl std::fmt::Debug for Lock {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Lock({:?})", self.path)
+        formatter.write_str("Lock")
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Holder {
-    host: String,
-    pid: u32,
-    since: Timestamp,
-    refreshed: Timestamp,
-    purpose: String,
-    token: String,
-}
+/// The locks that this process holds: location and path.
+static HELD: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 
-/// A lock as restic writes it.
-#[derive(Serialize, Deserialize)]
-struct Restic {
-    time: Timestamp,
-    exclusive: bool,
-    hostname: String,
-    username: String,
-    pid: u32,
-}
-
-impl Lock {
-    pub(super) fn take(
-        store: &Store,
-        sealer: &Sealer,
-        held: &Held,
-        purpose: Purpose,
-        wait: Option<Duration>,
-    ) -> Result<Self> {
-        let begun = Instant::now();
-        let path = (purpose != Purpose::Read).then(|| format!("moodle-backup/locks/{}", purpose.name()));
-        let me = Holder::me(purpose);
-        while let Some(path) = &path {
-            let Some(other) = contended(store, path, &me)? else { break };
-            if begun.elapsed() >= wait.unwrap_or_default() {
-                return Err(other.holds(store));
-            }
-            std::thread::sleep(ASK_AGAIN.min(wait.unwrap_or_default()));
-        }
-        if let Some(path) = &path {
-            held.add(path);
-        }
-        let (stop, told) = channel();
-        let mut lock = Self { store: store.clone(), held: held.clone(), path, stop: Some(stop), refresher: None };
-        refuse_exclusive(store, sealer)?;
-        let (place, at, held) = (store.clone(), lock.path.clone(), held.clone());
-        let sealer = sealer.clone();
-        let first = unpacked::write(store, &sealer, "locks", &Restic::now())?;
-        held.add(&path_of(&first));
-        lock.refresher = Some(std::thread::spawn(move || {
-            let (mut restic, mut written) = (path_of(&first), Instant::now());
-            while told.recv_timeout(REFRESH) == Err(RecvTimeoutError::Timeout) {
-                if let Some(at) = &at {
-                    let now = Holder { refreshed: Timestamp::now(), ..me.clone() };
-                    if let Err(error) = place.put(at, now.bytes()) {
-                        tracing::warn!(%error, "the lock can't be refreshed");
-                    }
-                }
-                if written.elapsed() >= RESTIC_REFRESH
-                    && let Ok(new) = unpacked::write(&place, &sealer, "locks", &Restic::now())
-                {
-                    held.add(&path_of(&new));
-                    held.remove(&place, &restic);
-                    (restic, written) = (path_of(&new), Instant::now());
-                }
-            }
-            restic
-        }));
-        Ok(lock)
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(path) = self.refresher.take().and_then(|refresher| refresher.join().ok()) {
-            self.held.remove(&self.store, &path);
-        }
-        if let Some(path) = &self.path {
-            self.held.remove(&self.store, path);
-        }
-    }
-}
-
-fn path_of(id: &BlobId) -> String {
-    format!("locks/{id}")
-}
-
-/// Takes the lock; returns who holds it where somebody does.
-fn contended(store: &Store, path: &str, me: &Holder) -> Result<Option<Holder>> {
-    if store.create(path, me.bytes())? {
-        return Ok(None);
-    }
-    let read = || -> Result<Option<Holder>> {
-        match store.get(path) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-            Err(error) if error.kind == Kind::Damaged => Ok(None),
-            Err(error) => Err(error),
-        }
+/// Removes all locks that this process holds in a store.
+pub(super) fn release(store: &Store) {
+    let mine: Vec<_> = {
+        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        held.extract_if(.., |(location, _)| location == store.location()).collect()
     };
-    let Some(other) = read()? else { return Ok(Some(Holder { host: "unknown".into(), ..me.clone() })) };
-    if !other.gone() {
-        return Ok(Some(other));
-    }
-    tracing::warn!(host = other.host, pid = other.pid, "taking over the lock of a run that is gone");
-    if read()?.is_some_and(|again| again.token == other.token) {
-        store.delete(path)?;
-    }
-    store.create(path, me.bytes())?;
-    let now = read()?;
-    Ok(now.filter(|now| now.token != me.token))
-}
-
-/// Refuses when stock restic prunes, or removes, or writes a new index.
-fn refuse_exclusive(store: &Store, sealer: &Sealer) -> Result<()> {
-    for entry in store.list("locks")? {
-        let Ok(lock) = unpacked::read::<Restic>(store, sealer, &entry.path) else { continue };
-        let age = Timestamp::now().as_second() - lock.time.as_second();
-        if lock.exclusive && age < RESTIC_STALE_SECONDS {
-            let what = format!("restic holds {} alone: process {} on {}", store.location(), lock.pid, lock.hostname);
-            return Err(Error::new(Kind::Locked, what, "wait for it, or `restic unlock` if it is gone"));
+    for (_, path) in mine {
+        if let Err(error) = store.delete(&path) {
+            tracing::warn!(%error, "the lock can't be removed");
         }
     }
-    Ok(())
 }
 
-impl Holder {
-    fn me(purpose: Purpose) -> Self {
-        let (host, now) = (hostname(), Timestamp::now());
-        let token = format!("{:032x}", rand::random::<u128>());
-        Self { host, pid: std::process::id(), since: now, refreshed: now, purpose: purpose.name().into(), token }
+pub(super) fn take(store: &Store, sealer: &Sealer, purpose: Purpose, wait: Option<Duration>) -> Result<Lock> {
+    let begun = Instant::now();
+    let mut tries = 0;
+    loop {
+        let mut lock = Stored {
+            time: Timestamp::now(),
+            exclusive: purpose == Purpose::Prune,
+            hostname: hostname(),
+            username: std::env::var("USER").unwrap_or_default(),
+            pid: std::process::id().cast_signed(),
+            purpose: Some(purpose),
+            since: None,
+        };
+        lock.since = Some(lock.time);
+        let path = match write(store, sealer, &lock) {
+            Ok(path) => path,
+            Err(error) if purpose == Purpose::Read => {
+                tracing::warn!(%error, "reading without a lock: a prune at the same time may disturb it");
+                return Ok(Lock { stop: None, refresher: None });
+            }
+            Err(error) => return Err(error),
+        };
+        let found = conflict(store, sealer, &path, &lock);
+        if let Ok(None) = found {
+            return Ok(hold(store.clone(), sealer.clone(), lock, path));
+        }
+        remove(store, &path)?;
+        let Some(other) = found? else { continue };
+        tries += 1;
+        let left = wait.map(|wait| wait.saturating_sub(begun.elapsed()));
+        if left.map_or(tries >= TRIES, |left| left.is_zero()) {
+            return Err(held_by(store, &other));
+        }
+        let longest = if wait.is_some() { 2000 } else { 200 };
+        let pause = Duration::from_millis(rand::rng().random_range(50..=longest));
+        std::thread::sleep(left.map_or(pause, |left| pause.min(left)));
     }
+}
 
-    fn bytes(&self) -> Bytes {
-        serde_json::to_vec(self).unwrap_or_default().into()
-    }
-
-    fn gone(&self) -> bool {
-        let dead = self.host == hostname() && !Path::new(&format!("/proc/{}", self.pid)).exists();
-        dead || Timestamp::now().as_second() - self.refreshed.as_second() > STALE_SECONDS
-    }
-
-    fn holds(&self, store: &Store) -> Error {
-        let what = format!(
-            "another run ({}) holds {}: process {} on {}, since {}",
-            self.purpose,
+fn held_by(store: &Store, other: &Stored) -> Error {
+    let what = match (other.purpose, other.exclusive) {
+        (Some(Purpose::Create), _) => "makes a snapshot",
+        (Some(Purpose::Prune), _) => "prunes",
+        (Some(Purpose::Read), _) => "reads",
+        (None, true) => "holds an exclusive lock of restic's",
+        (None, false) => "uses restic",
+    };
+    let since = other.since.unwrap_or(other.time).strftime("%Y-%m-%d %H:%M:%S UTC");
+    Error::new(
+        Kind::Locked,
+        format!(
+            "The repository at {} is in use: process {} on {} {what} since {since}",
             store.location(),
-            self.pid,
-            self.host,
-            self.since
-        );
-        Error::new(Kind::Locked, what, "wait for it with --wait 10m; a run that died is noticed after 10 minutes")
-    }
+            other.pid,
+            other.hostname,
+        ),
+        "Wait for it, with --wait for example; the lock of a run that died is taken over by itself after 30 minutes",
+    )
 }
 
-impl Restic {
-    fn now() -> Self {
-        let username = std::env::var("USER").unwrap_or_default();
-        Self { time: Timestamp::now(), exclusive: false, hostname: hostname(), username, pid: std::process::id() }
+fn write(store: &Store, sealer: &Sealer, lock: &Stored) -> Result<String> {
+    let path = format!("locks/{}", unpacked::write(store, sealer, "locks", lock)?);
+    HELD.lock().unwrap_or_else(PoisonError::into_inner).push((store.location().to_owned(), path.clone()));
+    Ok(path)
+}
+
+fn remove(store: &Store, path: &str) -> Result<()> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner).retain(|(_, held)| held != path);
+    store.delete(path)
+}
+
+/// Returns a lock that forbids the own one.
+fn conflict(store: &Store, sealer: &Sealer, own: &str, mine: &Stored) -> Result<Option<Stored>> {
+    for entry in store.list("locks")? {
+        if entry.path == own {
+            continue;
+        }
+        let Ok(other) = unpacked::read::<Stored>(store, sealer, &entry.path) else {
+            if store.list("locks")?.iter().all(|again| again.path != entry.path) {
+                continue;
+            }
+            // Nobody can know what it says: it counts as long as a lock that isn't written again does.
+            if Timestamp::now().duration_since(entry.modified) > STALE {
+                store.delete(&entry.path)?;
+                continue;
+            }
+            return Err(Error::new(
+                Kind::Locked,
+                format!("The lock {} can't be read", entry.path),
+                "Remove it when no other run uses the repository, or wait for 30 minutes",
+            ));
+        };
+        if is_stale(&other) {
+            tracing::warn!(host = other.hostname, pid = other.pid, "removing the lock of a run that is gone");
+            store.delete(&entry.path)?;
+        } else if forbids(&other, mine) {
+            return Ok(Some(other));
+        }
     }
+    Ok(None)
+}
+
+fn forbids(other: &Stored, mine: &Stored) -> bool {
+    let both_create = other.purpose == Some(Purpose::Create) && mine.purpose == Some(Purpose::Create);
+    other.exclusive || mine.exclusive || both_create
+}
+
+fn is_stale(lock: &Stored) -> bool {
+    Timestamp::now().duration_since(lock.time) > STALE || (hostname() == lock.hostname && is_gone(lock.pid))
+}
+
+fn is_gone(pid: i32) -> bool {
+    rustix::process::Pid::from_raw(pid)
+        .is_none_or(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
 }
 
 /// Returns this host's name.
 pub(super) fn hostname() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn hold(store: Store, sealer: Sealer, mut lock: Stored, mut path: String) -> Lock {
+    let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
+    let refresher = std::thread::spawn(move || {
+        while stopped.recv_timeout(REFRESH) == Err(RecvTimeoutError::Timeout) {
+            lock.time = Timestamp::now();
+            let refreshed = write(&store, &sealer, &lock).and_then(|new| {
+                let old = std::mem::replace(&mut path, new);
+                remove(&store, &old)
+            });
+            if let Err(error) = refreshed {
+                tracing::warn!(%error, "the lock can't be written again");
+            }
+        }
+        if let Err(error) = remove(&store, &path) {
+            tracing::warn!(%error, "the lock can't be removed");
+        }
+    });
+    Lock { stop: Some(stop), refresher: Some(refresher) }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(refresher) = self.refresher.take() {
+            _ = refresher.join();
+        }
+    }
 }

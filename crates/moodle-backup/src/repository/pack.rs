@@ -53,7 +53,13 @@ pub(super) fn close(content: &mut Vec<u8>, blobs: &[Packed], sealer: &Sealer) {
 pub(super) fn list(content: &[u8], sealer: &Sealer) -> Option<Vec<Packed>> {
     let (rest, length) = content.split_last_chunk::<4>()?;
     let start = rest.len().checked_sub(u32::from_le_bytes(*length) as usize)?;
-    let mut sealed = rest[start..].to_vec();
+    list_of(&content[start..], start as u64, sealer)
+}
+
+/// Reads the list of a pack's blobs from what begins there, after so many bytes.
+pub(super) fn list_of(end: &[u8], start: u64, sealer: &Sealer) -> Option<Vec<Packed>> {
+    let (sealed, _) = end.split_last_chunk::<4>()?;
+    let mut sealed = sealed.to_vec();
     let mut list: &[u8] = sealer.open(&mut sealed)?;
     let (mut blobs, mut offset) = (Vec::new(), 0_u32);
     while let Some((kind, rest)) = list.split_first() {
@@ -70,7 +76,7 @@ pub(super) fn list(content: &[u8], sealer: &Sealer) -> Option<Vec<Packed>> {
         offset = offset.checked_add(length)?;
         list = rest;
     }
-    (offset as usize == start).then_some(blobs)
+    (u64::from(offset) == start).then_some(blobs)
 }
 
 #[cfg(test)]

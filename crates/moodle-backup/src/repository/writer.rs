@@ -258,9 +258,12 @@ impl Shared {
         if packs.is_empty() {
             return Ok(());
         }
-        let packs = packs
-            .iter()
-            .map(|(id, blobs)| IndexPack { id: *id, blobs: blobs.iter().map(|blob| (*blob).into()).collect() });
+        let time = Some(jiff::Timestamp::now());
+        let packs = packs.iter().map(|(id, blobs)| IndexPack {
+            id: *id,
+            blobs: blobs.iter().map(|blob| (*blob).into()).collect(),
+            time,
+        });
         let file = IndexFile { packs: packs.collect(), packs_to_delete: Vec::new() };
         unpacked::write(&self.store, &self.sealer, "index", &file)?;
         stored.unlisted = stored.new.len();
