@@ -14,6 +14,8 @@ decide:
     it is run only where this program is
 ``<!-- run by: stack -->``
     this nox session runs it, with an engine at hand: it calls the tests of documents with DOCS_RUN_BY=stack
+``<!-- tested by: crates/x/tests/y.rs -->``
+    that test reads the document and runs its commands
 ``<!-- not run: reason -->``
     it can't be run in a test
 
@@ -35,7 +37,7 @@ from pathlib import Path
 from docs_example import REPOSITORY, environment, example, foreign
 from docs_markdown import Block
 
-__all__ = ["Session", "is_shell", "left_out", "run_by"]
+__all__ = ["Session", "is_shell", "left_out", "run_by", "tested_by"]
 
 _NOT_RUN = {
     r"\./dev nox(?! -l$| -s lock).*": "it runs all checks, this one among them",
@@ -73,12 +75,17 @@ def run_by(block: Block) -> str:
     return block.notes.get("run by", "")
 
 
+def tested_by(block: Block) -> str:
+    """Return the test outside this package that runs ``block``; the empty text stands for none."""
+    return block.notes.get("tested by", "")
+
+
 def left_out(block: Block) -> list[tuple[str, str]]:
     """Return the commands of ``block`` that are not run, each with the reason."""
     reason = block.notes.get("not run")
     if reason is not None:
         return [(command.text, reason) for command in _commands(block)]
-    if "run" in block.notes or run_by(block):
+    if "run" in block.notes or run_by(block) or tested_by(block):
         return []
     return [
         (command.text, why)
@@ -119,6 +126,8 @@ class Session:
 
     def run(self, block: Block) -> Iterator[str]:
         """Run the commands of ``block`` and yield a sentence for each that does not do what the document says."""
+        if tested_by(block):
+            return
         if "needs" in block.notes and shutil.which(block.notes["needs"]) is None:
             return
         skipped = {text for text, _ in left_out(block)}
