@@ -309,4 +309,33 @@ mod tests {
             assert_eq!(parsed.command.name(), name);
         }
     }
+
+    #[test]
+    fn every_command_option_variable_and_exit_code_is_described() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/backup.md")).unwrap();
+        let commands = Arguments::command();
+        let mut missing = Vec::new();
+        for command in std::iter::once(&commands).chain(commands.get_subcommands()) {
+            let heading = format!("### `moodle-backup {}`", command.get_name());
+            let section = match page.split_once(&heading) {
+                Some((_, rest)) => rest.split("\n### ").next().unwrap_or_default(),
+                None if command.get_name() == "moodle-backup" => page.as_str(),
+                None => {
+                    missing.push(heading);
+                    continue;
+                }
+            };
+            for argument in
+                command.get_arguments().filter(|argument| !["help", "version"].contains(&argument.get_id().as_str()))
+            {
+                let option = argument.get_long().map(|name| format!("`--{name}"));
+                let variable = argument.get_env().map(|name| format!("`{}`", name.display()));
+                let lacking = [option, variable].into_iter().flatten().filter(|text| !section.contains(text.as_str()));
+                missing.extend(lacking.map(|text| format!("{} {text}", command.get_name())));
+            }
+        }
+        let codes = EXIT_CODES.split_whitespace().filter(|word| word.parse::<u8>().is_ok());
+        missing.extend(codes.map(|code| format!("| {code} |")).filter(|row| !page.contains(row.as_str())));
+        assert_eq!(missing, Vec::<String>::new());
+    }
 }

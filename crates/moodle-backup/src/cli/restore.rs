@@ -29,7 +29,7 @@ pub(crate) struct Restore {
     to_site: Option<PathBuf>,
     /// Write the snapshot's config.php to this file.
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    to_config: Option<PathBuf>,
     /// The Moodle tree that will run on it: code that is older than the database is refused, plugins are compared, and
     /// at the end its own checks are run.
     #[arg(long, value_name = "DIR")]
@@ -44,10 +44,10 @@ pub(crate) struct Restore {
     #[arg(long)]
     dry_run: bool,
     /// Restore only the files of this course.
-    #[arg(long, value_name = "ID", requires = "to_dir", conflicts_with_all = ["file", "to_db", "config", "wwwroot", "dry_run", "overwrite"])]
+    #[arg(long, value_name = "ID", requires = "to_dir", conflicts_with_all = ["file", "to_db", "to_config", "wwwroot", "dry_run", "overwrite"])]
     course: Option<u64>,
     /// Restore only the content with this hash: to --to-dir, or to standard output.
-    #[arg(long, value_name = "HASH", conflicts_with_all = ["to_db", "config", "wwwroot", "dry_run", "overwrite"])]
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["to_db", "to_config", "wwwroot", "dry_run", "overwrite"])]
     file: Option<String>,
 }
 
@@ -65,7 +65,7 @@ impl Restore {
             snapshot: self.snapshot.clone(),
             database: self.target.connection()?,
             folder: self.to_dir.clone(),
-            config: self.config.clone(),
+            config: self.to_config.clone(),
             code: self.code.clone(),
             wwwroot: self.wwwroot.clone(),
             overwrite: self.overwrite,
@@ -82,7 +82,7 @@ impl Restore {
             return Err(Error::new(
                 Kind::Usage,
                 "nothing says where to restore to",
-                "give --to-db, --to-dir, --config or --to-site; a file or the files of a course: --file, --course",
+                "give --to-db, --to-dir, --to-config or --to-site; a file or the files of a course: --file, --course",
             ));
         }
         let outcome = restore::run(&context.repository()?, &request, context.progress())?;
