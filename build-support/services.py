@@ -109,9 +109,8 @@ def s3(folder: Path) -> Iterator[int]:
     who = {"accessKey": NAME, "secretKey": f"{NAME}-secret"}
     identity = {"name": NAME, "credentials": [who], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
     config.write_text(json.dumps({"identities": [identity]}), encoding="utf-8")
-    ports = dict.fromkeys(("master.port", "volume.port", "filer.port", "s3.port"), 0)
-    for name in ports:
-        ports[name] = own_port()
+    names = [f"{part}.port{kind}" for part in ("master", "volume", "filer", "s3") for kind in ("", ".grpc")]
+    ports = {name: servers.free_port() for name in names}
     server = [
         str(weed()), "server", "-s3", f"-s3.config={config}", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
         "-volume.max=50", "-master.volumeSizeLimitMB=256", *(f"-{name}={port}" for name, port in ports.items()),
@@ -121,13 +120,6 @@ def s3(folder: Path) -> Iterator[int]:
     probe = ["curl", "--silent", "--fail", "--request", "PUT", *user, f"http://127.0.0.1:{port}/backup"]
     with servers.running(server, probe, folder / "log"):
         yield port
-
-
-def own_port() -> int:
-    """Return a free port whose number plus 10000, SeaweedFS's port for gRPC, is free as well."""
-    while (port := servers.free_port()) > 50000:
-        pass
-    return port
 
 
 def weed() -> Path:

@@ -47,6 +47,8 @@ pub struct Request {
     pub program: PathBuf,
     /// Parts of contestants' names; none: all.
     pub only: Vec<String>,
+    /// Parts of parts' names; none: all.
+    pub parts: Vec<String>,
 }
 
 /// What a contestant took for a leg.
@@ -91,10 +93,12 @@ pub fn run(request: &Request, progress: &dyn Progress) -> Result<Vec<Row>> {
     })?;
     let mut rows = Rows::default();
     let measured = all.iter().enumerate().try_for_each(|(number, server)| {
-        if number == 0 {
+        let wanted =
+            |part: &str| request.parts.is_empty() || request.parts.iter().any(|one| part.contains(one.as_str()));
+        if number == 0 && wanted("pool") {
             pool(request, server, progress, &mut rows)?;
         }
-        database(request, server, progress, &mut rows)
+        if wanted(server.part) { database(request, server, progress, &mut rows) } else { Ok(()) }
     });
     for server in &all {
         server.run(&["DROP DATABASE IF EXISTS moodle_backup_bench".into()], "").ok();

@@ -1,6 +1,7 @@
 //! The command line: arguments in, rendering out, one exit code. What commands do is in the library.
 
 mod address;
+mod bench;
 mod cat;
 mod completions;
 mod create;
@@ -31,6 +32,7 @@ use moodle_backup::error::{Error, Kind, Result};
 use moodle_backup::progress::Progress;
 use moodle_backup::repository::Repository;
 use moodle_backup::store::Store;
+use serde_json::{Value, json};
 
 use self::interrupt::Interrupts;
 use self::progress::Shown;
@@ -104,6 +106,7 @@ enum Command {
     Restore(Box<restore::Restore>),
     Diff(diff::Diff),
     Cat(cat::Cat),
+    Bench(bench::Bench),
     Completions(completions::Completions),
 }
 
@@ -118,6 +121,7 @@ impl Command {
             Self::Restore(_) => "restore",
             Self::Diff(_) => "diff",
             Self::Cat(_) => "cat",
+            Self::Bench(_) => "bench",
             Self::Completions(_) => "completions",
         }
     }
@@ -132,6 +136,7 @@ impl Command {
             Self::Restore(command) => command.run(context),
             Self::Diff(command) => command.run(context),
             Self::Cat(command) => command.run(context),
+            Self::Bench(command) => command.run(context),
             Self::Completions(command) => command.run(),
         }
     }
@@ -179,7 +184,10 @@ pub(crate) fn main() -> ExitCode {
     logs::begin(output.log_format, progress.bar());
     let name = command.name();
     let context = Arc::new(Context { options, progress, open: OnceLock::new() });
-    let ended = run(command, &context);
+    let mut ended = run(command, &context);
+    if let (Ok(Report { document: Value::Object(document), .. }), Some(open)) = (&mut ended, context.open.get()) {
+        document.insert("requests".to_owned(), json!(open.store().requests()));
+    }
     context.progress.finish();
     let mut exit_code = match &ended {
         Ok(report) => show(report, &output),

@@ -203,9 +203,13 @@ impl View for MemoryView {
             file.close()
         };
         write(
-            "schema.sql",
-            "CREATE TABLE `mdl_context` (\n  `id` bigint,\n  `contextlevel` bigint,\n  `instanceid` bigint,\n  `path` text\n);\n\
-             CREATE TABLE `mdl_files` (\n  `id` bigint,\n  `contenthash` text,\n  `contextid` bigint,\n  `component` text,\n  \
+            "mdl_context/table.sql",
+            "CREATE TABLE `mdl_context` (\n  `id` bigint,\n  `contextlevel` bigint,\n  `instanceid` bigint,\n  `path` text\n);\n"
+                .to_owned(),
+        )?;
+        write(
+            "mdl_files/table.sql",
+            "CREATE TABLE `mdl_files` (\n  `id` bigint,\n  `contenthash` text,\n  `contextid` bigint,\n  `component` text,\n  \
              `filearea` text,\n  `itemid` bigint,\n  `filepath` text,\n  `filename` text,\n  `filesize` bigint\n);\n"
                 .to_owned(),
         )?;
