@@ -329,7 +329,9 @@ impl Repository {
         snapshot.tree = TreeId::from(Id::new(tree.0));
         snapshot.hostname = if new.hostname.is_empty() { lock::hostname() } else { new.hostname };
         snapshot.program_version = format!("moodle-backup {}", env!("CARGO_PKG_VERSION"));
-        let list = |items: &[String]| StringList::from_str(&items.join(",")).unwrap_or_default();
+        // As rustic parses it, a comma would part one item into two.
+        let list =
+            |items: &[String]| serde_json::from_value::<StringList>(serde_json::json!(items)).unwrap_or_default();
         (snapshot.paths, snapshot.tags) = (list(&new.paths), list(&new.tags));
         if let Some(parent) = new.parent.and_then(|parent| parent.parse::<Id>().ok()) {
             snapshot.parent = Some(parent.into());

@@ -79,7 +79,7 @@ fn backed_up(repository: &Repository, files: &BTreeMap<String, Vec<u8>>) -> (Sna
     let tree = writer.tree(&Tree::new(vec![Node { subtree, ..node("pool", NodeKind::Dir) }])).unwrap();
     let (_, written) = writer.finish().unwrap();
     let taken = jiff::Timestamp::from_second(1_700_000_001).unwrap();
-    let new = NewSnapshot { tree: Some(tree), taken, paths: vec!["/pool".into()], ..NewSnapshot::default() };
+    let new = NewSnapshot { tree: Some(tree), taken, paths: vec!["/pool, and more".into()], ..NewSnapshot::default() };
     (repository.commit(new).unwrap(), written.stored)
 }
 
@@ -117,7 +117,8 @@ fn stock_restic_checks_and_restores_what_was_written_and_a_second_run_stores_not
     backed_up(&repository, &files);
     let (second, stored) = backed_up(&opened(&folder), &files);
     assert_eq!(stored, 0, "all is there already");
-    assert_eq!(repository.find("latest").unwrap(), second);
+    assert_eq!(repository.find(&second.id[..8]).unwrap(), second);
+    assert_eq!((second.paths.as_slice(), second.tags.len()), (["/pool, and more".to_owned()].as_slice(), 0));
 
     if has_restic() {
         assert!(restic(&folder, &["check", "--read-data"]).contains("no errors were found"));

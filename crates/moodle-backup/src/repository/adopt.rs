@@ -59,6 +59,6 @@ impl Repository {
             marked.extend(file.packs_to_delete.into_iter().map(|pack| pack.id));
         }
         seen.extend(marked);
-        Ok((index.sorted(), seen))
+        Ok((index, seen))
     }
 }

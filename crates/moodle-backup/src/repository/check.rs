@@ -98,7 +98,7 @@ impl Repository {
                 Err(error) => return Err(error),
             }
         }
-        Ok(index.sorted())
+        Ok(index)
     }
 
     /// Returns the blobs that can't be read.

@@ -3,11 +3,17 @@
 //! Source: <https://github.com/restic/restic/blob/master/doc/design.rst#indexing>.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::BlobId;
 use super::pack::Packed;
+
+const SHARDS: usize = 4096;
+const TREE: u32 = 1 << 31;
+/// The number of a pack that isn't chosen yet.
+const UNDECIDED: u32 = TREE - 1;
 
 /// Where a blob is.
 #[derive(Clone, Copy, Debug)]
@@ -17,17 +23,34 @@ pub(super) struct Located {
     pub(super) pack: u32,
 }
 
-/// All blobs of a repository.
-#[derive(Clone, Default)]
+/// All blobs of a repository. A clone shares what neither changes.
+#[derive(Clone)]
 pub struct Index {
-    packs: Vec<BlobId>,
-    /// Sorted by id.
-    blobs: Vec<Located>,
+    packs: Arc<Vec<BlobId>>,
+    /// By the first twelve bits of the id, each sorted by id: small enough that a new one is put in its place.
+    shards: Vec<Arc<Vec<Entry>>>,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    id: BlobId,
+    /// The number of the pack, and [`TREE`].
+    pack: u32,
+    offset: u32,
+    length: u32,
+    raw: u32,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { packs: Arc::default(), shards: vec![Arc::default(); SHARDS] }
+    }
 }
 
 impl std::fmt::Debug for Index {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Index({} blobs in {} packs)", self.blobs.len(), self.packs.len())
+        let blobs: usize = self.shards.iter().map(|shard| shard.len()).sum();
+        write!(formatter, "Index({blobs} blobs in {} packs)", self.packs.len())
     }
 }
 
@@ -44,8 +67,11 @@ impl Index {
         self.located(id).map(|found| found.blob.plain())
     }
 
-    pub(super) fn located(&self, id: &BlobId) -> Option<&Located> {
-        self.blobs.binary_search_by(|blob| blob.blob.id.cmp(id)).ok().map(|place| &self.blobs[place])
+    pub(super) fn located(&self, id: &BlobId) -> Option<Located> {
+        let shard = &self.shards[shard(id)];
+        let entry = &shard[find(shard, id).ok()?];
+        let pack = entry.pack & !TREE;
+        (pack != UNDECIDED).then(|| Located { blob: entry.packed(), pack })
     }
 
     pub(super) fn pack(&self, number: u32) -> &BlobId {
@@ -55,9 +81,10 @@ impl Index {
     /// Returns the packs with the blobs that the index has in them, in the order of their places.
     pub(super) fn by_pack(&self) -> HashMap<BlobId, Vec<Packed>> {
         let mut found: HashMap<BlobId, Vec<Packed>> = self.packs.iter().map(|id| (*id, Vec::new())).collect();
-        for located in &self.blobs {
-            if let Some(blobs) = found.get_mut(self.pack(located.pack)) {
-                blobs.push(located.blob);
+        for entry in self.shards.iter().flat_map(|shard| shard.iter()) {
+            let number = entry.pack & !TREE;
+            if let Some(blobs) = self.packs.get(number as usize).and_then(|id| found.get_mut(id)) {
+                blobs.push(entry.packed());
             }
         }
         for blobs in found.values_mut() {
@@ -66,17 +93,65 @@ impl Index {
         found
     }
 
-    /// Adds packs; [`sorted`](Self::sorted) has to come before anything is looked up.
+    /// Adds a pack. Of a blob that several have, the first is taken.
     pub(super) fn add(&mut self, id: BlobId, blobs: impl IntoIterator<Item = Packed>) {
-        let pack = u32::try_from(self.packs.len()).unwrap_or(u32::MAX);
-        self.packs.push(id);
-        self.blobs.extend(blobs.into_iter().map(|blob| Located { blob, pack }));
+        let pack = self.new_pack(id);
+        for blob in blobs {
+            if self.claim(&blob.id) {
+                self.place(pack, &blob);
+            }
+        }
     }
 
-    pub(super) fn sorted(mut self) -> Self {
-        self.blobs.sort_unstable_by_key(|located| (located.blob.id, located.pack));
-        self
+    /// Counts a pack in, whose id may follow with [`name`](Self::name).
+    pub(super) fn new_pack(&mut self, id: BlobId) -> u32 {
+        let packs = Arc::make_mut(&mut self.packs);
+        packs.push(id);
+        u32::try_from(packs.len() - 1).unwrap_or(UNDECIDED)
     }
+
+    pub(super) fn name(&mut self, pack: u32, id: BlobId) {
+        if let Some(place) = Arc::make_mut(&mut self.packs).get_mut(pack as usize) {
+            *place = id;
+        }
+    }
+
+    /// Notes that a blob gets stored; false: it is, or someone else stores it.
+    pub(super) fn claim(&mut self, id: &BlobId) -> bool {
+        let shard = &mut self.shards[shard(id)];
+        let Err(position) = find(shard, id) else { return false };
+        let shard = Arc::make_mut(shard);
+        if shard.len() == shard.capacity() {
+            // A vector would double, and half of it would stay empty.
+            shard.reserve_exact(4.max(shard.len() / 8));
+        }
+        shard.insert(position, Entry { id: *id, pack: UNDECIDED, offset: 0, length: 0, raw: 0 });
+        true
+    }
+
+    /// Says where a blob is that was claimed.
+    pub(super) fn place(&mut self, pack: u32, blob: &Packed) {
+        let shard = Arc::make_mut(&mut self.shards[shard(&blob.id)]);
+        if let Ok(position) = find(shard, &blob.id) {
+            let pack = if blob.tree { pack | TREE } else { pack };
+            shard[position] = Entry { id: blob.id, pack, offset: blob.offset, length: blob.length, raw: blob.raw };
+        }
+    }
+}
+
+impl Entry {
+    const fn packed(&self) -> Packed {
+        let tree = self.pack & TREE != 0;
+        Packed { id: self.id, tree, offset: self.offset, length: self.length, raw: self.raw }
+    }
+}
+
+fn shard(id: &BlobId) -> usize {
+    usize::from(id.0[0]) << 4 | usize::from(id.0[1] >> 4)
+}
+
+fn find(shard: &[Entry], id: &BlobId) -> Result<usize, usize> {
+    shard.binary_search_by(|entry| entry.id.cmp(id))
 }
 
 /// A file of the index, as restic reads it.

@@ -121,7 +121,7 @@ impl Reader<'_> {
 
     fn stretches(&self, blobs: &[BlobId]) -> Result<Vec<Stretch>> {
         let mut found =
-            blobs.iter().enumerate().map(|(place, id)| Ok((place, *self.find(id)?))).collect::<Result<Vec<_>>>()?;
+            blobs.iter().enumerate().map(|(place, id)| Ok((place, self.find(id)?))).collect::<Result<Vec<_>>>()?;
         found.sort_unstable_by_key(|(place, located)| (located.pack, located.blob.offset, *place));
         let mut stretches: Vec<Stretch> = Vec::new();
         for (place, Located { blob, pack }) in found {
@@ -137,7 +137,7 @@ impl Reader<'_> {
         Ok(stretches)
     }
 
-    fn find(&self, id: &BlobId) -> Result<&Located> {
+    fn find(&self, id: &BlobId) -> Result<Located> {
         self.index.located(id).ok_or_else(|| {
             let what = format!("the blob {id} is in no index of {}", self.store.location());
             Error::new(Kind::Damaged, what, "moodle-backup verify --data names what is damaged; take another snapshot")

@@ -6,8 +6,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "a pack and each blob are far smaller than 4 GiB")]
 
 use std::cell::RefCell;
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -63,30 +62,30 @@ impl std::fmt::Debug for Writer {
 struct Shared {
     store: Store,
     sealer: Sealer,
-    known: Index,
-    claimed: [Mutex<HashSet<BlobId>>; SHARDS],
+    /// What is stored, and what is about to be.
+    index: Mutex<Index>,
     /// The packs that fill up now: of data, of trees.
     filling: [Mutex<Filled>; 2],
-    stored: Mutex<Stored>,
+    unlisted: Mutex<Unlisted>,
+    failed: AtomicBool,
     failure: Mutex<Option<Error>>,
     blobs: AtomicU64,
     bytes: AtomicU64,
     sent: AtomicU64,
 }
 
-const SHARDS: usize = 16;
-
 #[derive(Default)]
 struct Filled {
+    /// Its number in the index, from its first blob on.
+    number: Option<u32>,
     content: Vec<u8>,
     blobs: Vec<Packed>,
 }
 
-struct Stored {
-    new: Vec<(BlobId, Vec<Packed>)>,
-    /// The first of [`new`](Self::new) that no file of the index has.
-    unlisted: usize,
-    listed_at: Instant,
+/// Packs that are stored and that no file of the index has.
+struct Unlisted {
+    packs: Vec<IndexPack>,
+    since: Instant,
 }
 
 thread_local! {
@@ -109,10 +108,10 @@ impl Writer {
         let shared = Arc::new(Shared {
             store,
             sealer,
-            known,
-            claimed: Default::default(),
+            index: Mutex::new(known),
             filling: Default::default(),
-            stored: Mutex::new(Stored { new: Vec::new(), unlisted: 0, listed_at: Instant::now() }),
+            unlisted: Mutex::new(Unlisted { packs: Vec::new(), since: Instant::now() }),
+            failed: AtomicBool::new(false),
             failure: Mutex::default(),
             blobs: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -124,6 +123,7 @@ impl Writer {
                 for pack in packs {
                     if let Err(error) = shared.send(pack) {
                         locked(&shared.failure).get_or_insert(error);
+                        shared.failed.store(true, Ordering::Relaxed);
                     }
                 }
             })
@@ -163,30 +163,29 @@ impl Writer {
 
     fn named(&self, id: BlobId, bytes: &[u8], tree: bool, compress: bool) -> Result<BlobId> {
         let shared = &self.shared;
-        if shared.known.contains(&id) || !locked(&shared.claimed[usize::from(id.0[0]) % SHARDS]).insert(id) {
+        shared.sound()?;
+        if !locked(&shared.index).claim(&id) {
             return Ok(id);
         }
         shared.blobs.fetch_add(1, Ordering::Relaxed);
         shared.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        let full = SCRATCH.with_borrow_mut(|scratch| {
-            let squeezed = compress && scratch.squeeze(bytes)?;
-            scratch.sealed.clear();
-            shared.sealer.seal(if squeezed { &scratch.squeezed } else { bytes }, &mut scratch.sealed);
-            let mut filling = locked(&shared.filling[usize::from(tree)]);
-            let (offset, length) = (filling.content.len() as u32, scratch.sealed.len() as u32);
-            filling.content.extend_from_slice(&scratch.sealed);
-            filling.blobs.push(Packed { id, tree, offset, length, raw: if squeezed { bytes.len() as u32 } else { 0 } });
-            let full = filling.content.len() >= pack::FULL || filling.blobs.len() >= pack::MOST_BLOBS;
-            Ok::<_, Error>(full.then(|| std::mem::take(&mut *filling)))
-        })?;
+        // Whoever brings the same takes it for stored from now on: so no error here leaves a writer that goes on.
+        let full = SCRATCH
+            .with_borrow_mut(|scratch| {
+                let squeezed = compress && scratch.squeeze(bytes)?;
+                scratch.sealed.clear();
+                shared.sealer.seal(if squeezed { &scratch.squeezed } else { bytes }, &mut scratch.sealed);
+                let length = scratch.sealed.len() as u32;
+                let raw = if squeezed { bytes.len() as u32 } else { 0 };
+                Ok(shared.fill(Packed { id, tree, offset: 0, length, raw }, &scratch.sealed))
+            })
+            .inspect_err(|_: &Error| shared.failed.store(true, Ordering::Relaxed))?;
         full.map_or(Ok(()), |full| self.hand_over(full))?;
         Ok(id)
     }
 
     fn hand_over(&self, pack: Filled) -> Result<()> {
-        if let Some(error) = locked(&self.shared.failure).take() {
-            return Err(error);
-        }
+        self.shared.sound()?;
         let stopped =
             || Error::new(Kind::Store, "what sends packs has stopped", "run the same command again: it goes on");
         self.queue.as_ref().ok_or_else(stopped)?.send(pack).map_err(|_| stopped())
@@ -205,27 +204,23 @@ impl Writer {
         }
         self.stop();
         let shared = &self.shared;
-        if let Some(error) = locked(&shared.failure).take() {
-            return Err(error);
-        }
-        let mut stored = locked(&shared.stored);
-        shared.list(&mut stored)?;
-        let mut index = shared.known.clone();
-        for (id, blobs) in std::mem::take(&mut stored.new) {
-            index.add(id, blobs);
-        }
+        shared.sound()?;
+        shared.list(&mut locked(&shared.unlisted))?;
+        let index = std::mem::take(&mut *locked(&shared.index));
         let written = Written {
             blobs: shared.blobs.load(Ordering::Relaxed),
             bytes: shared.bytes.load(Ordering::Relaxed),
             stored: shared.sent.load(Ordering::Relaxed),
         };
-        Ok((index.sorted(), written))
+        Ok((index, written))
     }
 
     fn stop(&mut self) {
         drop(self.queue.take());
         for sender in self.senders.drain(..) {
-            sender.join().ok();
+            if sender.join().is_err() {
+                self.shared.failed.store(true, Ordering::Relaxed);
+            }
         }
     }
 }
@@ -237,37 +232,59 @@ impl Drop for Writer {
 }
 
 impl Shared {
+    /// Returns the error that a sender had; to those who ask after the first, that there was one.
+    fn sound(&self) -> Result<()> {
+        if !self.failed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let stopped =
+            || Error::new(Kind::Store, "writing ended with an earlier error", "run the same command again: it goes on");
+        Err(locked(&self.failure).take().unwrap_or_else(stopped))
+    }
+
+    /// Appends a blob to the pack of its kind; returns the pack when it is full.
+    fn fill(&self, mut blob: Packed, sealed: &[u8]) -> Option<Filled> {
+        let mut filling = locked(&self.filling[usize::from(blob.tree)]);
+        blob.offset = filling.content.len() as u32;
+        filling.content.extend_from_slice(sealed);
+        filling.blobs.push(blob);
+        let mut index = locked(&self.index);
+        let number = *filling.number.get_or_insert_with(|| index.new_pack(BlobId::default()));
+        index.place(number, &blob);
+        let full = filling.content.len() >= pack::FULL || filling.blobs.len() >= pack::MOST_BLOBS;
+        full.then(|| std::mem::take(&mut *filling))
+    }
+
     fn send(&self, pack: Filled) -> Result<()> {
-        let Filled { mut content, blobs } = pack;
+        let Filled { number, mut content, blobs } = pack;
+        if self.failed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         pack::close(&mut content, &blobs, &self.sealer);
         let id = BlobId::of(&content);
         let length = content.len() as u64;
         self.store.put(&id.pack_path(), Bytes::from(content))?;
         self.sent.fetch_add(length, Ordering::Relaxed);
-        let mut stored = locked(&self.stored);
-        stored.new.push((id, blobs));
-        if stored.new.len() - stored.unlisted >= INDEX_PACKS || stored.listed_at.elapsed() >= INDEX_TIME {
-            self.list(&mut stored)?;
+        if let Some(number) = number {
+            locked(&self.index).name(number, id);
+        }
+        let mut unlisted = locked(&self.unlisted);
+        let blobs = blobs.into_iter().map(Into::into).collect();
+        unlisted.packs.push(IndexPack { id, blobs, time: Some(jiff::Timestamp::now()) });
+        if unlisted.packs.len() >= INDEX_PACKS || unlisted.since.elapsed() >= INDEX_TIME {
+            self.list(&mut unlisted)?;
         }
         Ok(())
     }
 
     /// Writes a file of the index for the packs that none has yet.
-    fn list(&self, stored: &mut Stored) -> Result<()> {
-        let packs = &stored.new[stored.unlisted..];
-        if packs.is_empty() {
+    fn list(&self, unlisted: &mut Unlisted) -> Result<()> {
+        unlisted.since = Instant::now();
+        if unlisted.packs.is_empty() {
             return Ok(());
         }
-        let time = Some(jiff::Timestamp::now());
-        let packs = packs.iter().map(|(id, blobs)| IndexPack {
-            id: *id,
-            blobs: blobs.iter().map(|blob| (*blob).into()).collect(),
-            time,
-        });
-        let file = IndexFile { packs: packs.collect(), packs_to_delete: Vec::new() };
+        let file = IndexFile { packs: std::mem::take(&mut unlisted.packs), packs_to_delete: Vec::new() };
         unpacked::write(&self.store, &self.sealer, "index", &file)?;
-        stored.unlisted = stored.new.len();
-        stored.listed_at = Instant::now();
         Ok(())
     }
 }

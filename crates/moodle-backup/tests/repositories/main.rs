@@ -6,4 +6,5 @@ mod failures;
 mod kills;
 mod locks;
 mod prunes;
+mod sizes;
 mod support;
