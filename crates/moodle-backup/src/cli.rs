@@ -13,6 +13,7 @@ mod list;
 mod logs;
 mod metrics;
 mod progress;
+mod prune;
 mod report;
 mod restore;
 mod show;
@@ -105,6 +106,7 @@ enum Command {
     Verify(verify::Verify),
     Restore(Box<restore::Restore>),
     Diff(diff::Diff),
+    Prune(prune::Prune),
     Cat(cat::Cat),
     Bench(bench::Bench),
     Completions(completions::Completions),
@@ -120,6 +122,7 @@ impl Command {
             Self::Verify(_) => "verify",
             Self::Restore(_) => "restore",
             Self::Diff(_) => "diff",
+            Self::Prune(_) => "prune",
             Self::Cat(_) => "cat",
             Self::Bench(_) => "bench",
             Self::Completions(_) => "completions",
@@ -135,6 +138,7 @@ impl Command {
             Self::Verify(command) => command.run(context),
             Self::Restore(command) => command.run(context),
             Self::Diff(command) => command.run(context),
+            Self::Prune(command) => command.run(context),
             Self::Cat(command) => command.run(context),
             Self::Bench(command) => command.run(context),
             Self::Completions(command) => command.run(),

@@ -61,7 +61,7 @@ fn help_names_every_command_and_every_exit_code() {
         command.arg("--help");
         command
     }));
-    for command in ["init", "create", "list", "show", "verify", "restore", "diff", "cat", "completions"] {
+    for command in ["init", "create", "list", "show", "verify", "restore", "diff", "prune", "cat", "completions"] {
         assert!(help.contains(&format!("\n  {command}")), "{command} in {help}");
     }
     for code in ["0", "2", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "130"] {
@@ -254,6 +254,7 @@ fn what_contradicts_itself_is_refused_before_anything_is_opened() {
     for (arguments, what) in [
         (vec!["restore"], "nothing says where to restore to"),
         (vec!["verify", "--to-db", "pgsql://moodle@localhost/moodle"], "--to-db has no meaning without --rehearse"),
+        (vec!["prune"], "the policy keeps no snapshot at all"),
         (vec!["list", "--key-file", "a", "--age-identity", "b"], "--key-file and --age-identity both name a key"),
         (vec!["init", "--age-recipient", "age1x"], "both age recipients and a passphrase are given"),
     ] {

@@ -49,11 +49,25 @@ pub(crate) fn document(snapshot: &Snapshot) -> Value {
 fn rendered(snapshots: &[Snapshot]) -> String {
     let mut rows = vec![["id", "taken", "host", "dataroot", "tags"].map(str::to_owned).to_vec()];
     rows.extend(snapshots.iter().map(|snapshot| {
-        let id: String = snapshot.id.chars().take(SHORT).collect();
         // The tag that tells sites apart is 64 digits long, and machines read it.
         let tags = snapshot.tags.iter().filter(|tag| !tag.starts_with("site:")).cloned().collect::<Vec<_>>();
-        let taken = snapshot.taken.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
-        vec![id, taken, snapshot.hostname.clone(), snapshot.paths.join(" "), tags.join(" ")]
+        vec![
+            short(&snapshot.id),
+            moment(snapshot.taken),
+            snapshot.hostname.clone(),
+            snapshot.paths.join(" "),
+            tags.join(" "),
+        ]
     }));
     table(&rows)
+}
+
+/// Returns as much of an id as people need.
+pub(crate) fn short(id: &str) -> String {
+    id.chars().take(SHORT).collect()
+}
+
+/// Writes a time as people read it.
+pub(crate) fn moment(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }

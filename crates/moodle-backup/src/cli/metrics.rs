@@ -21,7 +21,7 @@ const EXIT_CODE: (&str, &str) = ("last_exit_code", "The exit code of the last ru
 const DURATION: (&str, &str) = ("last_duration_seconds", "How long the last run took.");
 
 /// What the figures of commands are.
-const HELP: [(&str, &str); 10] = [
+const HELP: [(&str, &str); 11] = [
     ("new_bytes", "Bytes that were not in the repository before."),
     ("stored_bytes", "Bytes that the run stored, compressed and encrypted."),
     ("pool_files", "Contents of the pool that the database lists."),
@@ -31,6 +31,7 @@ const HELP: [(&str, &str); 10] = [
     ("database_rows", "Rows of the database."),
     ("files", "Files that were written."),
     ("bytes", "Bytes that were read or written."),
+    ("removed_bytes", "Bytes that a prune removed."),
     ("problems", "What a verification found."),
 ];
 
