@@ -208,7 +208,7 @@ fn refusals(manifest: &Manifest, request: &Request, versions: Option<&Versions>)
                 }
                 if facts.prefix != connection.prefix {
                     reasons.push(format!(
-                        "the dump's tables begin with {:?} and the target's with {:?}: give --db-prefix {}",
+                        "the dump's tables begin with {:?} and the target's with {:?}: write ?prefix={} behind its address",
                         facts.prefix, connection.prefix, facts.prefix
                     ));
                 }

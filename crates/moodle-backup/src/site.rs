@@ -85,8 +85,13 @@ impl Site {
         let (code, versions) = match &options.dir {
             Some(dir) => {
                 let code = tree_of(dir, config.as_ref());
-                let versions = versions::read(&code)?;
-                (Some(code), Some(versions))
+                // A config.php may lie alone, where the code is in another container.
+                if versions::public(&code).join("version.php").is_file() {
+                    let versions = versions::read(&code)?;
+                    (Some(code), Some(versions))
+                } else {
+                    (None, None)
+                }
             }
             None => (None, None),
         };

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, missing_docs, reason = "each test takes a part of it")]
 #![allow(clippy::allow_attributes, reason = "what is used differs from test to test")]
 
+pub mod server;
 pub mod site;
 
 use moodle_backup::repository::{NewKey, Repository};
