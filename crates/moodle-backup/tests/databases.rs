@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -278,7 +279,7 @@ fn a_table_that_changes_its_form_during_a_dump_is_named_or_can_not_change() {
                     assert!(error.to_string().contains("mdl_b"), "{change}: {error}");
                 }
                 (Err(_), Ok(facts)) => {
-                    assert_eq!(facts.tables.iter().map(|table| table.rows).sum::<u64>(), 4, "{change}")
+                    assert_eq!(facts.tables.iter().map(|table| table.rows).sum::<u64>(), 4, "{change}");
                 }
                 (Ok(_), Ok(facts)) => panic!("{change} went unnoticed: {:?}", facts.tables),
                 (Err(one), Err(other)) => panic!("{change}: {one}, {other}"),
@@ -387,7 +388,7 @@ fn moves(database: &Database, tables: &[String], writer: usize, stop: &AtomicBoo
 /// Adds up the second column of all rows of a dump.
 fn total(dump: &Dump) -> i64 {
     let files = dump.0.lock().unwrap();
-    let rows = files.iter().filter(|(path, _)| path.ends_with(".tsv"));
+    let rows = files.iter().filter(|(path, _)| Path::new(path).extension().is_some_and(|ending| ending == "tsv"));
     rows.flat_map(|(_, bytes)| std::str::from_utf8(bytes).unwrap().lines().collect::<Vec<_>>())
         .map(|line| line.split('\t').nth(1).unwrap().parse::<i64>().unwrap())
         .sum()
@@ -482,7 +483,7 @@ fn a_damaged_or_missing_file_of_a_dump_is_named() {
             let before = dump.0.lock().unwrap().clone();
             match spoil {
                 Some(byte) => {
-                    *dump.0.lock().unwrap().get_mut(&path).unwrap().iter_mut().find(|at| **at == b'b').unwrap() = byte
+                    *dump.0.lock().unwrap().get_mut(&path).unwrap().iter_mut().find(|at| **at == b'b').unwrap() = byte;
                 }
                 None => drop(dump.0.lock().unwrap().remove(&path)),
             }
