@@ -113,7 +113,8 @@ def s3(folder: Path) -> Iterator[int]:
     ports = {name: servers.free_port() for name in names}
     server = [
         str(weed()), "server", "-s3", f"-s3.config={config}", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-        "-volume.max=50", "-master.volumeSizeLimitMB=256", *(f"-{name}={port}" for name, port in ports.items()),
+        "-volume.max=50", "-master.volumeSizeLimitMB=256", "-s3.port.iceberg=0", "-s3.port.lance=0",
+        *(f"-{name}={port}" for name, port in ports.items()),
     ]  # fmt: skip
     port = ports["s3.port"]
     user = ["--user", f"{NAME}:{NAME}-secret", "--aws-sigv4", "aws:amz:us-east-1:s3"]
