@@ -1,30 +1,439 @@
-//! stub
-use super::*;
+//! PostgreSQL, by its own text format of COPY.
+//!
+//! A dump's files, which `psql -f load.sql` loads without this program:
+//!
+//! ```text
+//! schema.sql      sequences and tables without indexes and constraints
+//! <table>/<k>.tsv the rows with ids from k·N to (k+1)·N − 1, in their order, as COPY writes them; a table without an
+//!                 integer key has one file. N is a power of two: so old files of a table that grows stay as they are
+//! indexes.sql     keys, indexes, constraints and the values of sequences, a block for each table, foreign keys last
+//! load.sql        what loads all of it, run in the folder of these files
+//! ```
+//!
+//! The view of all connections is one by an exported snapshot. The tables are locked against changes of their definition
+//! (`ACCESS SHARE`, which hinders no one who reads or writes) before it is taken. All settings hold for the transaction
+//! only, so that a pooler between is no obstacle.
+
+mod catalog;
+mod connect;
+mod load;
+
 use std::collections::BTreeMap;
-fn later<T>() -> Result<T> {
-    Err(Error::new(Kind::Database, "PostgreSQL can't be read yet", ""))
+use std::io::{BufRead as _, Write as _};
+use std::sync::{Mutex, PoisonError};
+
+use postgres::{Client, Row};
+
+use self::catalog::{Catalog, Table};
+use self::connect::{connect, failed, schema_of};
+pub(super) use self::load::{clear, restore};
+use super::{Connection, Listed, Sink, View};
+use crate::error::{Error, Kind, Result};
+use crate::manifest::{DatabaseFacts, FileFacts, TableFacts};
+use crate::progress::{Progress, Unit};
+
+/// The SHA-1 of nothing.
+const EMPTY: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+
+/// About how large the files of a table are.
+const FILE_BYTES: i64 = 8 << 20;
+
+/// What is written at once.
+const WRITE_BYTES: usize = 256 << 10;
+
+/// How often a view is tried whose tables change before they are locked.
+const ATTEMPTS: usize = 5;
+
+/// What each transaction sets for itself.
+const SETTINGS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
+    SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; \
+    SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex'; SET LOCAL lock_timeout = '60s'";
+
+/// Opens a view.
+pub(super) fn open(connection: &Connection, jobs: usize) -> Result<Box<dyn View>> {
+    let mut leader = connect(connection)?;
+    let schema = schema_of(&mut leader, connection)?;
+    for _ in 0..ATTEMPTS {
+        let before = catalog::names(&mut leader, &schema, &connection.prefix)?;
+        begin(&mut leader, &schema, None)?;
+        if !before.is_empty() {
+            let names: Vec<String> = before.iter().map(|name| quoted(name)).collect();
+            let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", "));
+            leader.batch_execute(&lock).map_err(|error| {
+                failed(
+                    "the tables can't be locked against changes of their definition",
+                    "end what alters them, as an upgrade of Moodle, and run this again; the user needs SELECT on each",
+                    &error,
+                )
+            })?;
+        }
+        // The snapshot is taken by the first query, when the locks are held.
+        let row = leader
+            .query_one("SELECT pg_export_snapshot(), (extract(epoch FROM now()) * 1000)::bigint", &[])
+            .map_err(|error| failed("the view can't be shared", "give the server itself by --db-host", &error))?;
+        let (snapshot, taken): (String, i64) = (row.get(0), row.get(1));
+        if catalog::names(&mut leader, &schema, &connection.prefix)? == before {
+            let mut workers = Vec::new();
+            for _ in 1..jobs {
+                let mut worker = connect(connection)?;
+                begin(&mut worker, &schema, Some(&snapshot))?;
+                workers.push(worker);
+            }
+            let taken = jiff::Timestamp::from_millisecond(taken).unwrap_or_else(|_| jiff::Timestamp::now());
+            let prefix = connection.prefix.clone();
+            return Ok(Box::new(PostgresView { leader, workers, taken, schema, prefix }));
+        }
+        leader.batch_execute("ROLLBACK").map_err(|error| failed("the view can't be ended", "", &error))?;
+    }
+    Err(Error::new(
+        Kind::Database,
+        format!("tables of {} come and go all the time", connection.database),
+        "run this again when no upgrade of Moodle goes on",
+    ))
 }
-pub(super) fn open(_: &Connection, _: usize) -> Result<Box<dyn View>> {
-    later()
+
+/// Begins a transaction that sees one moment: that of `snapshot`, or its own.
+fn begin(client: &mut Client, schema: &str, snapshot: Option<&str>) -> Result<()> {
+    let share = snapshot.map(|snapshot| format!("SET TRANSACTION SNAPSHOT '{snapshot}'; ")).unwrap_or_default();
+    let sql = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {share}{SETTINGS}; SET LOCAL search_path = {}",
+        quoted(schema)
+    );
+    client.batch_execute(&sql).map_err(|error| {
+        failed(
+            "a connection can't be given the same view as the others",
+            "a pooler that spreads connections over several servers is in the way: give the server itself by --db-host",
+            &error,
+        )
+    })
 }
-pub(super) fn listing(_: &Connection) -> Result<Vec<Listed>> {
-    later()
+
+/// Returns a name as SQL has it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
-pub(super) fn config(_: &Connection, _: &[&str]) -> Result<BTreeMap<String, String>> {
-    later()
+
+/// Returns a table as SQL has it outside of the view's search path.
+fn qualified(schema: &str, connection: &Connection, name: &str) -> String {
+    format!("{}.{}", quoted(schema), quoted(&format!("{}{name}", connection.prefix)))
 }
-pub(super) fn tables(_: &Connection) -> Result<Vec<String>> {
-    later()
+
+pub(super) fn listing(connection: &Connection) -> Result<Vec<Listed>> {
+    let mut client = connect(connection)?;
+    let schema = schema_of(&mut client, connection)?;
+    list(&mut client, &qualified(&schema, connection, "files"))
 }
-pub(super) fn clear(_: &Connection, _: &DatabaseFacts) -> Result<()> {
-    later()
+
+pub(super) fn config(connection: &Connection, names: &[&str]) -> Result<BTreeMap<String, String>> {
+    let mut client = connect(connection)?;
+    let schema = schema_of(&mut client, connection)?;
+    values(&mut client, &qualified(&schema, connection, "config"), names)
 }
-pub(super) fn restore(
-    _: &Connection,
-    _: &DatabaseFacts,
-    _: &dyn Source,
-    _: RestoreOptions,
-    _: &dyn Progress,
-) -> Result<Restored> {
-    later()
+
+pub(super) fn tables(connection: &Connection) -> Result<Vec<String>> {
+    let mut client = connect(connection)?;
+    let schema = schema_of(&mut client, connection)?;
+    catalog::names(&mut client, &schema, &connection.prefix)
+}
+
+/// Lists the contents of a table `files`, sorted.
+fn list(client: &mut Client, table: &str) -> Result<Vec<Listed>> {
+    // A reference to a file elsewhere may have that file's size; the content itself has what all other rows say.
+    let sql = format!(
+        "COPY (SELECT contenthash, coalesce(min(filesize) FILTER (WHERE referencefileid IS NULL), min(filesize)), \
+         coalesce(max(filesize) FILTER (WHERE referencefileid IS NULL), min(filesize)) \
+         FROM {table} GROUP BY contenthash) TO STDOUT"
+    );
+    let fix = "--db-prefix must be Moodle's $CFG->prefix";
+    let mut reader = client.copy_out(&sql).map_err(|error| failed("the table of files can't be read", fix, &error))?;
+    let (mut line, mut listed) = (String::new(), Vec::new());
+    loop {
+        line.clear();
+        let length = reader
+            .read_line(&mut line)
+            .map_err(|error| Error::new(Kind::Database, "the table of files can't be read", "").because(error))?;
+        if length == 0 {
+            break;
+        }
+        listed.push(listed_of(&line)?);
+    }
+    listed.sort_unstable();
+    Ok(listed)
+}
+
+fn listed_of(line: &str) -> Result<Listed> {
+    let mut cells = line.trim_end().split('\t');
+    let mut cell = || cells.next().unwrap_or_default();
+    let (hash, least, most) = (cell(), cell(), cell());
+    let wrong = |what: &str| {
+        Error::new(
+            Kind::Database,
+            format!("the table of files has rows of content {hash:?} {what}"),
+            "repair these rows: Moodle itself can't serve such files",
+        )
+    };
+    let digest: accel::hash::Sha1 = hash.parse().map_err(|_| wrong("which is no SHA-1"))?;
+    let size = match (least.parse::<u64>(), least == most) {
+        _ if hash == EMPTY => 0,
+        (Ok(size), true) => size,
+        (Ok(_), false) => return Err(wrong(&format!("with different sizes, {least} and {most}"))),
+        (Err(_), _) => return Err(wrong("without a size")),
+    };
+    Ok(Listed { hash: *digest.as_bytes(), size })
+}
+
+fn values(client: &mut Client, table: &str, names: &[&str]) -> Result<BTreeMap<String, String>> {
+    let sql = format!("SELECT name, value FROM {table} WHERE name = ANY($1)");
+    let fix = "--db-prefix must be Moodle's $CFG->prefix";
+    let rows =
+        client.query(&sql, &[&names]).map_err(|error| failed("the table of settings can't be read", fix, &error))?;
+    Ok(pairs(&rows))
+}
+
+fn pairs(rows: &[Row]) -> BTreeMap<String, String> {
+    rows.iter().map(|row| (row.get(0), row.get::<_, Option<String>>(1).unwrap_or_default())).collect()
+}
+
+/// One moment of a database.
+struct PostgresView {
+    leader: Client,
+    workers: Vec<Client>,
+    taken: jiff::Timestamp,
+    schema: String,
+    prefix: String,
+}
+
+impl PostgresView {
+    fn table(&self, name: &str) -> String {
+        quoted(&format!("{}{name}", self.prefix))
+    }
+}
+
+impl View for PostgresView {
+    fn taken(&self) -> jiff::Timestamp {
+        self.taken
+    }
+
+    fn listing(&mut self) -> Result<Vec<Listed>> {
+        let table = self.table("files");
+        list(&mut self.leader, &table)
+    }
+
+    fn config(&mut self, names: &[&str]) -> Result<BTreeMap<String, String>> {
+        let table = self.table("config");
+        values(&mut self.leader, &table, names)
+    }
+
+    fn plugins(&mut self) -> Result<BTreeMap<String, String>> {
+        let sql = format!("SELECT plugin, value FROM {} WHERE name = 'version'", self.table("config_plugins"));
+        let rows = self.leader.query(&sql, &[]).map_err(|error| failed("the plugins can't be read", "", &error))?;
+        Ok(pairs(&rows))
+    }
+
+    fn course_files(&mut self, course: u64) -> Result<Vec<Listed>> {
+        let (files, context) = (self.table("files"), self.table("context"));
+        let above = format!("SELECT path FROM {context} WHERE contextlevel = 50 AND instanceid = $1");
+        let number = i64::try_from(course).unwrap_or(i64::MAX);
+        let row = self
+            .leader
+            .query_opt(&above, &[&number])
+            .map_err(|error| failed("the course can't be read", "", &error))?;
+        let Some(row) = row else {
+            return Err(Error::new(
+                Kind::Refused,
+                format!("there is no course {course}"),
+                "the id is the number in the course's address: course/view.php?id=…",
+            ));
+        };
+        let path = row.get::<_, String>(0).replace('\'', "''");
+        let table = format!(
+            "(SELECT f.* FROM {files} f JOIN {context} c ON c.id = f.contextid \
+             WHERE c.path = '{path}' OR c.path LIKE '{path}/%') AS files"
+        );
+        list(&mut self.leader, &table)
+    }
+
+    fn dump(self: Box<Self>, sink: &dyn Sink, progress: &dyn Progress) -> Result<DatabaseFacts> {
+        let Self { mut leader, workers, schema, prefix, .. } = *self;
+        let catalog = Catalog::read(&mut leader, &schema, &prefix)?;
+        write_text(sink, "schema.sql", &catalog.schema())?;
+        write_text(sink, "indexes.sql", &catalog.indexes())?;
+        let facts = leader
+            .query_one(
+                "SELECT version(), (SELECT datcollate::text FROM pg_database WHERE datname = current_database())",
+                &[],
+            )
+            .map_err(|error| failed("the server doesn't say what it is", "", &error))?;
+        let mut tasks = tasks(&mut leader, &catalog.tables)?;
+        progress.phase("database", tasks.iter().map(|task| task.bytes.unsigned_abs()).sum(), Unit::Bytes);
+        tasks.sort_by_key(|task| std::cmp::Reverse(task.bytes));
+        let consistency = if workers.is_empty() { "single-connection" } else { "exported-snapshot" };
+        let mut clients: Vec<Client> = std::iter::once(leader).chain(workers).collect();
+        let mut tables: Vec<TableFacts> = catalog
+            .tables
+            .iter()
+            .map(|table| TableFacts { name: table.name.clone(), rows: 0, files: Vec::new() })
+            .collect();
+        for Written { table, rows, file, .. } in run(&mut clients, &catalog.tables, &tasks, sink, progress)? {
+            tables[table].rows += rows;
+            tables[table].files.push(file);
+        }
+        write_text(sink, "load.sql", &load::script(&catalog.tables, &tables))?;
+        Ok(DatabaseFacts {
+            dbtype: "pgsql".to_owned(),
+            server: facts.get(0),
+            collation: facts.get(1),
+            prefix,
+            consistency: consistency.to_owned(),
+            tables,
+            left_out: catalog.left_out,
+        })
+    }
+}
+
+fn write_text(sink: &dyn Sink, path: &str, text: &str) -> Result<FileFacts> {
+    let mut file = sink.file(path)?;
+    let written = file.write_all(text.as_bytes());
+    let facts = file.close()?;
+    written.map_err(|error| unwritten(path, error))?;
+    Ok(facts)
+}
+
+fn unwritten(path: &str, error: std::io::Error) -> Error {
+    Error::new(Kind::Local, format!("database/{path} can't be written"), "run this again").because(error)
+}
+
+/// A file to be written: rows of a table.
+struct Task {
+    table: usize,
+    /// The number of the file, and ids from here up to, and not with, there; nothing: all rows.
+    range: Option<(i64, i64, i64)>,
+    /// About how much it is.
+    bytes: i64,
+}
+
+/// Cuts tables by ranges of their keys.
+fn tasks(client: &mut Client, tables: &[Table]) -> Result<Vec<Task>> {
+    let mut tasks = Vec::new();
+    let keyed: Vec<(usize, &Table, &str)> =
+        tables.iter().enumerate().filter_map(|(number, table)| Some((number, table, table.key.as_deref()?))).collect();
+    for part in keyed.chunks(100) {
+        let selects: Vec<String> = part
+            .iter()
+            .map(|(number, table, key)| {
+                let (name, key) = (quoted(&table.name), quoted(key));
+                format!(
+                    "SELECT {number}::bigint, (SELECT min({key})::bigint FROM {name}), (SELECT max({key})::bigint FROM {name})"
+                )
+            })
+            .collect();
+        let rows = client
+            .query(&selects.join(" UNION ALL "), &[])
+            .map_err(|error| failed("the tables' keys can't be read", "", &error))?;
+        for row in rows {
+            let number = usize::try_from(row.get::<_, i64>(0)).unwrap_or(0);
+            if let (Some(least), Some(most)) = (row.get::<_, Option<i64>>(1), row.get::<_, Option<i64>>(2)) {
+                tasks.extend(ranges(client, number, &tables[number], least, most)?);
+            }
+        }
+    }
+    let whole = tables.iter().enumerate().filter(|(_, table)| table.key.is_none());
+    tasks.extend(whole.map(|(table, facts)| Task { table, range: None, bytes: facts.bytes }));
+    Ok(tasks)
+}
+
+fn ranges(client: &mut Client, number: usize, table: &Table, least: i64, most: i64) -> Result<Vec<Task>> {
+    let step = table.step(FILE_BYTES);
+    let (first, last) = (least.div_euclid(step), most.div_euclid(step));
+    let likely = table.bytes / FILE_BYTES + 2;
+    // Ids with great holes between: only ranges that have rows count.
+    let numbers: Vec<i64> = if last - first > 4 * likely + 16 {
+        let key = quoted(table.key.as_deref().unwrap_or_default());
+        let name = quoted(&table.name);
+        let sql = format!("SELECT DISTINCT floor({key}::numeric / {step})::bigint FROM {name} ORDER BY 1");
+        let rows = client.query(&sql, &[]).map_err(|error| failed("a table's keys can't be read", "", &error))?;
+        rows.iter().map(|row| row.get(0)).collect()
+    } else {
+        (first..=last).collect()
+    };
+    let bytes = table.bytes / i64::try_from(numbers.len()).unwrap_or(1).max(1);
+    let range = |number: i64| (number, number.saturating_mul(step), number.saturating_add(1).saturating_mul(step));
+    Ok(numbers.into_iter().map(|file| Task { table: number, range: Some(range(file)), bytes }).collect())
+}
+
+/// A file that was written.
+struct Written {
+    table: usize,
+    number: i64,
+    rows: u64,
+    file: FileFacts,
+}
+
+/// Writes all files over all connections, and returns them in their order.
+fn run(
+    clients: &mut [Client],
+    tables: &[Table],
+    tasks: &[Task],
+    sink: &dyn Sink,
+    progress: &dyn Progress,
+) -> Result<Vec<Written>> {
+    let written = Mutex::new(Vec::new());
+    load::share(clients, tasks, &|client, task| {
+        let file = write_rows(client, &tables[task.table], task, sink)?;
+        progress.advance(task.bytes.unsigned_abs());
+        written.lock().unwrap_or_else(PoisonError::into_inner).extend(file);
+        Ok(())
+    })?;
+    let mut written: Vec<Written> = written.into_inner().unwrap_or_else(PoisonError::into_inner);
+    written.sort_by_key(|written| (written.table, written.number));
+    Ok(written)
+}
+
+/// Writes a file of a table; nothing: there are no such rows.
+fn write_rows(client: &mut Client, table: &Table, task: &Task, sink: &dyn Sink) -> Result<Option<Written>> {
+    let (number, range) = match (task.range, table.key.as_deref()) {
+        (Some((number, from, to)), Some(key)) => {
+            let key = quoted(key);
+            // The last number there is belongs to the last range.
+            let end = if to == i64::MAX { format!("{key} <= {to}") } else { format!("{key} < {to}") };
+            (number, format!(" WHERE {key} >= {from} AND {end}"))
+        }
+        _ => (0, String::new()),
+    };
+    let order = if table.order.is_empty() { String::new() } else { format!(" ORDER BY {}", table.order.join(", ")) };
+    let sql = format!("COPY (SELECT {} FROM {}{range}{order}) TO STDOUT", table.selected(), quoted(&table.name));
+    let mut reader = client
+        .copy_out(&sql)
+        .map_err(|error| failed(&format!("the table {} can't be read", table.name), "", &error))?;
+    let path = format!("{}/{number}.tsv", table.name);
+    let mut file = sink.file(&path)?;
+    let mut rows = 0;
+    let mut buffer = Vec::with_capacity(2 * WRITE_BYTES);
+    let mut wrong = None;
+    loop {
+        // The server sends a row at a time.
+        let row = reader.fill_buf().map_err(|error| {
+            Error::new(Kind::Database, format!("the table {} can't be read to its end", table.name), "run this again")
+                .because(error)
+        })?;
+        let length = row.len();
+        rows += u64::from(row.ends_with(b"\n"));
+        buffer.extend_from_slice(row);
+        reader.consume(length);
+        if buffer.len() >= WRITE_BYTES || length == 0 {
+            wrong = file.write_all(&buffer).err();
+            buffer.clear();
+        }
+        if length == 0 || wrong.is_some() {
+            break;
+        }
+    }
+    if rows == 0 && wrong.is_none() {
+        return Ok(None);
+    }
+    let file = file.close()?;
+    match wrong {
+        Some(error) => Err(unwritten(&path, error)),
+        None => Ok(Some(Written { table: task.table, number, rows, file })),
+    }
 }
