@@ -131,7 +131,7 @@ impl Storm<'_> {
 fn in_a_storm_nothing_that_is_listed_is_missing() {
     let first = number("MOODLE_BACKUP_SEED", u64::from(std::process::id()));
     let (mut views, mut steps) = (0, 0);
-    let rounds = number("MOODLE_BACKUP_ROUNDS", 4);
+    let rounds = number("MOODLE_BACKUP_ROUNDS", 3);
     for seed in first..first + rounds {
         eprintln!("MOODLE_BACKUP_SEED={seed}");
         let site = MemorySite::new();

@@ -8,15 +8,15 @@
 //!
 //! The property test `tests/closure.rs` runs this against all interleavings it can think of.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::database::Listed;
 use crate::error::Result;
 use crate::progress::{Progress, Unit};
 
 /// How many contents a thread takes at a time: neighbours, so that folders are read once.
-const BATCH: usize = 32;
+const BATCH: usize = 64;
 
 /// The database, as far as it lists contents.
 pub trait World {
@@ -69,6 +69,14 @@ pub trait Source: Sync {
     /// # Errors
     /// Reading fails for another reason than that it isn't there, or the repository fails.
     fn take(&self, place: Place, listed: Listed) -> Result<Taken>;
+
+    /// Copies contents from the pool, as [`take`](Self::take) does each.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    fn take_many(&self, contents: &[Listed]) -> Result<Vec<Taken>> {
+        contents.iter().map(|listed| self.take(ORDER[0], *listed)).collect()
+    }
 }
 
 /// A content that the database lists and that can't be had.
@@ -148,10 +156,13 @@ fn copy(
         return Ok(Vec::new());
     }
     progress.phase(phase, wanted.iter().map(|wanted| wanted.size).sum(), Unit::Bytes);
-    let mut failed = each(&wanted, jobs, &|listed| {
-        let failure = take(source, listed)?;
-        progress.advance(listed.size);
-        Ok(failure)
+    let mut failed = each(&wanted, jobs, &|batch| {
+        let mut failed = Vec::new();
+        for (listed, taken) in batch.iter().zip(source.take_many(batch)?) {
+            failed.extend(take_on(source, *listed, taken)?);
+            progress.advance(listed.size);
+        }
+        Ok(failed)
     })?;
     failed.sort_unstable_by_key(|failure| failure.listed);
     let stored =
@@ -161,50 +172,43 @@ fn copy(
     Ok(failed)
 }
 
-/// Copies a content from the first place that has it.
-fn take(source: &dyn Source, listed: Listed) -> Result<Option<Failure>> {
+/// Copies a content from the first place that has it; `taken` is what came of the very first.
+fn take_on(source: &dyn Source, listed: Listed, mut taken: Taken) -> Result<Option<Failure>> {
     let mut corrupt = false;
-    for place in ORDER {
-        match source.take(place, listed)? {
-            Taken::Stored => return Ok(None),
-            Taken::Absent => {}
-            Taken::Corrupt => corrupt = true,
+    for place in &ORDER[1..] {
+        if taken == Taken::Stored {
+            return Ok(None);
         }
+        corrupt |= taken == Taken::Corrupt;
+        taken = source.take(*place, listed)?;
     }
-    Ok(Some(Failure { listed, corrupt }))
+    corrupt |= taken == Taken::Corrupt;
+    Ok((taken != Taken::Stored).then_some(Failure { listed, corrupt }))
 }
 
-/// Runs `work` for each of the contents in several threads, and collects what it returns.
+/// Runs `work` for batches of the contents in several threads, and collects what it returns.
 fn each(
     wanted: &[Listed],
     jobs: usize,
-    work: &(dyn Fn(Listed) -> Result<Option<Failure>> + Sync),
+    work: &(dyn Fn(&[Listed]) -> Result<Vec<Failure>> + Sync),
 ) -> Result<Vec<Failure>> {
     let next = AtomicUsize::new(0);
-    let stop = AtomicBool::new(false);
     let outcome = Mutex::new(Ok(Vec::new()));
     let run = || {
-        while !stop.load(Ordering::Relaxed) {
+        loop {
             let start = next.fetch_add(BATCH, Ordering::Relaxed);
-            let Some(batch) = wanted.get(start..(start + BATCH).min(wanted.len())).filter(|batch| !batch.is_empty())
-            else {
+            if start >= wanted.len() {
                 return;
-            };
-            for listed in batch {
-                let result = work(*listed);
-                if matches!(result, Ok(None)) {
-                    continue;
+            }
+            let result = work(&wanted[start..(start + BATCH).min(wanted.len())]);
+            let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+            match (&mut *outcome, result) {
+                (Ok(failed), Ok(more)) => failed.extend(more),
+                (Ok(_), Err(error)) => {
+                    *outcome = Err(error);
+                    next.store(wanted.len(), Ordering::Relaxed);
                 }
-                let mut outcome = outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                match (&mut *outcome, result) {
-                    (Ok(failed), Ok(failure)) => failed.extend(failure),
-                    (Ok(_), Err(error)) => {
-                        *outcome = Err(error);
-                        stop.store(true, Ordering::Relaxed);
-                        return;
-                    }
-                    (Err(_), _) => return,
-                }
+                (Err(_), _) => return,
             }
         }
     };
@@ -214,7 +218,7 @@ fn each(
         }
         run();
     });
-    outcome.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns what `left` has and `right` has not; both are sorted.

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::sync::Mutex;
 
+use accel::hash::sha1_many;
+
 use super::content::MADE;
 use super::gather::{Place, Source, Taken};
 use super::objects::ObjectPool;
@@ -10,8 +12,8 @@ use super::pool_trees::Record;
 use super::{PoolMode, Request};
 use crate::database::Listed;
 use crate::error::{Error, Kind, Result};
-use crate::repository::Writer;
-use crate::site::pool::{Attributes, Content, Pool};
+use crate::repository::{BlobId, Writer};
+use crate::site::pool::{Attributes, Content, PIECE_BYTES, Pool};
 
 /// What an object of a store looks like in a restored pool.
 const OBJECT: Attributes = Attributes { mode: 0o660, ..MADE };
@@ -103,6 +105,43 @@ impl<'a> Taker<'a> {
         })
     }
 
+    /// Copies contents of which several fit into memory: their digests are computed side by side.
+    fn small(&self, pool: &Pool, contents: &[(usize, Listed)], taken: &mut [Taken], bytes: &mut Vec<u8>) -> Result<()> {
+        bytes.clear();
+        let mut read = Vec::with_capacity(contents.len());
+        for (place, listed) in contents {
+            let start = bytes.len();
+            match pool.append(*listed, bytes)? {
+                Content::Whole(attributes) => read.push((*place, *listed, attributes, start..bytes.len())),
+                Content::Absent => {}
+                Content::Corrupt => taken[*place] = Taken::Corrupt,
+            }
+        }
+        let slices: Vec<&[u8]> = read.iter().map(|(_, _, _, range)| &bytes[range.clone()]).collect();
+        let right: Vec<bool> = sha1_many(&slices)
+            .iter()
+            .zip(&read)
+            .map(|(hash, (_, listed, _, _))| *hash.as_bytes() == listed.hash)
+            .collect();
+        let stored: Vec<&[u8]> = slices
+            .into_iter()
+            .zip(&right)
+            .filter_map(|(slice, right)| (*right && !slice.is_empty()).then_some(slice))
+            .collect();
+        let mut ids = self.writer.data_many(&stored, true)?.into_iter();
+        for ((place, listed, attributes, range), right) in read.into_iter().zip(right) {
+            if !right {
+                tracing::warn!(hash = %hex::encode(listed.hash), "a content is not what its name says");
+                taken[place] = Taken::Corrupt;
+                continue;
+            }
+            let content: Vec<BlobId> = if range.is_empty() { Vec::new() } else { ids.next().into_iter().collect() };
+            self.record(Record { listed, attributes, content: content.into() });
+            taken[place] = Taken::Stored;
+        }
+        Ok(())
+    }
+
     fn object(&self, listed: Listed) -> Result<Taken> {
         let Some(objects) = &self.objects else {
             return Ok(Taken::Absent);
@@ -133,5 +172,29 @@ impl Source for Taker<'_> {
             Place::Trash => self.local(true, listed),
             Place::Objects => self.object(listed),
         }
+    }
+
+    fn take_many(&self, contents: &[Listed]) -> Result<Vec<Taken>> {
+        let mut taken = vec![Taken::Absent; contents.len()];
+        let Some(pool) = &self.pool else {
+            return Ok(taken);
+        };
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        for (place, listed) in contents.iter().enumerate() {
+            if listed.size > PIECE_BYTES as u64 {
+                taken[place] = self.local(false, *listed)?;
+                continue;
+            }
+            if bytes + listed.size > PIECE_BYTES as u64 {
+                BUFFER.with_borrow_mut(|buffer| self.small(pool, &batch, &mut taken, buffer))?;
+                batch.clear();
+                bytes = 0;
+            }
+            batch.push((place, *listed));
+            bytes += listed.size;
+        }
+        BUFFER.with_borrow_mut(|buffer| self.small(pool, &batch, &mut taken, buffer))?;
+        Ok(taken)
     }
 }

@@ -132,6 +132,30 @@ impl Pool {
         Ok(if lies { Content::Corrupt } else { Content::Whole(attributes) })
     }
 
+    /// Appends a content to `bytes`, unless the pool doesn't have it with its size; its name is not compared.
+    ///
+    /// # Errors
+    /// The file is there and can't be read.
+    pub fn append(&self, listed: Listed, bytes: &mut Vec<u8>) -> Result<Content> {
+        let Some(mut file) = self.file(false, listed)? else {
+            return Ok(Content::Absent);
+        };
+        let unreadable = |error| self.unreadable(listed, error);
+        let metadata = file.metadata().map_err(unreadable)?;
+        if !metadata.is_file() || metadata.len() != listed.size {
+            return Ok(Content::Corrupt);
+        }
+        let start = bytes.len();
+        bytes.resize(start + usize::try_from(listed.size).unwrap_or(usize::MAX), 0);
+        match file.read_exact(&mut bytes[start..]) {
+            Err(error) if error.kind() == Io::UnexpectedEof => {
+                bytes.truncate(start);
+                Ok(Content::Corrupt)
+            }
+            read => read.map_err(unreadable).map(|()| Content::Whole(Attributes::of(&metadata))),
+        }
+    }
+
     /// Returns the attributes of a folder of the pool, as `ab/cd`; nothing: there is none.
     #[must_use]
     pub fn folder(&self, path: &str) -> Option<Attributes> {
