@@ -314,6 +314,7 @@ mod tests {
             let arguments: &[&str] = match name {
                 "diff" | "cat" => &["a"],
                 "completions" => &["bash"],
+                "bench" => &["--folder", "a"],
                 _ => &[],
             };
             let line = [&["moodle-backup", name], arguments].concat();
