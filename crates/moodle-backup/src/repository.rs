@@ -336,7 +336,7 @@ impl Repository {
         if let Some(parent) = new.parent.and_then(|parent| parent.parse::<Id>().ok()) {
             snapshot.parent = Some(parent.into());
         }
-        let id = unpacked::write(&self.store, &self.sealer, "snapshots", &snapshot)?;
+        let id = unpacked::create(&self.store, &self.sealer, "snapshots", &snapshot)?;
         Ok(Snapshot { id: id.to_string(), ..Snapshot::of(&snapshot) })
     }
 

@@ -34,7 +34,7 @@ const RETRIES: usize = 6;
 /// After so many seconds a request isn't tried again; `MOODLE_BACKUP_PATIENCE` says otherwise.
 const PATIENCE: u64 = 120;
 /// A request that takes longer is given up: even a pack over a slow line is there by then.
-const TIMEOUT: Duration = Duration::from_secs(90);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// An object of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]

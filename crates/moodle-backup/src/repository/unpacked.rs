@@ -16,6 +16,20 @@ const COMPRESSED: u8 = 2;
 
 /// Writes a document into a folder under the name that its content gives it; returns that.
 pub(super) fn write(store: &Store, sealer: &Sealer, folder: &str, document: &impl Serialize) -> Result<BlobId> {
+    let (id, sealed) = sealed(sealer, document)?;
+    store.put(&format!("{folder}/{id}"), sealed)?;
+    Ok(id)
+}
+
+/// Writes a document as [`write`] does, where nothing is yet.
+pub(super) fn create(store: &Store, sealer: &Sealer, folder: &str, document: &impl Serialize) -> Result<BlobId> {
+    let (id, sealed) = sealed(sealer, document)?;
+    // Nobody else can have written these bytes: what is there is what an attempt wrote whose answer got lost.
+    store.create(&format!("{folder}/{id}"), sealed)?;
+    Ok(id)
+}
+
+fn sealed(sealer: &Sealer, document: &impl Serialize) -> Result<(BlobId, Bytes)> {
     let failed =
         |error: std::io::Error| Error::new(Kind::Local, "a document can't be written", "report it").because(error);
     let json = serde_json::to_vec(document).map_err(|error| failed(error.into()))?;
@@ -23,9 +37,7 @@ pub(super) fn write(store: &Store, sealer: &Sealer, folder: &str, document: &imp
     plain.extend(zstd::bulk::compress(&json, 3).map_err(failed)?);
     let mut sealed = Vec::new();
     sealer.seal(&plain, &mut sealed);
-    let id = BlobId::of(&sealed);
-    store.put(&format!("{folder}/{id}"), Bytes::from(sealed))?;
-    Ok(id)
+    Ok((BlobId::of(&sealed), Bytes::from(sealed)))
 }
 
 /// Reads a document.

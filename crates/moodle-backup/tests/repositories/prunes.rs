@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{backed_up, has_restic, made, noise, opened, restic_is_content};
+use crate::support::{backed_up, backed_up_on, has_restic, made, noise, opened, restic_is_content};
 use moodle_backup::error::Kind;
 use moodle_backup::progress::Silent;
 use moodle_backup::prune::{self, Ages, Policy, Request};
@@ -95,7 +95,7 @@ fn whatever_moment_of_a_backup_a_prune_without_locks_comes_at_the_snapshot_is_wh
         if moment == 1 {
             prune();
         }
-        backed_up(&repository, "one", FIRST + DAY, &new).unwrap();
+        backed_up_on(&repository, index, "one", FIRST + DAY, &new).unwrap();
         if moment == 2 {
             prune();
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use moodle_backup::repository::tree::{FOLDER, Node, NodeKind, Tree};
-use moodle_backup::repository::{BlobId, NewKey, NewSnapshot, Repository, Secret, Snapshot, Written};
+use moodle_backup::repository::{BlobId, Index, NewKey, NewSnapshot, Repository, Secret, Snapshot, Written};
 use moodle_backup::store::Store;
 
 pub(crate) const PASSPHRASE: &str = "correct horse";
@@ -50,7 +50,18 @@ pub(crate) fn backed_up(
     second: i64,
     files: &[(&str, Vec<u8>)],
 ) -> moodle_backup::error::Result<(Snapshot, Written)> {
-    let writer = repository.writer(repository.index_with_leftovers()?);
+    backed_up_on(repository, repository.index_with_leftovers()?, site, second, files)
+}
+
+/// Makes a snapshot as [`backed_up`] does, by a run that read this index before.
+pub(crate) fn backed_up_on(
+    repository: &Repository,
+    index: Index,
+    site: &str,
+    second: i64,
+    files: &[(&str, Vec<u8>)],
+) -> moodle_backup::error::Result<(Snapshot, Written)> {
+    let writer = repository.writer(index);
     let mut nodes = Vec::new();
     for (name, bytes) in files {
         let content =
