@@ -2,7 +2,7 @@
 
 use moodle_backup::progress::Silent;
 
-use crate::support::{made, opened};
+use crate::support::{made, noise, opened};
 
 /// Not run by itself: 300,000 blobs take a minute without optimization.
 #[test]
@@ -43,4 +43,45 @@ fn resident() -> u64 {
 
 fn peak() -> u64 {
     status("VmHWM:")
+}
+
+/// Not run by itself: what it prints depends on the machine.
+#[test]
+#[ignore = "a measurement"]
+fn content_is_written_and_read_at_some_speed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let repository = made(scratch.path().join("repository").to_str().unwrap());
+    let words: Vec<String> = (0..4000_u64).map(|seed| hex::encode(noise(seed, 4))).collect();
+    let text: Vec<u8> = noise(1, 64 << 20)
+        .chunks(2)
+        .flat_map(|pair| words[usize::from(u16::from_le_bytes([pair[0], pair[1]])) % words.len()].bytes())
+        .take(128 << 20)
+        .collect();
+    for (name, content) in [("noise", noise(2, 128 << 20)), ("text", text)] {
+        let pieces: Vec<&[u8]> = content.chunks(20_000).collect();
+        let writer = repository.writer(repository.index().unwrap());
+        let begun = processor();
+        let ids = writer.data_many(&pieces, true).unwrap();
+        let (index, written) = writer.finish().unwrap();
+        let (wrote, begun) = (processor() - begun, processor());
+        repository.reader(&index).each(&ids, &|_, _| Ok(())).unwrap();
+        let (read, begun) = (processor() - begun, processor());
+        assert_eq!(repository.check(&Silent).unwrap().problems, []);
+        let checked = processor() - begun;
+        let rate = |seconds: f64| 128.0 / seconds;
+        eprintln!(
+            "{name}: MB a second of one processor: written {:.0} (stored {} MB), read {:.0}, all checked in {checked:.2} s",
+            rate(wrote),
+            written.stored >> 20,
+            rate(read),
+        );
+    }
+}
+
+/// Seconds of processor time that this process used.
+fn processor() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: u32 = fields[11].parse::<u32>().unwrap() + fields[12].parse::<u32>().unwrap();
+    f64::from(ticks) / 100.0
 }
