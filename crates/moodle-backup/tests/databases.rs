@@ -146,7 +146,7 @@ fn every_column(server: &TestServer) -> Vec<String> {
     }
     statements.push(format!("{head} (1, 21, 22, 23, 24, 25, 26, 'x', NULL, NULL, NULL)"));
     statements.push(format!("{head} (1, 31, 32, 33, 34, 35, 36, 'x', NULL, {}, NULL)", literal(&long)));
-    statements.push("DELETE FROM mdl_every WHERE id = 3".to_owned());
+    statements.push("DELETE FROM mdl_every WHERE id IN (3, 16)".to_owned());
     statements
 }
 
@@ -163,7 +163,7 @@ fn every_kind_of_column_comes_back_as_it_was() {
         database.run(&statements.iter().map(String::as_str).collect::<Vec<_>>());
         let (facts, _) = comes_back(&database);
         assert_eq!(facts.tables.len(), 1);
-        assert_eq!(facts.tables[0].rows, 15);
+        assert_eq!(facts.tables[0].rows, 14);
     }
 }
 
@@ -418,7 +418,7 @@ fn old_rows_of_a_table_that_only_grows_are_the_same_files_again() {
         grow(rows, rows + 100);
         let (second, _) = dumped(&database).unwrap();
         let (before, after) = (&first.tables[0].files, &second.tables[0].files);
-        assert!(before.len() > 2, "a table of {rows} rows is split: {before:?}");
+        assert!(before.len() > 1, "a table of {rows} rows is split: {before:?}");
         let known: BTreeSet<&String> = before.iter().map(|file| &file.sha256).collect();
         let new = after.iter().filter(|file| !known.contains(&file.sha256)).count();
         assert!(new <= 2, "{new} of {} files are new", after.len());

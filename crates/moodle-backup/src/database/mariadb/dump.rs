@@ -16,7 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, FileFacts, TableFacts};
 use crate::progress::{Progress, Unit};
 
-/// A file of rows has about this many bytes at most.
+/// A table of more bytes is large, whatever the span of its keys.
 const FILE_BYTES: u64 = 8 << 20;
 /// Fewer ranges than this are never too many, however few rows are in them.
 const FEW_RANGES: i128 = 64;
@@ -86,10 +86,8 @@ impl MariaDbView {
             let whole = Job { table: place, number: 0, range: None };
             let table = self.tables[place].clone();
             match &columns[place].key {
-                Some(key) if table.bytes > FILE_BYTES => {
-                    jobs.extend(self.ranges(place, &table, key)?.unwrap_or(vec![whole]));
-                }
-                _ => jobs.push_back(whole),
+                Some(key) => jobs.extend(self.ranges(place, &table, key)?.unwrap_or(vec![whole])),
+                None => jobs.push_back(whole),
             }
         }
         Ok(jobs)
@@ -104,14 +102,25 @@ impl MariaDbView {
         let bound = |column: usize| found.first().and_then(|row| text(&row[column]).parse::<i128>().ok());
         let (Some(lowest), Some(highest)) = (bound(0), bound(1)) else { return Ok(None) };
         let width: i128 = match table.row_bytes {
-            0..256 => 1 << 16,
-            256..1024 => 1 << 14,
+            0..1024 => 1 << 14,
             1024..8192 => 1 << 12,
             _ => 1 << 9,
         };
         let (first, last) = (lowest.div_euclid(width), highest.div_euclid(width));
-        let rows = i128::from(table.bytes / table.row_bytes.max(1));
-        if first < 0 || last - first > FEW_RANGES + 4 * rows / width {
+        if first < 0 || first == last {
+            return Ok(None);
+        }
+        let mut count = i128::from(table.bytes / table.row_bytes.max(1));
+        if table.bytes <= FILE_BYTES {
+            // The server's statistics lag behind what was just loaded.
+            let probe = format!("SELECT COUNT(*) FROM (SELECT 1 FROM {} LIMIT {width}) some", quoted(&table.name));
+            let some = rows(self.first(), &probe)?;
+            if some.first().is_none_or(|row| text(&row[0]) != width.to_string()) {
+                return Ok(None);
+            }
+            count = count.max(width);
+        }
+        if last - first > FEW_RANGES + 4 * count / width {
             return Ok(None);
         }
         let job = |number: i128| Job {

@@ -50,11 +50,12 @@ pub(crate) fn restore(
     for client in &mut clients {
         run(client, "SET SESSION unique_checks = 0, foreign_key_checks = 0")?;
     }
+    if options.overwrite {
+        let own: Vec<_> = there.iter().filter(|name| name.starts_with(&connection.prefix)).collect();
+        spread(&mut clients, own, &|client, name| run(client, &format!("DROP TABLE IF EXISTS {}", quoted(name))))?;
+    }
     progress.phase("creating tables", facts.tables.len() as u64, Unit::Files);
     spread(&mut clients, facts.tables.iter().collect(), &|client, table: &TableFacts| {
-        if options.overwrite {
-            run(client, &format!("DROP TABLE IF EXISTS {}", quoted(&table.name)))?;
-        }
         run(client, &script(source, &format!("{}/table.sql", table.name))?)?;
         progress.advance(1);
         Ok(())

@@ -18,6 +18,8 @@ pub(super) struct Table {
     pub(super) made: String,
     /// Its definition, without the value that its next id will have.
     pub(super) definition: String,
+    /// That value.
+    pub(super) next_id: Option<u64>,
 }
 
 /// Returns the names of all tables of the database, Moodle's or not.
@@ -48,25 +50,29 @@ pub(super) fn all(client: &mut Conn, prefix: &str) -> Result<Vec<Table>> {
             bytes: number(&row[3]),
             made: text(&row[4]),
             definition: String::new(),
+            next_id: None,
         });
     }
     for table in &mut found {
         let definition = rows(client, &format!("SHOW CREATE TABLE {}", quoted(&table.name)))?;
         let definition = definition.first().and_then(|row| row.get(1)).map(|bytes| text(bytes)).unwrap_or_default();
-        table.definition = without_next_id(&definition);
+        (table.definition, table.next_id) = apart(&definition);
     }
     Ok(found)
 }
 
-fn without_next_id(definition: &str) -> String {
-    let Some(start) = definition.rfind(" AUTO_INCREMENT=") else { return definition.to_owned() };
-    let rest = &definition[start + 16..];
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    format!("{}{}", &definition[..start], &rest[digits..])
+/// Takes the value that the next id will have out of a definition.
+fn apart(definition: &str) -> (String, Option<u64>) {
+    let Some((before, after)) = definition.rsplit_once(" AUTO_INCREMENT=") else {
+        return (definition.to_owned(), None);
+    };
+    let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+    (format!("{before}{}", &after[digits..]), after[..digits].parse().ok())
 }
 
 impl Table {
-    /// Returns the statement that makes the table with its primary key alone, and the one that adds its other indexes.
+    /// Returns the statement that makes the table with its primary key alone, and the one that adds its other indexes
+    /// and says which id is next: the rows with the highest ones may be gone.
     pub(super) fn statements(&self) -> (String, Option<String>) {
         let is_index = |line: &str| {
             ["KEY ", "UNIQUE KEY ", "FULLTEXT KEY ", "SPATIAL KEY "].iter().any(|start| line.starts_with(start))
@@ -88,10 +94,9 @@ impl Table {
             .enumerate()
             .map(|(place, line)| if place == last { line.trim_end_matches(',') } else { line })
             .collect();
-        let added = (!indexes.is_empty()).then(|| {
-            let added: Vec<_> = indexes.iter().map(|index| format!("ADD {index}")).collect();
-            format!("ALTER TABLE {} {}", quoted(&self.name), added.join(", "))
-        });
+        let mut added: Vec<_> = indexes.iter().map(|index| format!("ADD {index}")).collect();
+        added.extend(self.next_id.map(|next| format!("AUTO_INCREMENT={next}")));
+        let added = (!added.is_empty()).then(|| format!("ALTER TABLE {} {}", quoted(&self.name), added.join(", ")));
         (made.join("\n"), added)
     }
 
@@ -161,13 +166,15 @@ mod tests {
         let definition = "CREATE TABLE `mdl_t` (\n  `id` bigint(10) NOT NULL AUTO_INCREMENT,\n  `key` varchar(9) DEFAULT 'KEY ',\n  \
                           PRIMARY KEY (`id`),\n  UNIQUE KEY `u` (`key`),\n  KEY `k` (`key`,`id`)\n) ENGINE=InnoDB AUTO_INCREMENT=7 \
                           DEFAULT CHARSET=utf8mb4 COMMENT='a, b'";
+        let (definition, next_id) = apart(definition);
         let table = Table {
             name: "mdl_t".into(),
             engine: "InnoDB".into(),
             row_bytes: 0,
             bytes: 0,
             made: String::new(),
-            definition: without_next_id(definition),
+            definition,
+            next_id,
         };
         let (made, added) = table.statements();
         assert_eq!(
@@ -175,6 +182,7 @@ mod tests {
             "CREATE TABLE `mdl_t` (\n  `id` bigint(10) NOT NULL AUTO_INCREMENT,\n  `key` varchar(9) DEFAULT 'KEY ',\n  \
              PRIMARY KEY (`id`)\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='a, b'"
         );
-        assert_eq!(added.as_deref(), Some("ALTER TABLE `mdl_t` ADD UNIQUE KEY `u` (`key`), ADD KEY `k` (`key`,`id`)"));
+        let expected = "ALTER TABLE `mdl_t` ADD UNIQUE KEY `u` (`key`), ADD KEY `k` (`key`,`id`), AUTO_INCREMENT=7";
+        assert_eq!(added.as_deref(), Some(expected));
     }
 }
