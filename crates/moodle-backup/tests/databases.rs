@@ -7,16 +7,20 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use moodle_backup::database::{self, RestoreOptions, Restored};
+use moodle_backup::database::{self, Connection, RestoreOptions, Restored};
 use moodle_backup::error::{Kind, Result};
 use moodle_backup::manifest::DatabaseFacts;
 use moodle_backup::progress::Silent;
 use support::server::{Database, Dump, TestServer, servers};
 
 const JOBS: usize = 3;
+
+/// Held by tests that change a setting of a whole server, and by those that need it as it was.
+static SETTINGS: Mutex<()> = Mutex::new(());
 
 /// Texts that a dump could spoil.
 const TEXTS: [&str; 14] = [
@@ -496,7 +500,47 @@ fn a_damaged_or_missing_file_of_a_dump_is_named() {
 }
 
 #[test]
+fn a_server_that_takes_no_files_from_clients_gets_statements() {
+    for server in servers().into_iter().filter(|server| !server.is_postgres()) {
+        let _alone = SETTINGS.lock();
+        let database = server.database("statements");
+        let statements = every_column(&server);
+        database.run(&statements.iter().map(String::as_str).collect::<Vec<_>>());
+        database.run(&["SET GLOBAL local_infile = 0"]);
+        let outcome = std::panic::catch_unwind(|| comes_back(&database));
+        database.run(&["SET GLOBAL local_infile = 1"]);
+        outcome.unwrap();
+    }
+}
+
+#[test]
+fn who_may_lock_nothing_backs_up_all_the_same_and_the_dump_says_how() {
+    for server in servers().into_iter().filter(|server| !server.is_postgres()) {
+        let database = server.database("rights");
+        database
+            .run(&["CREATE TABLE mdl_a (id bigint PRIMARY KEY) ENGINE=InnoDB", "INSERT INTO mdl_a VALUES (1), (2)"]);
+        let name = &database.connection.database;
+        for (rights, way) in [("SELECT", "single-connection"), ("SELECT, LOCK TABLES", "lock-tables")] {
+            let user = format!("user_{:08x}", rand::random::<u32>());
+            database.run(&[
+                &format!("CREATE USER '{user}'@'%' IDENTIFIED BY 'few rights'"),
+                &format!("GRANT {rights} ON `{name}`.* TO '{user}'@'%'"),
+            ]);
+            let connection =
+                Connection { user: user.clone(), password: "few rights".into(), ..database.connection.clone() };
+            let dump = Dump::default();
+            let facts = database::open(&connection, JOBS).unwrap().dump(&dump, &Silent).unwrap();
+            database.run(&[&format!("DROP USER '{user}'@'%'")]);
+            assert_eq!((facts.consistency.as_str(), facts.tables[0].rows), (way, 2), "{rights}");
+        }
+        let (facts, _) = dumped(&database).unwrap();
+        assert_eq!(facts.consistency, "flush-tables-with-read-lock");
+    }
+}
+
+#[test]
 fn the_servers_own_client_loads_a_dump() {
+    let _alone = SETTINGS.lock();
     for server in servers() {
         let database = server.database("stock");
         let statements = every_column(&server);
