@@ -466,6 +466,9 @@ fn contents_are_listed_once_with_their_sizes_and_courses_have_theirs() {
         course.sort();
         assert_eq!(course, [(hash("a"), 3), (hash("b"), 5)]);
         drop(view);
+        let aliases = format!("(7, '{}', 1, 77, 1), (8, '{empty}', 1, 88, 2)", hash("a"));
+        database.run(&[&format!("INSERT INTO mdl_files VALUES {aliases}")]);
+        assert_eq!(text(&database::listing(&database.connection).unwrap()), all, "the sizes of aliases don't count");
         database.run(&[&format!("INSERT INTO mdl_files VALUES (6, '{}', 1, 4, NULL)", hash("a"))]);
         let error = database::listing(&database.connection).unwrap_err();
         assert!(error.to_string().contains(&hash("a")), "{error}");

@@ -168,7 +168,7 @@ pub fn tables(size: Size, postgres: bool) -> Vec<String> {
             "CREATE TABLE mdl_files (id {id}, contenthash varchar(40) NOT NULL, pathnamehash varchar(40) NOT NULL, \
              contextid bigint NOT NULL, component varchar(100) NOT NULL, filearea varchar(50) NOT NULL, \
              itemid bigint NOT NULL, filepath varchar(255) NOT NULL, filename varchar(255) NOT NULL, userid bigint, \
-             filesize bigint NOT NULL, mimetype varchar(100), timecreated bigint NOT NULL){end}"
+             filesize bigint NOT NULL, mimetype varchar(100), timecreated bigint NOT NULL, referencefileid bigint){end}"
         ),
         "CREATE INDEX mdl_file_con_ix ON mdl_files (contenthash)".into(),
         "CREATE UNIQUE INDEX mdl_file_pat_uix ON mdl_files (pathnamehash)".into(),

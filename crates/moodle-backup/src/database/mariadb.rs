@@ -134,11 +134,13 @@ fn configured(client: &mut Conn, prefix: &str, names: &[&str]) -> Result<BTreeMa
     Ok(rows(client, &query)?.into_iter().map(|row| (text(&row[0]), text(&row[1]))).collect())
 }
 
-/// Returns the contents that the table `files` lists, of the rows that `restriction` (a WHERE) leaves.
+/// Returns the contents that the table `files` lists, of the rows that `restriction` (a WHERE) leaves. The size that an
+/// alias has is that of what it stands for, and may lag behind.
 fn listed(client: &mut Conn, prefix: &str, restriction: &str) -> Result<Vec<Listed>> {
     let files = quoted(&format!("{prefix}files"));
     let query = format!(
-        "SELECT contenthash, MIN(filesize), MAX(filesize) FROM {files} f {restriction} GROUP BY contenthash ORDER BY contenthash"
+        "SELECT contenthash, COALESCE(MIN(IF(referencefileid IS NULL, filesize, NULL)), MIN(filesize)), \
+         COALESCE(MAX(IF(referencefileid IS NULL, filesize, NULL)), MIN(filesize)) FROM {files} f {restriction} GROUP BY contenthash ORDER BY contenthash"
     );
     let found = client.query_iter(&query).map_err(|error| failed(&error, &query))?;
     let mut all = Vec::new();

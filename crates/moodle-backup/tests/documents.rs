@@ -1,0 +1,123 @@
+//! The commands that README.md and docs/backup.md show, run as they stand there, on a site of each database.
+#![expect(clippy::unwrap_used, reason = "what can't be made fails the test")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use accel::hash::sha1;
+use moodle_backup::bench::dataset::{self, Size};
+use moodle_backup::progress::Silent;
+use support::server::{Database, TestServer, servers};
+
+/// The documents, and the comment above their commands.
+const DOCUMENTS: [&str; 2] = ["README.md", "docs/backup.md"];
+const NOTE: &str = "<!-- tested by: crates/moodle-backup/tests/documents.rs -->";
+
+const SIZE: Size = Size { files: 60, bytes: 400_000, rows: 500, tables: 8, seed: 7 };
+
+/// Returns the lines that begin with `$ ` in the block below the note.
+fn commands(document: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(document);
+    let text = fs::read_to_string(path).unwrap();
+    let (_, below) = text.split_once(NOTE).unwrap_or_else(|| panic!("{document} has no block of this test"));
+    let block = below.split("```").nth(1).unwrap();
+    block.lines().filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect()
+}
+
+/// A Moodle as far as a backup sees it: a tree, a config.php, an empty dataroot.
+fn site(folder: &Path, database: &Database) {
+    let (server, data) = (&database.server, folder.with_extension("data"));
+    fs::create_dir_all(folder.join("admin/cli")).unwrap();
+    fs::create_dir_all(&data).unwrap();
+    let version = "<?php\n$version = 2025100600.02;\n$release = '5.1+ (Build: 20251017)';\n$branch = '501';\n";
+    fs::write(folder.join("version.php"), version).unwrap();
+    let config = format!(
+        "<?php\nunset($CFG);\nglobal $CFG;\n$CFG = new stdClass();\n$CFG->dbtype = '{}';\n$CFG->dbhost = '{}';\n\
+         $CFG->dbname = '{}';\n$CFG->dbuser = '{}';\n$CFG->dbpass = '{}';\n$CFG->prefix = 'mdl_';\n\
+         $CFG->dboptions = ['dbport' => {}];\n$CFG->wwwroot = 'https://moodle.example.org';\n\
+         $CFG->dataroot = '{}';\nrequire_once(__DIR__ . '/lib/setup.php');\n",
+        if server.is_postgres() { "pgsql" } else { "mariadb" },
+        server.host,
+        database.connection.database,
+        server.user,
+        server.password,
+        server.port,
+        data.display(),
+    );
+    fs::write(folder.join("config.php"), config).unwrap();
+}
+
+fn filled(folder: &Path, server: &TestServer) -> Database {
+    let database = server.database("documented");
+    site(folder, &database);
+    let tables = dataset::tables(SIZE, server.is_postgres());
+    database.run(&tables.iter().map(String::as_str).collect::<Vec<_>>());
+    let data = folder.with_extension("data");
+    let contents = dataset::write_pool(&data, SIZE, 0, SIZE.files, &Silent).unwrap();
+    database.run(&[&dataset::listing(&contents, 0)]);
+    fs::create_dir_all(data.join("lang/de")).unwrap();
+    fs::write(data.join("lang/de/langconfig.php"), "<?php").unwrap();
+    database
+}
+
+/// Every file below a folder with the SHA-1 of its content.
+fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    let mut rest = vec![folder.to_owned()];
+    while let Some(path) = rest.pop() {
+        for entry in fs::read_dir(path).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                rest.push(path);
+            } else {
+                found
+                    .insert(path.strip_prefix(folder).unwrap().to_owned(), sha1(&fs::read(&path).unwrap()).to_string());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_backup_and_a_restore_are_the_lines_that_the_documents_show() {
+    for server in servers() {
+        for document in DOCUMENTS {
+            let folder = tempfile::tempdir().unwrap();
+            let (from, to) = (folder.path().join("moodle"), folder.path().join("restored"));
+            let database = filled(&from, &server);
+            let target = server.database("restored");
+            site(&to, &target);
+            let places = [
+                ("/srv/backup", folder.path().join("backup")),
+                ("/etc/moodle-backup.key", folder.path().join("key")),
+                ("/var/www/moodle", from.clone()),
+                ("/var/www/restored", to.clone()),
+            ];
+            let lines = commands(document);
+            assert_eq!(lines.len(), 5, "{document}: {lines:?}");
+            let script = places.iter().fold(lines.join("\n"), |script, (place, path)| {
+                assert!(script.contains(place), "{document} no longer names {place}");
+                script.replace(place, path.to_str().unwrap())
+            });
+            let program = Path::new(env!("CARGO_BIN_EXE_moodle-backup")).parent().unwrap();
+            let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+            let done = Command::new("sh")
+                .args(["-euc", &script])
+                .env("PATH", path)
+                .env_remove("MOODLE_BACKUP_PASSPHRASE")
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+            assert!(done.status.success(), "{document}: {said}");
+            assert!(said.contains("nothing is wrong"), "{document}: {said}");
+            assert_eq!(files(&to.with_extension("data")), files(&from.with_extension("data")), "{document}");
+            assert_eq!(target.definitions(), database.definitions(), "{document}");
+            assert_eq!(target.contents(), database.contents(), "{document}");
+        }
+    }
+}
