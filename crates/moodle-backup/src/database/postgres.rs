@@ -73,15 +73,9 @@ pub(super) fn open(connection: &Connection, jobs: usize) -> Result<Box<dyn View>
             .map_err(|error| failed("the view can't be shared", "give the server itself by --db-host", &error))?;
         let (snapshot, taken): (String, i64) = (row.get(0), row.get(1));
         if catalog::names(&mut leader, &schema, &connection.prefix)? == before {
-            let mut workers = Vec::new();
-            for _ in 1..jobs {
-                let mut worker = connect(connection)?;
-                begin(&mut worker, &schema, Some(&snapshot))?;
-                workers.push(worker);
-            }
             let taken = jiff::Timestamp::from_millisecond(taken).unwrap_or_else(|_| jiff::Timestamp::now());
-            let prefix = connection.prefix.clone();
-            return Ok(Box::new(PostgresView { leader, workers, taken, schema, prefix }));
+            let connection = connection.clone();
+            return Ok(Box::new(PostgresView { leader, connection, jobs, snapshot, taken, schema }));
         }
         leader.batch_execute("ROLLBACK").map_err(|error| failed("the view can't be ended", "", &error))?;
     }
@@ -197,15 +191,27 @@ fn pairs(rows: &[Row]) -> BTreeMap<String, String> {
 /// One moment of a database.
 struct PostgresView {
     leader: Client,
-    workers: Vec<Client>,
+    connection: Connection,
+    jobs: usize,
+    /// What other connections get the same view by.
+    snapshot: String,
     taken: jiff::Timestamp,
     schema: String,
-    prefix: String,
 }
 
 impl PostgresView {
     fn table(&self, name: &str) -> String {
-        quoted(&format!("{}{name}", self.prefix))
+        quoted(&format!("{}{name}", self.connection.prefix))
+    }
+
+    /// Opens the other connections: not before the dump, so that what is listed is copied at once.
+    fn workers(&self) -> Result<Vec<Client>> {
+        let worker = |_| {
+            let mut worker = connect(&self.connection)?;
+            begin(&mut worker, &self.schema, Some(&self.snapshot))?;
+            Ok(worker)
+        };
+        (1..self.jobs).map(worker).collect()
     }
 }
 
@@ -254,7 +260,8 @@ impl View for PostgresView {
     }
 
     fn dump(self: Box<Self>, sink: &dyn Sink, progress: &dyn Progress) -> Result<DatabaseFacts> {
-        let Self { mut leader, workers, schema, prefix, .. } = *self;
+        let workers = self.workers()?;
+        let Self { mut leader, connection: Connection { prefix, .. }, schema, .. } = *self;
         let catalog = Catalog::read(&mut leader, &schema, &prefix)?;
         write_text(sink, "schema.sql", &catalog.schema())?;
         write_text(sink, "indexes.sql", &catalog.indexes())?;

@@ -28,7 +28,9 @@ impl<'t, 's, 'a> Table<'t, 's, 'a> {
         let name = format!("{}{name}", facts.prefix);
         let table = facts.tables.iter().find(|table| table.name == name).ok_or_else(|| lacking("has no table"))?;
         let mut schema = String::new();
-        dump.file(&format!("{name}/table.sql"))?
+        // MariaDB's dumps have each table's definition with its rows, PostgreSQL's have all in one.
+        let own = format!("{name}/table.sql");
+        dump.file(if dump.blobs(&own).is_some() { &own } else { "schema.sql" })?
             .read_to_string(&mut schema)
             .map_err(|error| lacking("can't be read where it defines").because(error))?;
         let columns = columns(&schema, &name).ok_or_else(|| lacking("doesn't define the table"))?;
