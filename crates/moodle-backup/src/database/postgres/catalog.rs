@@ -20,8 +20,6 @@ pub(super) struct Table {
     pub(super) order: Vec<String>,
     /// About how many bytes it has.
     pub(super) bytes: i64,
-    /// About how many rows it has.
-    rows: i64,
     /// Keys and constraints, in the order in which they can be made; foreign keys are not among them.
     constraints: Vec<String>,
     foreign: Vec<String>,
@@ -60,12 +58,6 @@ impl Table {
     pub(super) fn selected(&self) -> String {
         let stored = self.columns.iter().filter(|column| !column.generated);
         stored.map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ")
-    }
-
-    /// How many ids a file of about `bytes` has: a power of two.
-    pub(super) fn step(&self, bytes: i64) -> i64 {
-        let width = (self.bytes / self.rows.max(1)).clamp(16, bytes / 1024);
-        1 << (bytes / width).ilog2()
     }
 }
 
@@ -187,7 +179,7 @@ impl Reading<'_> {
 
     fn tables(&mut self) -> Result<BTreeMap<String, Table>> {
         let rows = self.rows(&format!(
-            "SELECT c.relname::text, pg_table_size(c.oid), greatest(c.reltuples, 0)::bigint, \
+            "SELECT c.relname::text, pg_table_size(c.oid), \
              c.relkind = 'p' OR EXISTS (SELECT 1 FROM pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent)), \
              obj_description(c.oid, 'pg_class') \
              FROM {FROM} WHERE c.relkind IN ('r', 'p') AND {OURS}"
@@ -195,7 +187,7 @@ impl Reading<'_> {
         let mut tables = BTreeMap::new();
         for row in rows {
             let name: String = row.get(0);
-            if row.get(3) {
+            if row.get(2) {
                 return Err(refused(&format!("the table {name} is partitioned or inherits from another")));
             }
             let table = Table {
@@ -204,11 +196,10 @@ impl Reading<'_> {
                 key: None,
                 order: Vec::new(),
                 bytes: row.get(1),
-                rows: row.get(2),
                 constraints: Vec::new(),
                 foreign: Vec::new(),
                 indexes: Vec::new(),
-                comment: row.get(4),
+                comment: row.get(3),
             };
             tables.insert(name, table);
         }
