@@ -37,7 +37,7 @@ from pathlib import Path
 from docs_example import REPOSITORY, environment, example, foreign
 from docs_markdown import Block
 
-__all__ = ["Session", "is_shell", "left_out", "run_by", "tested_by"]
+__all__ = ["Session", "covered_by", "is_shell", "left_out", "run_by"]
 
 _NOT_RUN = {
     r"\./dev nox(?! -l$| -s lock).*": "it runs all checks, this one among them",
@@ -75,7 +75,7 @@ def run_by(block: Block) -> str:
     return block.notes.get("run by", "")
 
 
-def tested_by(block: Block) -> str:
+def covered_by(block: Block) -> str:
     """Return the test outside this package that runs ``block``; the empty text stands for none."""
     return block.notes.get("tested by", "")
 
@@ -85,7 +85,7 @@ def left_out(block: Block) -> list[tuple[str, str]]:
     reason = block.notes.get("not run")
     if reason is not None:
         return [(command.text, reason) for command in _commands(block)]
-    if "run" in block.notes or run_by(block) or tested_by(block):
+    if "run" in block.notes or run_by(block) or covered_by(block):
         return []
     return [
         (command.text, why)
@@ -126,7 +126,7 @@ class Session:
 
     def run(self, block: Block) -> Iterator[str]:
         """Run the commands of ``block`` and yield a sentence for each that does not do what the document says."""
-        if tested_by(block):
+        if covered_by(block):
             return
         if "needs" in block.notes and shutil.which(block.notes["needs"]) is None:
             return

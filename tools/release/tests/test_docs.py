@@ -18,7 +18,7 @@ import click
 import pytest
 
 import release
-from docs_commands import Session, is_shell, left_out, run_by, tested_by
+from docs_commands import Session, covered_by, is_shell, left_out, run_by
 from docs_example import environment, example
 from docs_markdown import Block, Document
 from edits import bumped, components_of
@@ -106,7 +106,7 @@ def test_what_other_sessions_run_is_run_by_sessions_that_do_so() -> None:
 
 
 def test_what_other_tests_run_is_read_by_tests_that_are_there() -> None:
-    named = {(_name(path), tested_by(block)) for path, block in _blocks("console", "sh") if tested_by(block)}
+    named = {(_name(path), covered_by(block)) for path, block in _blocks("console", "sh") if covered_by(block)}
     assert [(page, test) for page, test in sorted(named) if page not in (ROOT / test).read_text("utf-8")] == []
 
 
