@@ -238,6 +238,33 @@ fn a_signal_ends_a_run_in_order_whatever_it_waits_for() {
 }
 
 #[test]
+fn a_create_that_is_stopped_leaves_no_lock() {
+    let repository = repository();
+    // A database that takes the connection and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let data = repository.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let locks = || fs::read_dir(repository.path().join("repository/locks")).map_or(0, Iterator::count);
+    let create = |arguments: &[&str]| {
+        let port = silent.local_addr().unwrap().port().to_string();
+        let mut command = in_repository(&repository, &["create", "--db-type", "mariadb", "--db-host", "127.0.0.1"]);
+        command.args(["--db-port", &port, "--db-name", "moodle", "--db-user", "moodle", "--dataroot"]).arg(&data);
+        command.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let waiting = create(&[]);
+    let (taken, _) = silent.accept().unwrap();
+    assert_eq!(locks(), 1);
+    let second = create(&["--quiet"]).wait_with_output().unwrap();
+    assert_eq!(second.status.code(), Some(13), "{}", errors(&second));
+    assert!(errors(&second).contains(&format!("{}", waiting.id())), "it says who holds the lock: {}", errors(&second));
+    kill_process(Pid::from_child(&waiting), Signal::TERM).unwrap();
+    let stopped = waiting.wait_with_output().unwrap();
+    assert_eq!(stopped.status.code(), Some(130), "{}", errors(&stopped));
+    assert_eq!(locks(), 0);
+    drop(taken);
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let mut command = program();
     let mut child =

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use moodle_backup::database::{Connection, Server, Sink, SinkFile, Source, Tls};
 use moodle_backup::error::{Error, Kind, Result};
@@ -59,7 +59,7 @@ impl TestServer {
         } else {
             format!("CREATE DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
         };
-        self.run("", &[made]);
+        self.client("").query(&made).unwrap();
         let connection = Connection {
             kind: self.kind,
             host: self.host.clone(),
@@ -71,37 +71,15 @@ impl TestServer {
             prefix: "mdl_".to_owned(),
             tls: Tls::Off,
         };
-        Database { server: self.clone(), connection }
+        let client = Mutex::new(self.client(&connection.database));
+        Database { server: self.clone(), connection, client }
     }
 
-    fn run(&self, database: &str, statements: &[String]) {
-        for statement in statements {
-            self.query(database, statement).unwrap_or_else(|error| panic!("{statement}: {error}"));
-        }
-    }
-
-    fn query(&self, database: &str, statement: &str) -> std::result::Result<Vec<Row>, String> {
+    fn client(&self, database: &str) -> Client {
         if self.is_postgres() {
-            let mut client = self.postgres(database);
-            let rows = client.simple_query(statement).map_err(|error| format!("{error:?}"))?;
-            Ok(rows
-                .iter()
-                .filter_map(|row| match row {
-                    postgres::SimpleQueryMessage::Row(row) => {
-                        Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect())
-                    }
-                    _ => None,
-                })
-                .collect())
+            Client::PostgreSql(Box::new(self.postgres(database)))
         } else {
-            let mut client = self.mariadb(database);
-            let rows: Vec<mysql::Row> = client.query(statement).map_err(|error| error.to_string())?;
-            let text = |value: mysql::Value| match value {
-                mysql::Value::NULL => None,
-                mysql::Value::Bytes(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-                other => Some(format!("{other:?}")),
-            };
-            Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
+            Client::MariaDb(Box::new(self.mariadb(database)))
         }
     }
 
@@ -128,10 +106,43 @@ impl TestServer {
     }
 }
 
+/// A connection of a test.
+enum Client {
+    PostgreSql(Box<postgres::Client>),
+    MariaDb(Box<mysql::Conn>),
+}
+
+impl Client {
+    fn query(&mut self, statement: &str) -> std::result::Result<Vec<Row>, String> {
+        match self {
+            Self::PostgreSql(client) => {
+                let said = client.simple_query(statement).map_err(|error| format!("{error:?}"))?;
+                let rows = said.iter().filter_map(|one| match one {
+                    postgres::SimpleQueryMessage::Row(row) => {
+                        Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect())
+                    }
+                    _ => None,
+                });
+                Ok(rows.collect())
+            }
+            Self::MariaDb(client) => {
+                let rows: Vec<mysql::Row> = client.query(statement).map_err(|error| error.to_string())?;
+                let text = |value: mysql::Value| match value {
+                    mysql::Value::NULL => None,
+                    mysql::Value::Bytes(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+                    other => Some(format!("{other:?}")),
+                };
+                Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
+            }
+        }
+    }
+}
+
 /// A database of a test.
 pub struct Database {
     pub server: TestServer,
     pub connection: Connection,
+    client: Mutex<Client>,
 }
 
 impl Drop for Database {
@@ -142,15 +153,16 @@ impl Drop for Database {
         } else {
             format!("DROP DATABASE IF EXISTS `{name}`")
         };
-        drop(self.server.query("", &statement));
+        drop(self.server.client("").query(&statement));
     }
 }
 
 impl Database {
     /// Runs statements; in MariaDB's a backslash means itself, as in standard SQL.
     pub fn run(&self, statements: &[&str]) {
-        let statements: Vec<String> = statements.iter().map(|&text| text.to_owned()).collect();
-        self.server.run(&self.connection.database, &statements);
+        for statement in statements {
+            self.rows(statement);
+        }
     }
 
     pub fn rows(&self, query: &str) -> Vec<Row> {
@@ -158,7 +170,7 @@ impl Database {
     }
 
     pub fn try_rows(&self, query: &str) -> std::result::Result<Vec<Row>, String> {
-        self.server.query(&self.connection.database, query)
+        self.client.lock().unwrap_or_else(PoisonError::into_inner).query(query)
     }
 
     /// Quotes a name.
