@@ -29,7 +29,7 @@ use crate::error::{Error, Kind, Result};
 use crate::manifest::{FORMAT, Held, Manifest, PoolFacts, SiteFacts};
 use crate::progress::{Progress, Unit};
 use crate::repository::tree::{Node, Tree};
-use crate::repository::{NewSnapshot, Purpose, Repository, Snapshot, Writer, Written};
+use crate::repository::{Index, NewSnapshot, Purpose, Repository, Snapshot, Writer, Written};
 use crate::site::Site;
 use crate::site::pool::Attributes;
 use crate::snapshot::{ABOUT, Opened, write_list};
@@ -162,10 +162,10 @@ pub fn run_on(
     let index = repository.index_with_leftovers()?;
     let previous = previous(repository, &tag)?;
     let last = match previous.filter(|_| !request.full) {
-        Some(snapshot) => Some(Opened::open(repository, &index, snapshot)?),
+        Some(snapshot) => take_over(repository, &index, snapshot, progress)?,
         None => None,
     };
-    let have = last.as_ref().map(Opened::pool).transpose()?.unwrap_or_default();
+    let (last, have) = last.map_or((None, Vec::new()), |(opened, have)| (Some(opened), have));
     let known = known_missing(last.as_ref());
     let writer = repository.writer(index.clone());
     let taker = Taker::open(request, &writer)?;
@@ -220,8 +220,8 @@ pub fn run_on(
     let root = [
         about(&writer, &manifest, &lists, &referenced, made)?,
         folder_node("moodledata", on_disk(&request.site.dataroot, made), writer.tree(&Tree::new(moodledata))?),
-        sink.finish(made)?,
-        config(&writer, request, made)?,
+        sink.finish(MADE)?,
+        config(&writer, request)?,
     ];
     let tree = writer.tree(&Tree::new(root.into()))?;
     let (_, written) = writer.finish()?;
@@ -301,6 +301,24 @@ impl World for Live<'_> {
 
 fn on_disk(path: &Path, otherwise: Attributes) -> Attributes {
     std::fs::metadata(path).map_or(otherwise, |metadata| Attributes::of(&metadata))
+}
+
+/// Opens the last snapshot and the list of its pool; nothing: it is damaged, and nothing can be taken over.
+fn take_over<'a>(
+    repository: &'a Repository,
+    index: &'a Index,
+    snapshot: Snapshot,
+    progress: &dyn Progress,
+) -> Result<Option<(Opened<'a>, Vec<Listed>)>> {
+    let id = snapshot.id.clone();
+    match Opened::open(repository, index, snapshot).and_then(|opened| opened.pool().map(|have| (opened, have))) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind == Kind::Damaged => {
+            progress.note(&format!("the last snapshot {id} can't be read, so all is read anew: {error}"));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Returns the last snapshot of the site.
@@ -390,7 +408,7 @@ fn about(writer: &Writer, manifest: &Manifest, lists: &Tree, referenced: &[Liste
     Ok(folder_node(ABOUT, made, writer.tree(&Tree::new(nodes))?))
 }
 
-fn config(writer: &Writer, request: &Request, made: Attributes) -> Result<Node> {
+fn config(writer: &Writer, request: &Request) -> Result<Node> {
     let mut nodes = Vec::new();
     if let Some(path) = &request.site.config {
         let unreadable = |error: std::io::Error| {
@@ -400,5 +418,5 @@ fn config(writer: &Writer, request: &Request, made: Attributes) -> Result<Node> 
         let attributes = Attributes::of(&std::fs::metadata(path).map_err(unreadable)?);
         nodes.push(file_node("config.php", attributes, bytes.len() as u64, store(writer, &bytes)?));
     }
-    Ok(folder_node("config", made, writer.tree(&Tree::new(nodes))?))
+    Ok(folder_node("config", MADE, writer.tree(&Tree::new(nodes))?))
 }

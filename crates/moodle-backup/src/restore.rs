@@ -18,7 +18,7 @@ use crate::manifest::{Held, Manifest};
 use crate::progress::Progress;
 use crate::repository::Repository;
 use crate::site::versions::{self, Versions};
-use crate::snapshot::Opened;
+use crate::snapshot::{Opened, lock_for_reading};
 
 /// What is to be restored, and where.
 #[derive(Clone, Debug)]
@@ -87,6 +87,7 @@ pub struct Checks {
 /// It is refused, damaged, or a target fails.
 pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) -> Result<Outcome> {
     let begun = Instant::now();
+    let _lock = lock_for_reading(repository)?;
     let index = repository.index()?;
     let opened = Opened::find(repository, &index, &request.snapshot)?;
     let versions = request.code.as_deref().map(versions::read).transpose()?;
@@ -149,6 +150,7 @@ pub fn file(repository: &Repository, snapshot: &str, hash: &str, output: &mut dy
             "give the 40 hexadecimal digits of `contenthash` in the table `files`",
         )
     })?;
+    let _lock = lock_for_reading(repository)?;
     let index = repository.index()?;
     let opened = Opened::find(repository, &index, snapshot)?;
     let path = format!("moodledata/filedir/{}", crate::site::pool::path(&hash.to_string()));

@@ -13,6 +13,9 @@ use self::versions::Versions;
 use crate::database::{Connection, Server, Tls};
 use crate::error::{Error, Kind, Result};
 
+/// What is given instead of a location where all files are local, whatever `alternative_file_system_class` says.
+pub const ALL_LOCAL: &str = "none";
+
 /// What a user says about a site; whatever is given wins over its config.php.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -24,7 +27,8 @@ pub struct Options {
     pub filedir: Option<PathBuf>,
     /// `$CFG->wwwroot`.
     pub wwwroot: Option<String>,
-    /// The object store that holds the pool, as `s3://bucket/prefix`, of a site with an `alternative_file_system_class`.
+    /// The object store that holds the pool, as `s3://bucket/prefix`, of a site with an `alternative_file_system_class`;
+    /// or [`ALL_LOCAL`].
     pub object_pool: Option<String>,
     /// `$CFG->dbtype`.
     pub dbtype: Option<String>,
@@ -136,8 +140,11 @@ impl Site {
             filedir,
             trashdir,
             dataroot,
-            file_system: text(None, "alternative_file_system_class", "--object-pool").ok().flatten(),
-            object_pool: options.object_pool.clone(),
+            file_system: match &options.object_pool {
+                Some(_) => None,
+                None => text(None, "alternative_file_system_class", "--object-pool")?,
+            },
+            object_pool: options.object_pool.clone().filter(|location| location != ALL_LOCAL),
             database: connection(options, config)?,
             salt,
             code,

@@ -11,7 +11,7 @@ use crate::database::{Listed, Source};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{FORMAT, Manifest};
 use crate::repository::tree::{Node, NodeKind, Tree};
-use crate::repository::{BlobId, Index, Reader, Repository, Snapshot};
+use crate::repository::{BlobId, Index, Lock, Purpose, Reader, Repository, Snapshot};
 
 /// The folder in a snapshot with what it says of itself.
 pub const ABOUT: &str = "moodle-backup";
@@ -215,6 +215,21 @@ impl<'a> Opened<'a> {
             }
         }
         Ok(Dump { reader: &self.reader, files })
+    }
+}
+
+/// Keeps what is read from being removed meanwhile. A repository that can't be written to is read without.
+///
+/// # Errors
+/// Another run removes what nobody needs just now.
+pub fn lock_for_reading(repository: &Repository) -> Result<Option<Lock>> {
+    match repository.lock(Purpose::Read, None) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error) if error.kind == Kind::Store => {
+            tracing::warn!(%error, "the repository is read without a lock");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use crate::repository::Repository;
 use crate::restore::Checks;
 use crate::site::Site;
-use crate::snapshot::Opened;
+use crate::snapshot::{Opened, lock_for_reading};
 
 /// What is to be verified.
 #[derive(Clone, Debug, Default)]
@@ -113,6 +113,7 @@ impl Outcome {
 pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) -> Result<Outcome> {
     let begun = Instant::now();
     let mut outcome = Outcome::default();
+    let _lock = lock_for_reading(repository)?;
     let index = repository.index()?;
     let snapshots = match &request.snapshot {
         Some(name) => vec![repository.find(name)?],

@@ -14,7 +14,7 @@ use crate::repository::{BlobId, Writer};
 use crate::site::pool::{Attributes, PIECE_BYTES};
 use crate::snapshot::mode;
 
-/// What a folder has in a snapshot that has none on the site.
+/// What a file or folder has in a snapshot that has none on the site: no time, so that it stays as it is from run to run.
 pub(super) const MADE: Attributes = Attributes { mode: 0o700, uid: 0, gid: 0, seconds: 0, nanoseconds: 0 };
 
 /// Returns a file's node.

@@ -12,8 +12,8 @@ use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
 use crate::repository::tree::{Node, Tree};
 use crate::repository::{BlobId, Repository};
-use crate::snapshot::Opened;
 use crate::snapshot::rows::{Table, unescaped};
+use crate::snapshot::{Opened, lock_for_reading};
 
 /// `contextlevel` of a course.
 const COURSE: &str = "50";
@@ -42,6 +42,7 @@ pub fn course(
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<CourseOutcome> {
+    let _lock = lock_for_reading(repository)?;
     let index = repository.index()?;
     let opened = Opened::find(repository, &index, snapshot)?;
     if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {

@@ -1,6 +1,5 @@
 //! The files of a snapshot, written in the order of the packs that hold them.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,6 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::progress::{Progress, Unit};
 use crate::repository::BlobId;
 use crate::repository::tree::{Node, NodeKind};
+use crate::site::pool::Attributes;
 use crate::snapshot::{Opened, mode};
 
 /// Lies in a folder while it is restored, and names the snapshot.
@@ -89,9 +89,11 @@ impl<'a> Target<'a> {
 
 /// A file to be written.
 struct Item {
-    path: PathBuf,
-    node: Node,
-    /// How many of its blobs are not yet written.
+    path: Box<Path>,
+    attributes: Attributes,
+    size: u64,
+    /// How many blobs it has, and how many of them are not yet written.
+    blobs: u32,
     left: AtomicU32,
 }
 
@@ -115,73 +117,60 @@ pub(super) fn write(
     progress.phase("folders", 0, Unit::Files);
     let plan = Plan::make(opened, nodes, &root, folder)?;
     let writing = Writing { root: &root, folder, owner: rustix::process::geteuid().is_root() };
-    let total = plan.items.iter().map(|item| item.node.size).sum();
+    let total = plan.items.iter().map(|item| item.size).sum();
     progress.phase("files", total, Unit::Bytes);
-    let mut blobs: Vec<BlobId> = Vec::new();
-    let mut places: Vec<Vec<Place>> = Vec::new();
-    let mut known: HashMap<BlobId, usize> = HashMap::new();
-    for (number, item) in plan.items.iter().enumerate() {
-        if item.node.content.is_empty() || (resumed && writing.is_there(item)) {
-            if item.node.content.is_empty() {
-                writing.whole(item, &[])?;
-            } else {
-                progress.advance(item.node.size);
-            }
-            continue;
-        }
-        let mut offset = 0;
-        for blob in &item.node.content {
-            let at = *known.entry(*blob).or_insert_with(|| {
-                blobs.push(*blob);
-                places.push(Vec::new());
-                blobs.len() - 1
-            });
-            places[at].push(Place { item: u32::try_from(number).unwrap_or(u32::MAX), offset });
-            if item.node.content.len() > 1 {
-                offset += u64::from(opened.length(blob)?);
-            }
-        }
+    let Plan { folders, items, links, mut blobs, mut places } = plan;
+    for item in items.iter().filter(|item| item.blobs == 0) {
+        writing.whole(item, &[])?;
     }
-    drop(known);
+    if resumed {
+        let there: Vec<bool> = items.iter().map(|item| writing.is_there(item)).collect();
+        let wanted = |place: &Place| !there[place.item as usize];
+        (blobs, places) = blobs.into_iter().zip(places).filter(|(_, place)| wanted(place)).unzip();
+        progress.advance(items.iter().zip(&there).filter(|(_, there)| **there).map(|(item, _)| item.size).sum());
+    }
     opened.reader.each(&blobs, &|at, bytes| {
-        for place in &places[at] {
-            let item = &plan.items[place.item as usize];
-            if item.node.content.len() == 1 {
-                writing.whole(item, bytes)?;
-            } else {
-                writing.part(item, place.offset, bytes)?;
-            }
-            progress.advance(bytes.len() as u64);
+        let place = places[at];
+        let item = &items[place.item as usize];
+        if item.blobs == 1 {
+            writing.whole(item, bytes)?;
+        } else {
+            writing.part(item, place.offset, bytes)?;
         }
+        progress.advance(bytes.len() as u64);
         Ok(())
     })?;
     // Links come after the files: nothing is ever written through one.
-    for (path, target) in &plan.links {
+    for (path, target) in &links {
         match rustix::fs::symlinkat(target, &root, path) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
             Err(error) => return Err(local(&folder.join(path), error.into())),
         }
     }
-    for (path, node) in plan.folders.iter().rev() {
+    for (path, node) in folders.iter().rev() {
         writing.attributes(path, node)?;
     }
-    Ok(Restored { files: plan.items.len() as u64, bytes: total })
+    Ok(Restored { files: items.len() as u64, bytes: total })
 }
 
 /// What has to be written.
+#[derive(Default)]
 struct Plan {
     folders: Vec<(PathBuf, Node)>,
     items: Vec<Item>,
     links: Vec<(PathBuf, String)>,
+    /// The files' blobs, and where each belongs.
+    blobs: Vec<BlobId>,
+    places: Vec<Place>,
 }
 
 impl Plan {
     /// Loads the trees, makes the folders, and collects the files and links.
     fn make(opened: &Opened<'_>, nodes: Vec<(PathBuf, Node)>, root: &OwnedFd, folder: &Path) -> Result<Self> {
-        let mut plan = Self { folders: Vec::new(), items: Vec::new(), links: Vec::new() };
+        let mut plan = Self::default();
         let mut level: Vec<(PathBuf, Node)> = Vec::new();
         for (path, node) in nodes {
-            plan.add(path, node, root, folder, &mut level)?;
+            plan.add(opened, path, node, root, folder, &mut level)?;
         }
         while !level.is_empty() {
             let mut next = Vec::new();
@@ -201,7 +190,7 @@ impl Plan {
                                 "don't trust this repository",
                             ));
                         }
-                        plan.add(path.join(name), node, root, folder, &mut next)?;
+                        plan.add(opened, path.join(name), node, root, folder, &mut next)?;
                     }
                 }
             }
@@ -213,6 +202,7 @@ impl Plan {
 
     fn add(
         &mut self,
+        opened: &Opened<'_>,
         path: PathBuf,
         node: Node,
         root: &OwnedFd,
@@ -234,8 +224,19 @@ impl Plan {
             NodeKind::Other => {}
             NodeKind::Symlink => self.links.push((path, node.linktarget.unwrap_or_default())),
             NodeKind::File => {
-                let left = AtomicU32::new(u32::try_from(node.content.len()).unwrap_or(u32::MAX));
-                self.items.push(Item { path, node, left });
+                let item = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
+                let mut offset = 0;
+                for blob in &node.content {
+                    self.blobs.push(*blob);
+                    self.places.push(Place { item, offset });
+                    if node.content.len() > 1 {
+                        offset += u64::from(opened.length(blob)?);
+                    }
+                }
+                let blobs = u32::try_from(node.content.len()).unwrap_or(u32::MAX);
+                let attributes = attributes(&node);
+                let (path, left) = (path.into_boxed_path(), AtomicU32::new(blobs));
+                self.items.push(Item { path, attributes, size: node.size, blobs, left });
             }
         }
         Ok(())
@@ -252,11 +253,11 @@ struct Writing<'a> {
 impl Writing<'_> {
     /// Whether a restore that was broken off wrote this file to its end: its time is set last.
     fn is_there(&self, item: &Item) -> bool {
-        rustix::fs::statat(self.root, &item.path, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
-            u64::try_from(stat.st_size).is_ok_and(|size| size == item.node.size)
-                && stat.st_mtime == item.node.mtime.as_second()
-                && i64::try_from(stat.st_mtime_nsec)
-                    .is_ok_and(|nanoseconds| nanoseconds == i64::from(item.node.mtime.subsec_nanosecond()))
+        let stat = rustix::fs::statat(self.root, &*item.path, AtFlags::SYMLINK_NOFOLLOW);
+        stat.is_ok_and(|stat| {
+            u64::try_from(stat.st_size).is_ok_and(|size| size == item.size)
+                && stat.st_mtime == item.attributes.seconds
+                && u32::try_from(stat.st_mtime_nsec).is_ok_and(|nanoseconds| nanoseconds == item.attributes.nanoseconds)
         })
     }
 
@@ -278,32 +279,46 @@ impl Writing<'_> {
         let file = self.open(&item.path, false)?;
         file.write_all_at(bytes, offset).map_err(|error| local(&self.folder.join(&item.path), error))?;
         if item.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            file.set_len(item.node.size).map_err(|error| local(&self.folder.join(&item.path), error))?;
+            file.set_len(item.size).map_err(|error| local(&self.folder.join(&item.path), error))?;
             self.complete(&file, item)?;
         }
         Ok(())
     }
 
     fn complete(&self, file: &File, item: &Item) -> Result<()> {
-        self.set(file, &item.node).map_err(|error| local(&self.folder.join(&item.path), error.into()))
+        self.set(file, item.attributes).map_err(|error| local(&self.folder.join(&item.path), error.into()))
     }
 
     fn attributes(&self, path: &Path, node: &Node) -> Result<()> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         rustix::fs::openat(self.root, path, flags, Mode::empty())
-            .and_then(|folder| self.set(&folder, node))
+            .and_then(|folder| self.set(&folder, attributes(node)))
             .map_err(|error| local(&self.folder.join(path), error.into()))
     }
 
     /// Sets owner, mode and time, in this order: a change of the owner takes bits away.
-    fn set(&self, file: impl AsFd, node: &Node) -> rustix::io::Result<()> {
+    fn set(&self, file: impl AsFd, attributes: Attributes) -> rustix::io::Result<()> {
         if self.owner {
-            rustix::fs::fchown(&file, Some(Uid::from_raw(node.uid)), Some(Gid::from_raw(node.gid)))?;
+            let (uid, gid) = (Uid::from_raw(attributes.uid), Gid::from_raw(attributes.gid));
+            rustix::fs::fchown(&file, Some(uid), Some(gid))?;
         }
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode::of(node.mode)))?;
-        let time = Timespec { tv_sec: node.mtime.as_second(), tv_nsec: node.mtime.subsec_nanosecond().into() };
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(attributes.mode))?;
+        let time = Timespec { tv_sec: attributes.seconds, tv_nsec: attributes.nanoseconds.into() };
         rustix::fs::futimens(&file, &Timestamps { last_access: time, last_modification: time })
+    }
+}
+
+fn attributes(node: &Node) -> Attributes {
+    // Before 1970, seconds and nanoseconds have one sign there and nanoseconds none here.
+    let (seconds, nanoseconds) = (node.mtime.as_second(), node.mtime.subsec_nanosecond());
+    let borrow = i64::from(nanoseconds < 0);
+    Attributes {
+        mode: mode::of(node.mode),
+        uid: node.uid,
+        gid: node.gid,
+        seconds: seconds - borrow,
+        nanoseconds: u32::try_from(i64::from(nanoseconds) + borrow * 1_000_000_000).unwrap_or(0),
     }
 }
 
