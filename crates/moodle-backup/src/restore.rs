@@ -259,8 +259,12 @@ fn notes(manifest: &Manifest, request: &Request, versions: Option<&Versions>) ->
             notes.push(format!("the site itself lacked {} contents when the snapshot was made", pool.missing.len()));
         }
     }
-    if request.folder.is_some() && request.config.is_none() {
-        notes.push("config.php was not asked for: `moodle-backup cat config/config.php` shows it".to_owned());
+    // Code that is there has a config.php of its own.
+    if request.folder.is_some() && request.config.is_none() && request.code.is_none() {
+        notes.push(format!(
+            "config.php was not asked for: `moodle-backup cat {} config/config.php` shows it",
+            request.snapshot
+        ));
     }
     notes
 }
@@ -317,15 +321,19 @@ fn with_wwwroot(source: &[u8], wwwroot: &str) -> Option<Vec<u8>> {
     changed.then_some(result)
 }
 
+/// Returns what a program said, without the colours that Moodle's checks have even where nobody sees them.
+fn plain(said: &[u8]) -> String {
+    console::strip_ansi_codes(String::from_utf8_lossy(said).trim()).into_owned()
+}
+
 /// Runs Moodle's own checks in a tree.
 pub(crate) fn checks(code: &Path) -> Checks {
     let script = versions::public(code).join("admin/cli/checks.php");
     let script = if script.is_file() { script } else { code.join("admin/cli/checks.php") };
     match Command::new("php").arg(&script).current_dir(code).output() {
-        Ok(output) => Checks {
-            passed: output.status.success(),
-            output: String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned(),
-        },
+        Ok(output) => {
+            Checks { passed: output.status.success(), output: plain(&[output.stdout, output.stderr].concat()) }
+        }
         Err(error) => Checks { passed: false, output: format!("php {} can't be run: {error}", script.display()) },
     }
 }

@@ -252,7 +252,7 @@ impl View for MariaDbView {
         let tables = self.tables.clone();
         let columns = tables.iter().map(|table| Columns::of(self.first(), &table.name)).collect::<Result<Vec<_>>>()?;
         write_definitions(sink, &tables)?;
-        let total = tables.iter().map(|table| table.bytes / table.row_bytes.max(1)).sum();
+        let total = tables.iter().map(|table| table.bytes.checked_div(table.row_bytes).unwrap_or_default()).sum();
         progress.phase("dumping tables", total, Unit::Rows);
         let jobs = Mutex::new(self.jobs(&columns)?);
         let written: Mutex<Vec<(Job, u64, FileFacts)>> = Mutex::default();
