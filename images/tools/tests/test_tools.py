@@ -37,6 +37,15 @@ def test_binaries_of_the_context_are_on_the_path(tools: str, workshop: Workshop)
     assert ".keep" in running.logs()
 
 
+@pytest.mark.parametrize("command", ["moodle-backup --version", "moodle-backup completions bash"])
+def test_the_program_that_backs_up_runs_hardened(command: str, tools: str, workshop: Workshop) -> None:
+    if workshop.start(tools, "test", "-e", "/usr/local/bin/moodle-backup").wait() != 0:
+        pytest.skip("the image was built without programs: `release image build tools` puts moodle-backup into it")
+    running = workshop.start_hardened(tools, *command.split())
+    assert running.wait() == 0, running.logs()
+    assert "moodle-backup" in running.logs()
+
+
 def test_a_database_is_dumped_and_read_back(tools: str, workshop: Workshop, pgsql: Running) -> None:
     assert pgsql.running()
     script = "pg_dump -h pgsql -U moodle -Fc moodle | zstd | zstd -d | pg_restore --list"
