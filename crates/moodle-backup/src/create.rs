@@ -158,7 +158,8 @@ pub fn run_on(
     };
     // It tells this site from others and gives nothing away.
     let identity = sha256(salt.as_bytes()).to_string();
-    let tag = format!("site:{identity}");
+    // A copy of the site has the same salt and identifier, and another address.
+    let tag = format!("site:{}", sha256(format!("{salt}\n{}", request.site.wwwroot).as_bytes()));
     let index = repository.index_with_leftovers()?;
     let previous = previous(repository, &tag)?;
     let last = match previous.filter(|_| !request.full) {

@@ -18,6 +18,7 @@ use crate::manifest::{Held, Manifest};
 use crate::progress::Progress;
 use crate::repository::Repository;
 use crate::site::versions::{self, Versions};
+use crate::site::{self, config_php};
 use crate::snapshot::{Opened, lock_for_reading};
 
 /// What is to be restored, and where.
@@ -103,6 +104,9 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     let target = request.folder.as_deref().map(|folder| Target::new(folder, &opened.snapshot.id, request.overwrite));
     outcome.refused = refusals(manifest, request, versions.as_ref())?;
     outcome.refused.extend(target.as_ref().and_then(Target::refusal));
+    if request.config.is_some() && opened.node("config/config.php")?.is_none() {
+        outcome.refused.push("the snapshot has no config.php, which --to-config asks for".to_owned());
+    }
     if request.dry_run {
         expect(&mut outcome, manifest, request);
         return Ok(outcome);
@@ -131,8 +135,15 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     if let Some(target) = &target {
         target.finish()?;
     }
-    if let (Some(code), true) = (&request.code, request.database.is_some()) {
-        outcome.checks = Some(checks(code));
+    if let (Some(code), Some(connection)) = (&request.code, &request.database) {
+        if is_of(code, connection) {
+            outcome.checks = Some(checks(code));
+        } else {
+            outcome.notes.push(format!(
+                "Moodle's own checks were not run: the config.php in {} doesn't name the database that was restored",
+                code.display()
+            ));
+        }
     }
     outcome.seconds = begun.elapsed().as_secs_f64();
     Ok(outcome)
@@ -153,7 +164,7 @@ pub fn file(repository: &Repository, snapshot: &str, hash: &str, output: &mut dy
     let _lock = lock_for_reading(repository)?;
     let index = repository.index()?;
     let opened = Opened::find(repository, &index, snapshot)?;
-    let path = format!("moodledata/filedir/{}", crate::site::pool::path(&hash.to_string()));
+    let path = format!("moodledata/filedir/{}", site::pool::path(&hash.to_string()));
     let node = opened.node(&path)?.ok_or_else(|| {
         Error::new(
             Kind::Refused,
@@ -217,11 +228,13 @@ fn refusals(manifest: &Manifest, request: &Request, versions: Option<&Versions>)
             }
         }
     }
-    if let Some(path) = &request.config
-        && path.exists()
-        && !request.overwrite
-    {
-        reasons.push(format!("{} is there already", path.display()));
+    if let Some(path) = &request.config {
+        if path.exists() && !request.overwrite {
+            reasons.push(format!("{} is there already", path.display()));
+        }
+        if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+            reasons.push(format!("the folder of {} isn't there", path.display()));
+        }
     }
     Ok(reasons)
 }
@@ -258,6 +271,13 @@ fn notes(manifest: &Manifest, request: &Request, versions: Option<&Versions>) ->
         if !pool.missing.is_empty() {
             notes.push(format!("the site itself lacked {} contents when the snapshot was made", pool.missing.len()));
         }
+    }
+    if request.config.is_some() && (request.database.is_some() || request.folder.is_some()) {
+        notes.push(format!(
+            "the restored config.php still names the database and the dataroot ({}) of the site that was backed up: change \
+             $CFG->db… and $CFG->dataroot before anything runs with it",
+            manifest.site.dataroot
+        ));
     }
     // Code that is there has a config.php of its own.
     if request.folder.is_some() && request.config.is_none() && request.code.is_none() {
@@ -321,13 +341,26 @@ fn with_wwwroot(source: &[u8], wwwroot: &str) -> Option<Vec<u8>> {
     changed.then_some(result)
 }
 
+/// Tells whether the config.php of a tree names this database, so that Moodle's own checks look at what was restored.
+pub(crate) fn is_of(code: &Path, connection: &Connection) -> bool {
+    let named = config_php::read(&code.join("config.php"))
+        .and_then(|config| site::connection(&site::Options::default(), Some(&config)));
+    named.is_ok_and(|named| {
+        let place = |one: &Connection| (one.host.replace("localhost", "127.0.0.1"), one.port, one.database.clone());
+        named.prefix == connection.prefix && place(&named) == place(connection)
+    })
+}
+
 /// Returns what a program said, without the colours that Moodle's checks have even where nobody sees them.
 fn plain(said: &[u8]) -> String {
     console::strip_ansi_codes(String::from_utf8_lossy(said).trim()).into_owned()
 }
 
 /// Runs Moodle's own checks in a tree.
+///
+/// They look at the database that the tree's config.php names: who calls this has made sure that it is the right one.
 pub(crate) fn checks(code: &Path) -> Checks {
+    let code = &std::fs::canonicalize(code).unwrap_or_else(|_| code.to_owned());
     let script = versions::public(code).join("admin/cli/checks.php");
     let script = if script.is_file() { script } else { code.join("admin/cli/checks.php") };
     match Command::new("php").arg(&script).current_dir(code).output() {

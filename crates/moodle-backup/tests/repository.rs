@@ -235,3 +235,16 @@ fn whoever_has_an_identity_of_age_opens_a_repository_made_for_its_recipient() {
     let other = secrecy::ExposeSecret::expose_secret(&age::x25519::Identity::generate().to_string()).to_owned();
     assert_eq!(Repository::open(store(), &Secret::Age(other.into())).unwrap_err().kind, Kind::Key);
 }
+
+#[test]
+fn a_backup_does_not_go_on_over_packs_that_are_gone() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("repository");
+    backed_up(&made(&folder), &BTreeMap::from([("one".to_owned(), vec![1])]));
+    assert!(opened(&folder).index_with_leftovers().is_ok());
+    let pack = stored_files(&folder.join("data")).pop().unwrap();
+    fs::remove_file(&pack).unwrap();
+    let error = opened(&folder).index_with_leftovers().unwrap_err();
+    assert_eq!(error.kind, Kind::Damaged);
+    assert!(error.to_string().contains(pack.file_name().unwrap().to_str().unwrap()), "{error}");
+}

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::index::{Index, IndexFile, IndexPack};
 use super::{BlobId, Repository, pack, unpacked};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::store::Entry;
 
 impl Repository {
@@ -17,13 +17,24 @@ impl Repository {
         ["data", "index", "snapshots"].into_iter().try_for_each(|folder| self.store.sweep(folder))?;
         let (index, mut listed) = self.read_index()?;
         let mut file = IndexFile::default();
+        let mut named = listed.clone();
         for entry in self.store.list("data")? {
             let Some(id) = entry.path.rsplit('/').next().and_then(|name| name.parse::<BlobId>().ok()) else { continue };
+            named.remove(&id);
             if listed.insert(id)
                 && let Some(pack) = self.leftover(id, &entry)?
             {
                 file.packs.push(pack);
             }
+        }
+        if let Some(lost) = named.iter().next() {
+            let what =
+                format!("{} packs of {} are gone, {} among them", named.len(), self.store.location(), lost.pack_path());
+            return Err(Error::new(
+                Kind::Damaged,
+                what,
+                "bring them back; or `restic repair index` (before 0.16: rebuild-index), and back up again with --full",
+            ));
         }
         if file.packs.is_empty() {
             return Ok(index);

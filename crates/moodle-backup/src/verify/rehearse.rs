@@ -12,7 +12,7 @@ use crate::database::{self, Sink, SinkFile, Source as _};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{FileFacts, TableFacts};
 use crate::progress::Progress;
-use crate::restore::checks;
+use crate::restore::{checks, is_of};
 use crate::snapshot::Opened;
 
 /// Loads, dumps, compares, and empties the database again.
@@ -28,6 +28,12 @@ pub(super) fn run(
         outcome.missing(format!("snapshot {id} has no database"));
         return Ok(());
     };
+    if let Some(code) = &rehearsal.code
+        && !is_of(code, &rehearsal.database)
+    {
+        let what = format!("the config.php in {} doesn't name the database of the rehearsal", code.display());
+        return Err(Error::new(Kind::Usage, what, "leave out --code: Moodle's own checks would look at another site"));
+    }
     let options = database::RestoreOptions { jobs, overwrite: false };
     let restored = database::restore(&rehearsal.database, facts, &opened.dump()?, options, progress)?;
     outcome.rows = Some(restored.tables.values().sum());
