@@ -25,8 +25,8 @@
 defined('MOODLE_INTERNAL') || die();
 
 $plugin->component = 'local_accel';
-$plugin->version = 2026112602;
-$plugin->release = '0.2.1';
+$plugin->version = 2026112700;
+$plugin->release = '0.2.2';
 $plugin->maturity = MATURITY_ALPHA;
 $plugin->requires = 2025100600;
 $plugin->supported = [501, 503];
