@@ -202,7 +202,8 @@ pub fn tables(size: Size, postgres: bool) -> Vec<String> {
 }
 
 fn log_rows(rows: u64, postgres: bool) -> String {
-    let source = if postgres { format!("generate_series(1, {rows}) AS s(seq)") } else { format!("seq_1_to_{rows}") };
+    let source =
+        if postgres { format!("generate_series(1::bigint, {rows}) AS s(seq)") } else { format!("seq_1_to_{rows}") };
     let text = |expression: &str| if postgres { format!("({expression})::text") } else { format!("({expression})") };
     let n = text("seq % 5000");
     format!(
