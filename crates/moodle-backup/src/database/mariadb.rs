@@ -68,13 +68,17 @@ fn connected(connection: &Connection) -> Result<Conn> {
     let settings = [
         "SET NAMES binary",
         "SET SESSION time_zone = '+00:00', sql_mode = 'NO_AUTO_VALUE_ON_ZERO', net_read_timeout = 3600, net_write_timeout = 3600",
+        // A view is held while files are copied.
+        "SET SESSION wait_timeout = 604800",
     ];
     for setting in settings {
         run(&mut client, setting)?;
     }
-    // Each server knows one of these.
-    for limit in ["SET SESSION max_statement_time = 0", "SET SESSION max_execution_time = 0"] {
-        client.query_drop(limit).ok();
+    // No server knows all of these.
+    for limit in
+        ["max_statement_time", "max_execution_time", "idle_transaction_timeout", "idle_readonly_transaction_timeout"]
+    {
+        client.query_drop(format!("SET SESSION {limit} = 0")).ok();
     }
     Ok(client)
 }

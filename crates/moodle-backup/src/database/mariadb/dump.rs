@@ -45,6 +45,7 @@ impl MariaDbView {
     pub(super) fn open(connection: &Connection, jobs: usize) -> Result<Self> {
         let mut clients = (0..jobs.max(1)).map(|_| connected(connection)).collect::<Result<Vec<_>>>()?;
         let mut control = connected(connection)?;
+        let listed = own_names(&mut control, &connection.prefix)?;
         let consistency = together(&mut control, &mut clients, &connection.prefix)?;
         if consistency == "single-connection" {
             clients.truncate(1);
@@ -53,6 +54,10 @@ impl MariaDbView {
         let taken =
             now.first().and_then(|row| text(&row[0]).parse().ok()).and_then(|at| Timestamp::from_microsecond(at).ok());
         let tables = table::all(&mut clients[0], &connection.prefix)?;
+        // What went in this moment is in the view, and can be read no more.
+        if let Some(gone) = listed.iter().find(|name| !tables.iter().any(|table| table.name == **name)) {
+            return Err(changed(&[gone.as_str()]));
+        }
         let others: Vec<_> = tables.iter().filter(|table| table.engine != "InnoDB").collect();
         if !others.is_empty() {
             let names: Vec<_> = others.iter().map(|table| format!("{} ({})", table.name, table.engine)).collect();
@@ -156,13 +161,18 @@ impl MariaDbView {
             (self.tables.iter().map(shape).collect(), now.iter().map(shape).collect());
         let differing = before.iter().filter(|(name, shape)| after.get(*name) != Some(shape)).map(|(name, _)| name);
         let new = after.keys().filter(|name| !before.contains_key(*name));
-        let names: Vec<_> = differing.chain(new).cloned().collect();
-        if names.is_empty() {
-            return Ok(());
-        }
-        let what = format!("tables were changed while they were read: {}", names.join(", "));
-        Err(Error::new(Kind::Database, what, "back up again when no upgrade or installation runs"))
+        let names: Vec<_> = differing.chain(new).map(String::as_str).collect();
+        if names.is_empty() { Ok(()) } else { Err(changed(&names)) }
     }
+}
+
+fn changed(names: &[&str]) -> Error {
+    let what = format!("tables were changed while they were read: {}", names.join(", "));
+    Error::new(Kind::Database, what, "back up again when no upgrade or installation runs")
+}
+
+fn own_names(client: &mut Conn, prefix: &str) -> Result<Vec<String>> {
+    Ok(table::names(client)?.into_iter().filter(|name| name.starts_with(prefix)).collect())
 }
 
 /// Opens the same view on all of `clients`; returns how.
@@ -180,11 +190,7 @@ fn together(control: &mut Conn, clients: &mut [Conn], prefix: &str) -> Result<&'
     let how = if held(control, "FLUSH TABLES WITH READ LOCK") {
         "flush-tables-with-read-lock"
     } else {
-        let names: Vec<_> = table::names(control)?
-            .iter()
-            .filter(|name| name.starts_with(prefix))
-            .map(|name| format!("{} READ", quoted(name)))
-            .collect();
+        let names: Vec<_> = own_names(control, prefix)?.iter().map(|name| format!("{} READ", quoted(name))).collect();
         if !names.is_empty() && held(control, &format!("LOCK TABLES {}", names.join(", "))) {
             "lock-tables"
         } else {
@@ -304,7 +310,7 @@ impl View for MariaDbView {
 /// Writes each table's statements.
 fn write_definitions(sink: &dyn Sink, tables: &[Table]) -> Result<()> {
     for table in tables {
-        let (made, indexes) = table.statements();
+        let (made, indexes) = table.statements(tables);
         write(sink, &format!("{}/table.sql", table.name), &format!("{made};\n"))?;
         let indexes = indexes.map(|text| format!("{text};\n")).unwrap_or_default();
         write(sink, &format!("{}/indexes.sql", table.name), &indexes)?;

@@ -63,46 +63,67 @@ pub(super) fn all(client: &mut Conn, prefix: &str) -> Result<Vec<Table>> {
 
 /// Takes the value that the next id will have out of a definition.
 fn apart(definition: &str) -> (String, Option<u64>) {
-    let Some((before, after)) = definition.rsplit_once(" AUTO_INCREMENT=") else {
+    // It stands among the table's options before any text.
+    let options = definition.find("\n)").unwrap_or(definition.len());
+    let Some((before, after)) = definition[options..].split_once(" AUTO_INCREMENT=") else {
         return (definition.to_owned(), None);
     };
     let digits = after.bytes().take_while(u8::is_ascii_digit).count();
-    (format!("{before}{}", &after[digits..]), after[..digits].parse().ok())
+    if before.contains('\'') {
+        return (definition.to_owned(), None);
+    }
+    (format!("{}{before}{}", &definition[..options], &after[digits..]), after[..digits].parse().ok())
 }
 
 impl Table {
     /// Returns the statement that makes the table with its primary key alone, and the one that adds its other indexes
     /// and says which id is next: the rows with the highest ones may be gone.
-    pub(super) fn statements(&self) -> (String, Option<String>) {
-        let is_index = |line: &str| {
-            ["KEY ", "UNIQUE KEY ", "FULLTEXT KEY ", "SPATIAL KEY "].iter().any(|start| line.starts_with(start))
-        };
-        let (mut kept, mut indexes): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
-        for line in self.definition.lines() {
-            let bare = line.trim_start().trim_end_matches(',');
-            // An index that the next id is taken from has to be there from the beginning.
-            if line.starts_with("  ") && is_index(bare) && self.has_primary_key() {
-                indexes.push(bare);
-            } else {
-                kept.push(line);
-            }
-        }
-        // The last line but one, that of the last column or key, must not end with a comma.
-        let last = kept.len().saturating_sub(2);
-        let made: Vec<_> = kept
-            .iter()
-            .enumerate()
-            .map(|(place, line)| if place == last { line.trim_end_matches(',') } else { line })
-            .collect();
-        let mut added: Vec<_> = indexes.iter().map(|index| format!("ADD {index}")).collect();
+    ///
+    /// `all` are the tables of the dump: one that a foreign key binds has its indexes from the beginning.
+    pub(super) fn statements(&self, all: &[Self]) -> (String, Option<String>) {
+        // Columns, keys and checks, a line each; behind them the options and partitions.
+        let (head, rest) = self.definition.split_once('\n').unwrap_or((&self.definition, ""));
+        let (body, options) = rest.split_once("\n)").unwrap_or((rest, ""));
+        let lines: Vec<&str> = body.lines().map(|line| line.trim_end_matches(',')).collect();
+        let later = is_counted_by_its_primary_key(&lines) && !self.is_bound(all);
+        let (indexes, kept): (Vec<&str>, Vec<&str>) = lines.iter().partition(|line| later && is_index(line));
+        let made = format!("{head}\n{}\n){options}", kept.join(",\n"));
+        let mut added: Vec<_> = indexes.iter().map(|index| format!("ADD {}", index.trim_start())).collect();
         added.extend(self.next_id.map(|next| format!("AUTO_INCREMENT={next}")));
         let added = (!added.is_empty()).then(|| format!("ALTER TABLE {} {}", quoted(&self.name), added.join(", ")));
-        (made.join("\n"), added)
+        (made, added)
     }
 
-    fn has_primary_key(&self) -> bool {
-        self.definition.lines().any(|line| line.starts_with("  PRIMARY KEY "))
+    /// Whether the table has a foreign key, or one of another table leads to it.
+    fn is_bound(&self, all: &[Self]) -> bool {
+        let here = format!(" REFERENCES {} (", quoted(&self.name));
+        let is_foreign = |line: &&str| line.starts_with("  CONSTRAINT ") && line.contains(" FOREIGN KEY (");
+        self.definition.lines().any(|line| is_foreign(&line))
+            || all.iter().flat_map(|table| table.definition.lines()).filter(is_foreign).any(|line| line.contains(&here))
     }
+}
+
+fn is_index(line: &str) -> bool {
+    ["  KEY ", "  UNIQUE KEY ", "  FULLTEXT KEY ", "  SPATIAL KEY "].iter().any(|start| line.starts_with(start))
+}
+
+/// Whether there is a primary key, and no next id that is taken from another one.
+fn is_counted_by_its_primary_key(lines: &[&str]) -> bool {
+    let Some(primary) = lines.iter().find_map(|line| line.strip_prefix("  PRIMARY KEY (")) else { return false };
+    // What comes behind a quote is a comment's text.
+    let is_counted = |line: &str| line.split('\'').next().is_some_and(|kind| kind.contains(" AUTO_INCREMENT"));
+    let counted = lines.iter().find(|line| line.starts_with("  `") && is_counted(line));
+    counted.and_then(|line| name(line)).is_none_or(|counted| name(primary) == Some(counted))
+}
+
+/// Returns the name that a column's line or the columns of a key begin with, as SQL has it.
+fn name(text: &str) -> Option<&str> {
+    let text = text.trim_start().strip_prefix('`')?;
+    let mut end = text.find('`')?;
+    while text[end..].starts_with("``") {
+        end += 2 + text[end + 2..].find('`')?;
+    }
+    Some(&text[..end])
 }
 
 /// A column whose values are written.
@@ -176,7 +197,7 @@ mod tests {
             definition,
             next_id,
         };
-        let (made, added) = table.statements();
+        let (made, added) = table.statements(&[]);
         assert_eq!(
             made,
             "CREATE TABLE `mdl_t` (\n  `id` bigint(10) NOT NULL AUTO_INCREMENT,\n  `key` varchar(9) DEFAULT 'KEY ',\n  \
