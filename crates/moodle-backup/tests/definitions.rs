@@ -3,17 +3,23 @@
 
 mod support;
 
+use std::fs;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use moodle_backup::database::{self, Connection, RestoreOptions};
-use moodle_backup::error::Result;
+use moodle_backup::error::{Kind, Result};
 use moodle_backup::manifest::DatabaseFacts;
 use moodle_backup::progress::Silent;
 use support::server::{Database, Dump, TestServer, servers};
 
 fn mariadb() -> impl Iterator<Item = TestServer> {
     servers().into_iter().filter(|server| !server.is_postgres())
+}
+
+fn postgres() -> impl Iterator<Item = TestServer> {
+    servers().into_iter().filter(TestServer::is_postgres)
 }
 
 fn dumped(database: &Database) -> Result<(DatabaseFacts, Dump)> {
@@ -114,5 +120,71 @@ fn an_idle_connection_keeps_its_view() {
         let facts = view.and_then(|view| view.dump(&Dump::default(), &Silent));
         database.run(&[&format!("DROP USER '{user}'@'%'")]);
         assert_eq!(facts.unwrap().tables[0].rows, 1);
+    }
+}
+
+#[test]
+fn extensions_that_indexes_need_come_back() {
+    for server in postgres() {
+        let database = server.database("extension");
+        database.run(&[
+            "CREATE EXTENSION pg_trgm",
+            "CREATE TABLE mdl_a (id bigserial PRIMARY KEY, name text)",
+            "CREATE INDEX mdl_a_name ON mdl_a USING gin (name gin_trgm_ops)",
+            "INSERT INTO mdl_a (name) VALUES ('x')",
+        ]);
+        comes_back(&database);
+    }
+}
+
+#[test]
+fn a_table_that_needs_a_function_of_the_site_is_refused_by_its_name() {
+    for server in postgres() {
+        for need in [
+            "CREATE INDEX mdl_a_name ON mdl_a (own(name))",
+            "ALTER TABLE mdl_a ALTER name SET DEFAULT own('x')",
+            "ALTER TABLE mdl_a ADD CONSTRAINT c CHECK (own(name) <> 'y')",
+        ] {
+            let database = server.database("function");
+            database.run(&[
+                "CREATE FUNCTION own(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT lower($1)'",
+                "CREATE TABLE mdl_a (id bigserial PRIMARY KEY, name text)",
+                need,
+            ]);
+            let error = dumped(&database).map(|_| ()).unwrap_err();
+            assert_eq!(error.kind, Kind::Database, "{need}: {error}");
+            assert!(error.to_string().contains("mdl_a") && error.to_string().contains("own"), "{need}: {error}");
+        }
+    }
+}
+
+#[test]
+fn psql_loads_a_dump_whatever_its_own_encoding_is() {
+    for server in postgres() {
+        let database = server.database("encoding");
+        database.run(&[
+            "CREATE TABLE mdl_a (id bigserial PRIMARY KEY, name text DEFAULT 'ä')",
+            "INSERT INTO mdl_a (name) VALUES ('größe')",
+        ]);
+        let (_, dump) = dumped(&database).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for (path, bytes) in dump.0.lock().unwrap().iter() {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        let target = server.database("loaded");
+        let done = Command::new("psql")
+            .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--host", &server.host])
+            .args(["--port", &server.port.to_string(), "--username", &server.user, "--file", "load.sql"])
+            .args(["--dbname", &target.connection.database])
+            .env("PGPASSWORD", &server.password)
+            .env("PGCLIENTENCODING", "LATIN1")
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        assert_eq!(target.definitions(), database.definitions());
+        assert_eq!(target.contents(), database.contents());
     }
 }

@@ -1,6 +1,6 @@
 //! What the catalog says of Moodle's tables, and the statements that make them again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use postgres::Client;
@@ -49,6 +49,8 @@ struct Sequence {
 pub(super) struct Catalog {
     pub(super) tables: Vec<Table>,
     sequences: Vec<Sequence>,
+    /// The statements that make the extensions which tables need.
+    extensions: Vec<String>,
     /// What is there and isn't dumped.
     pub(super) left_out: Vec<String>,
 }
@@ -81,6 +83,8 @@ struct Reading<'a> {
     prefix: &'a str,
 }
 
+/// What has a lower number came with PostgreSQL (`FirstNormalObjectId`).
+const FIRST_OWN_OID: u32 = 16_384;
 /// Moodle's tables, as `c`.
 const FROM: &str = "pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace";
 /// Which they are.
@@ -97,13 +101,14 @@ impl Catalog {
         reading.indexes(&mut tables)?;
         reading.keys(&mut tables)?;
         let sequences = reading.sequences()?;
+        let extensions = reading.extensions()?;
         let left_out = reading.left_out()?;
-        Ok(Self { tables: tables.into_values().collect(), sequences, left_out })
+        Ok(Self { tables: tables.into_values().collect(), sequences, extensions, left_out })
     }
 
-    /// Returns the statements that make sequences and tables.
+    /// Returns the statements that make extensions, sequences and tables.
     pub(super) fn schema(&self) -> String {
-        let mut sql = String::new();
+        let mut sql: String = self.extensions.iter().map(|statement| format!("{statement};\n")).collect();
         let own = || self.sequences.iter().filter(|sequence| !sequence.identity);
         for sequence in own() {
             let _ = writeln!(sql, "CREATE SEQUENCE {} {};", quoted(&sequence.name), sequence.definition);
@@ -345,6 +350,35 @@ impl Reading<'_> {
             }
         }
         Ok(sequences)
+    }
+
+    /// Returns the statements that make the extensions whose functions, operators and collations the tables use. What
+    /// else they use and didn't come with PostgreSQL is refused.
+    fn extensions(&mut self) -> Result<Vec<String>> {
+        let rows = self.rows(&format!(
+            "WITH parts AS (SELECT oid AS owner, oid AS part, 'pg_class'::regclass AS kind FROM pg_class \
+             UNION ALL SELECT indrelid, indexrelid, 'pg_class'::regclass FROM pg_index \
+             UNION ALL SELECT conrelid, oid, 'pg_constraint'::regclass FROM pg_constraint \
+             UNION ALL SELECT adrelid, oid, 'pg_attrdef'::regclass FROM pg_attrdef) \
+             SELECT DISTINCT c.relname::text, pg_describe_object(d.refclassid, d.refobjid, 0), e.extname::text, \
+             en.nspname::text FROM {FROM} JOIN parts ON parts.owner = c.oid \
+             JOIN pg_depend d ON d.classid = parts.kind AND d.objid = parts.part AND d.refobjid >= {FIRST_OWN_OID} \
+             AND d.refclassid NOT IN ('pg_class'::regclass, 'pg_constraint'::regclass, 'pg_namespace'::regclass) \
+             LEFT JOIN pg_depend x ON x.classid = d.refclassid AND x.objid = d.refobjid AND x.deptype = 'e' \
+             LEFT JOIN pg_extension e ON e.oid = x.refobjid LEFT JOIN pg_namespace en ON en.oid = e.extnamespace \
+             WHERE c.relkind = 'r' AND {OURS} ORDER BY 1, 2"
+        ))?;
+        let mut statements = BTreeSet::new();
+        for row in rows {
+            let (table, needed): (String, String) = (row.get(0), row.get(1));
+            let Some((name, place)) = row.get::<_, Option<String>>(2).zip(row.get::<_, Option<String>>(3)) else {
+                return Err(refused(&format!("the table {table} needs {needed}")));
+            };
+            // In the tables' own schema, whatever its name is where they are restored.
+            let place = if place == self.schema { String::new() } else { format!(" SCHEMA {}", quoted(&place)) };
+            statements.insert(format!("CREATE EXTENSION IF NOT EXISTS {}{place}", quoted(&name)));
+        }
+        Ok(statements.into_iter().collect())
     }
 
     /// Names what is in the schema and isn't dumped.

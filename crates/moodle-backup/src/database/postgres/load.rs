@@ -22,7 +22,9 @@ const AGAIN: &str = "the database holds a part of the restore: run it again with
 
 /// Returns the script that loads a dump with `psql`.
 pub(super) fn script(tables: &[Table], facts: &[TableFacts]) -> String {
-    let mut sql = "-- Run in this folder: psql -v ON_ERROR_STOP=1 -f load.sql DATABASE\n\\i schema.sql\n".to_owned();
+    let mut sql =
+        "-- Run in this folder: psql -v ON_ERROR_STOP=1 -f load.sql DATABASE\n\\encoding UTF8\n\\i schema.sql\n"
+            .to_owned();
     for (table, facts) in tables.iter().zip(facts) {
         for file in &facts.files {
             let path = file.path.replace('\'', "''");
