@@ -483,6 +483,8 @@ fn contents_are_listed_once_with_their_sizes_and_courses_have_theirs() {
         let aliases = format!("(7, '{}', 1, 77, 1), (8, '{empty}', 1, 88, 2)", hash("a"));
         database.run(&[&format!("INSERT INTO mdl_files VALUES {aliases}")]);
         assert_eq!(text(&database::listing(&database.connection).unwrap()), all, "the sizes of aliases don't count");
+        database.run(&["DELETE FROM mdl_files WHERE id = 4"]);
+        assert_eq!(text(&database::listing(&database.connection).unwrap()), all, "nothing has no bytes");
         database.run(&[&format!("INSERT INTO mdl_files VALUES (6, '{}', 1, 4, NULL)", hash("a"))]);
         let error = database::listing(&database.connection).unwrap_err();
         assert!(error.to_string().contains(&hash("a")), "{error}");
@@ -524,10 +526,26 @@ fn a_server_that_takes_no_files_from_clients_gets_statements() {
         let statements = every_column(&server);
         database.run(&statements.iter().map(String::as_str).collect::<Vec<_>>());
         database.run(&["SET GLOBAL local_infile = 0"]);
-        let outcome = std::panic::catch_unwind(|| comes_back(&database));
+        let outcome = std::panic::catch_unwind(|| {
+            comes_back(&database);
+            shortened_values_are_an_error(&database);
+        });
         database.run(&["SET GLOBAL local_infile = 1"]);
         outcome.unwrap();
+        shortened_values_are_an_error(&database);
     }
+}
+
+fn shortened_values_are_an_error(database: &Database) {
+    let (facts, dump) = dumped(database).unwrap();
+    let definition = "mdl_every/table.sql";
+    let narrow = |bytes: &mut Vec<u8>| {
+        *bytes = String::from_utf8_lossy(bytes).replace("`short` varchar(255)", "`short` varchar(2)").into_bytes();
+    };
+    dump.0.lock().unwrap().entry(definition.to_owned()).and_modify(narrow);
+    let error = restored(&database.server.database("narrow"), &facts, &dump).unwrap_err();
+    assert_eq!(error.kind, Kind::Database);
+    assert!(error.to_string().contains("mdl_every") && error.to_string().contains("truncated"), "{error}");
 }
 
 #[test]

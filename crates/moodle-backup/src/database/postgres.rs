@@ -32,9 +32,6 @@ use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, FileFacts, TableFacts};
 use crate::progress::{Progress, Unit};
 
-/// The SHA-1 of nothing.
-const EMPTY: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
-
 /// About how large the files of a table are.
 const FILE_BYTES: i64 = 8 << 20;
 
@@ -152,31 +149,12 @@ fn list(client: &mut Client, table: &str) -> Result<Vec<Listed>> {
         if length == 0 {
             break;
         }
-        listed.push(listed_of(&line)?);
+        let mut cells = line.trim_end().split('\t');
+        let mut cell = || cells.next().unwrap_or_default().as_bytes();
+        listed.push(super::listed_row(cell(), cell(), cell())?);
     }
     listed.sort_unstable();
     Ok(listed)
-}
-
-fn listed_of(line: &str) -> Result<Listed> {
-    let mut cells = line.trim_end().split('\t');
-    let mut cell = || cells.next().unwrap_or_default();
-    let (hash, least, most) = (cell(), cell(), cell());
-    let wrong = |what: &str| {
-        Error::new(
-            Kind::Database,
-            format!("the table of files has rows of content {hash:?} {what}"),
-            "repair these rows: Moodle itself can't serve such files",
-        )
-    };
-    let digest: accel::hash::Sha1 = hash.parse().map_err(|_| wrong("which is no SHA-1"))?;
-    let size = match (least.parse::<u64>(), least == most) {
-        _ if hash == EMPTY => 0,
-        (Ok(size), true) => size,
-        (Ok(_), false) => return Err(wrong(&format!("with different sizes, {least} and {most}"))),
-        (Err(_), _) => return Err(wrong("without a size")),
-    };
-    Ok(Listed { hash: *digest.as_bytes(), size })
 }
 
 fn values(client: &mut Client, table: &str, names: &[&str]) -> Result<BTreeMap<String, String>> {

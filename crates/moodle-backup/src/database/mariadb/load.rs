@@ -146,13 +146,19 @@ fn load(client: &mut Conn, table: &str, file: &FileFacts, source: &dyn Source) -
         }
     })?;
     let Some(count) = outcome else { return insert(client, table, &names, file, source) };
-    if client.warnings() > 0 {
-        let said = rows(client, "SHOW WARNINGS LIMIT 1")?;
-        let said = said.first().map(|row| text(&row[2])).unwrap_or_default();
-        let what = format!("{table} doesn't take the rows of {}: {said}", file.path);
-        return Err(Error::new(Kind::Database, what, "restore on a server with the same collations and limits"));
-    }
+    taken_as_they_are(client, table, file)?;
     Ok(count)
+}
+
+/// Fails when the server changed values to make them fit.
+fn taken_as_they_are(client: &mut Conn, table: &str, file: &FileFacts) -> Result<()> {
+    if client.warnings() == 0 {
+        return Ok(());
+    }
+    let said = rows(client, "SHOW WARNINGS LIMIT 1")?;
+    let said = said.first().map(|row| text(&row[2])).unwrap_or_default();
+    let what = format!("{table} doesn't take the rows of {}: {said}", file.path);
+    Err(Error::new(Kind::Database, what, "restore on a server with the same collations and limits"))
 }
 
 /// `ER_NOT_ALLOWED_COMMAND`, `ER_CLIENT_LOCAL_FILES_DISABLED` and MariaDB's own: the server takes no files of clients.
@@ -214,15 +220,19 @@ fn insert(client: &mut Conn, table: &str, names: &str, file: &FileFacts, source:
     std::thread::scope(|scope| {
         let reader = scope.spawn(move || hand_over(source, file, &pieces));
         let start = format!("INSERT INTO {} ({names}) VALUES ", quoted(table));
-        let (mut statement, mut rest, mut count) = (start.clone(), Vec::new(), 0_u64);
-        let mut send = |statement: &mut String| -> Result<()> {
-            if statement.len() > start.len() {
-                client.query_drop(&*statement).map_err(|error| failed(&error, &start))?;
-                statement.truncate(start.len());
+        let (mut statement, mut rest) = (start.clone(), Vec::new());
+        let mut send = |statement: &mut String| -> Result<u64> {
+            if statement.len() == start.len() {
+                return Ok(0);
             }
-            Ok(())
+            client.query_drop(&*statement).map_err(|error| failed(&error, &start))?;
+            let count = client.affected_rows();
+            statement.truncate(start.len());
+            taken_as_they_are(client, table, file)?;
+            Ok(count)
         };
         let mut inserted = || -> Result<u64> {
+            let mut count = 0;
             while let Ok(Some(piece)) = read.recv() {
                 rest.extend_from_slice(&piece);
                 let mut begin = 0;
@@ -232,15 +242,13 @@ fn insert(client: &mut Conn, table: &str, names: &str, file: &FileFacts, source:
                     }
                     values(&rest[begin..begin + length], &mut statement);
                     begin += length + 1;
-                    count += 1;
                     if statement.len() > STATEMENT {
-                        send(&mut statement)?;
+                        count += send(&mut statement)?;
                     }
                 }
                 rest.drain(..begin);
             }
-            send(&mut statement)?;
-            Ok(count)
+            Ok(count + send(&mut statement)?)
         };
         let count = inserted();
         drop(read);
