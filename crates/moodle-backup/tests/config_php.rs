@@ -300,6 +300,23 @@ $CFG->dataroot = '/data';
 }
 
 #[test]
+fn names_of_members_are_no_keywords_and_what_follows_is_read_on() {
+    let folder = tempfile::tempdir().unwrap();
+    for statement in ["foo($x->for);", "foo($x?->while);", "foo(X::if);", "foo($x->endif);", "$x->switch();"] {
+        let source = format!("<?php\nif ($a):\n {statement}\nendif;\n$CFG->dbtype = 'pgsql';\n");
+        let config = read(folder.path(), source.as_bytes());
+        assert_eq!(config.text("dbtype", "-").unwrap().as_deref(), Some("pgsql"), "{source}");
+    }
+}
+
+#[test]
+fn brackets_that_close_too_often_are_read_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = read(folder.path(), b"<?php if ($a): for ) (); endif; $CFG->dbtype = 'pgsql';");
+    assert_eq!(config.text("dbtype", "-").unwrap().as_deref(), Some("pgsql"));
+}
+
+#[test]
 fn included_files_are_read_and_missing_ones_are_named() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("secrets.php"), "<?php $CFG->dbpass = 'from there'; return;").unwrap();

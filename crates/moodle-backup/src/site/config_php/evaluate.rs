@@ -167,7 +167,7 @@ impl Evaluator<'_> {
             match token.kind {
                 Kind::Sign("(" | "[" | "{") => depth += 1,
                 Kind::Sign(")" | "]" | "}") => {
-                    depth -= 1;
+                    depth = depth.saturating_sub(1);
                     if depth == 0 {
                         return;
                     }
@@ -179,10 +179,10 @@ impl Evaluator<'_> {
 
     /// The other syntax: until `endif;` and its like, with those inside.
     fn skip_until_end(&mut self) {
-        let mut depth = 1_usize;
+        let (mut depth, mut member) = (1_usize, false);
         while let Some(token) = self.tokens.get(self.at) {
             self.at += 1;
-            if let Kind::Name(name) = &token.kind {
+            if let (Kind::Name(name), false) = (&token.kind, member) {
                 let name = name.to_ascii_lowercase();
                 if matches!(name.as_str(), "endif" | "endforeach" | "endwhile" | "endfor" | "endswitch") {
                     depth -= 1;
@@ -199,6 +199,8 @@ impl Evaluator<'_> {
             if depth == 0 {
                 return;
             }
+            // What follows is a name, whatever word it is.
+            member = matches!(token.kind, Kind::Sign("->" | "?->" | "::"));
         }
     }
 
