@@ -6,7 +6,7 @@ mod files;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ use crate::site::{self, config_php};
 use crate::snapshot::{Opened, lock_for_reading};
 
 /// What is to be restored, and where.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Request {
     /// `latest`, or the start of a snapshot's id.
     pub snapshot: String,
@@ -42,6 +42,8 @@ pub struct Request {
     pub dry_run: bool,
     /// How many threads and connections work.
     pub jobs: usize,
+    /// How long another run is waited for; nothing: not at all.
+    pub wait: Option<Duration>,
 }
 
 /// What was restored, or would be.
@@ -88,7 +90,7 @@ pub struct Checks {
 /// It is refused, damaged, or a target fails.
 pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) -> Result<Outcome> {
     let begun = Instant::now();
-    let _lock = lock_for_reading(repository)?;
+    let _lock = lock_for_reading(repository, request.wait)?;
     let index = repository.index()?;
     let opened = Opened::find(repository, &index, &request.snapshot)?;
     let versions = request.code.as_deref().map(versions::read).transpose()?;
@@ -149,11 +151,17 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     Ok(outcome)
 }
 
-/// Writes a content of the pool, and returns its size.
+/// Writes a content of the pool, and returns its size; `wait` is how long another run is waited for.
 ///
 /// # Errors
 /// The snapshot doesn't have it, it is damaged, or `output` fails.
-pub fn file(repository: &Repository, snapshot: &str, hash: &str, output: &mut dyn Write) -> Result<u64> {
+pub fn file(
+    repository: &Repository,
+    snapshot: &str,
+    hash: &str,
+    wait: Option<Duration>,
+    output: &mut dyn Write,
+) -> Result<u64> {
     let hash: accel::hash::Sha1 = hash.to_ascii_lowercase().parse().map_err(|_| {
         Error::new(
             Kind::Usage,
@@ -161,7 +169,7 @@ pub fn file(repository: &Repository, snapshot: &str, hash: &str, output: &mut dy
             "give the 40 hexadecimal digits of `contenthash` in the table `files`",
         )
     })?;
-    let _lock = lock_for_reading(repository)?;
+    let _lock = lock_for_reading(repository, wait)?;
     let index = repository.index()?;
     let opened = Opened::find(repository, &index, snapshot)?;
     let path = format!("moodledata/filedir/{}", site::pool::path(&hash.to_string()));

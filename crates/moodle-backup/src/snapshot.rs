@@ -6,6 +6,7 @@ pub(crate) mod rows;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use crate::database::{Listed, Source};
 use crate::error::{Error, Kind, Result};
@@ -218,12 +219,13 @@ impl<'a> Opened<'a> {
     }
 }
 
-/// Keeps what is read from being removed meanwhile. A repository that can't be written to is read without.
+/// Keeps what is read from being removed meanwhile; `wait` is how long a run that removes is waited for. A repository
+/// that can't be written to is read without.
 ///
 /// # Errors
 /// Another run removes what nobody needs just now.
-pub fn lock_for_reading(repository: &Repository) -> Result<Option<Lock>> {
-    match repository.lock(Purpose::Read, None) {
+pub fn lock_for_reading(repository: &Repository, wait: Option<Duration>) -> Result<Option<Lock>> {
+    match repository.lock(Purpose::Read, wait) {
         Ok(lock) => Ok(Some(lock)),
         Err(error) if error.kind == Kind::Store => {
             tracing::warn!(%error, "the repository is read without a lock");

@@ -5,7 +5,7 @@ mod data;
 mod rehearse;
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -32,6 +32,8 @@ pub struct Request {
     pub site: Option<Site>,
     /// How many threads and connections work.
     pub jobs: usize,
+    /// How long another run is waited for; nothing: not at all.
+    pub wait: Option<Duration>,
 }
 
 /// Where a restore is rehearsed.
@@ -113,7 +115,7 @@ impl Outcome {
 pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) -> Result<Outcome> {
     let begun = Instant::now();
     let mut outcome = Outcome::default();
-    let _lock = lock_for_reading(repository)?;
+    let _lock = lock_for_reading(repository, request.wait)?;
     let index = repository.index()?;
     let snapshots = match &request.snapshot {
         Some(name) => vec![repository.find(name)?],

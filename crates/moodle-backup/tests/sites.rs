@@ -80,12 +80,8 @@ fn to(database: &Database, folder: &Path) -> restore::Request {
         snapshot: "latest".to_owned(),
         database: Some(database.connection.clone()),
         folder: Some(folder.to_owned()),
-        config: None,
-        code: None,
-        wwwroot: None,
-        overwrite: false,
-        dry_run: false,
         jobs: 2,
+        ..restore::Request::default()
     }
 }
 
@@ -157,7 +153,7 @@ fn a_whole_site_comes_back_on_either_server() {
         assert_eq!(scratch.tables(), [""; 0]);
 
         let course = folder.path().join("course");
-        let outcome = restore::course(&repository, "latest", 7, &course, &Silent).unwrap();
+        let outcome = restore::course(&repository, "latest", 7, &course, None, &Silent).unwrap();
         assert_eq!(outcome.files, 61);
         assert_eq!(std::fs::read(course.join("6/mod_x/content/0/file 9")).unwrap(), vec![9; 6301]);
     }

@@ -6,11 +6,12 @@ mod support;
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
+use std::time::Duration;
 
 use moodle_backup::create::{self, Outcome};
 use moodle_backup::error::{Kind, Result};
 use moodle_backup::progress::Silent;
-use moodle_backup::repository::Repository;
+use moodle_backup::repository::{Purpose, Repository};
 use moodle_backup::{diff, restore, verify};
 use support::repository;
 use support::site::{MemorySite, discard, place, put};
@@ -22,14 +23,9 @@ fn create(repository: &Repository, site: &MemorySite) -> Result<Outcome> {
 fn request(folder: &Path) -> restore::Request {
     restore::Request {
         snapshot: "latest".to_owned(),
-        database: None,
         folder: Some(folder.to_owned()),
-        config: None,
-        code: None,
-        wwwroot: None,
-        overwrite: false,
-        dry_run: false,
         jobs: 2,
+        ..restore::Request::default()
     }
 }
 
@@ -211,19 +207,22 @@ fn a_course_comes_back_under_the_names_that_people_know() {
     create(&repository, &site).unwrap();
     let folder = target.path().join("course");
     std::fs::create_dir(&folder).unwrap();
-    let outcome = restore::course(&repository, "latest", 7, &folder, &Silent).unwrap();
+    let outcome = restore::course(&repository, "latest", 7, &folder, None, &Silent).unwrap();
     assert_eq!((outcome.files, outcome.missing.len()), (43, 0));
     assert_eq!(std::fs::read(folder.join("6/mod_x/content/0/file 9")).unwrap(), 9_u32.to_le_bytes());
     assert_eq!(std::fs::read(folder.join("5/mod_x/content/0/empty")).unwrap(), b"");
     assert_eq!(std::fs::read(folder.join("6/mod_x/content/0/sly")).unwrap(), b"sly");
     assert!(!folder.join("55").exists());
-    assert_eq!(restore::course(&repository, "latest", 9, &folder.join("x"), &Silent).unwrap_err().kind, Kind::Refused);
+    assert_eq!(
+        restore::course(&repository, "latest", 9, &folder.join("x"), None, &Silent).unwrap_err().kind,
+        Kind::Refused
+    );
     let mut bytes = Vec::new();
-    assert_eq!(restore::file(&repository, "latest", &hex::encode(hash), &mut bytes).unwrap(), 3);
+    assert_eq!(restore::file(&repository, "latest", &hex::encode(hash), None, &mut bytes).unwrap(), 3);
     assert_eq!(bytes, b"sly");
-    let absent = restore::file(&repository, "latest", &"0".repeat(40), &mut bytes).unwrap_err();
+    let absent = restore::file(&repository, "latest", &"0".repeat(40), None, &mut bytes).unwrap_err();
     assert_eq!(absent.kind, Kind::Refused);
-    assert_eq!(restore::file(&repository, "latest", "x", &mut bytes).unwrap_err().kind, Kind::Usage);
+    assert_eq!(restore::file(&repository, "latest", "x", None, &mut bytes).unwrap_err().kind, Kind::Usage);
 }
 
 #[test]
@@ -353,3 +352,32 @@ fn verify_names_what_is_listed_and_not_stored_and_what_lies_about_its_content() 
     assert!(says(&lying, "has another SHA-1"), "{problems:#?}");
     assert_eq!(outcome.exit_code(), Kind::Damaged.exit_code());
 }
+
+#[test]
+fn a_restore_and_a_verification_wait_for_a_prune_when_they_are_told_to() {
+    let (site, repository) = (full_site(), repository());
+    create(&repository, &site).unwrap();
+    let minute = Some(Duration::from_mins(1));
+    let restored = |wait| {
+        let target = tempfile::tempdir().unwrap();
+        restore::run(&repository, &restore::Request { wait, ..request(target.path()) }, &Silent).map(drop)
+    };
+    let verified = |wait| {
+        let request = verify::Request { closure: true, jobs: 2, wait, ..verify::Request::default() };
+        verify::run(&repository, &request, &Silent).map(drop)
+    };
+    let (restored, verified): (Run<'_>, Run<'_>) = (&restored, &verified);
+    for run in [restored, verified] {
+        let prune = repository.lock(Purpose::Prune, None).unwrap();
+        assert_eq!(run(None).unwrap_err().kind, Kind::Locked);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(move || run(minute));
+            std::thread::sleep(Duration::from_millis(300));
+            assert!(!waiting.is_finished(), "it has to wait");
+            drop(prune);
+            waiting.join().unwrap().unwrap();
+        });
+    }
+}
+
+type Run<'a> = &'a (dyn Fn(Option<Duration>) -> Result<()> + Sync);

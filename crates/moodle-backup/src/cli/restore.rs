@@ -71,6 +71,7 @@ impl Restore {
             overwrite: self.overwrite,
             dry_run: self.dry_run,
             jobs: context.options.jobs(),
+            wait: context.options.wait,
         };
         if let Some(dir) = &self.to_site {
             let site = Site::open(&site::Options { dir: Some(dir.clone()), ..site::Options::default() })?;
@@ -95,7 +96,8 @@ impl Restore {
     }
 
     fn course(&self, context: &Context, course: u64, folder: &Path) -> Result<Report> {
-        let outcome = restore::course(&context.repository()?, &self.snapshot, course, folder, context.progress())?;
+        let (repository, wait) = (context.repository()?, context.options.wait);
+        let outcome = restore::course(&repository, &self.snapshot, course, folder, wait, context.progress())?;
         let mut lines: Vec<String> = outcome.missing.iter().map(|path| format!("missing: {path}")).collect();
         let (files, size) = (count(outcome.files), bytes(outcome.bytes));
         lines.push(format!("{files} files of course {course}, {size}, are in {}", folder.display()));
@@ -105,10 +107,10 @@ impl Restore {
     }
 
     fn file(&self, context: &Context, hash: &str, folder: Option<&Path>) -> Result<Report> {
-        let repository = context.repository()?;
+        let (repository, wait) = (context.repository()?, context.options.wait);
         let Some(folder) = folder else {
             let mut output = std::io::stdout().lock();
-            restore::file(&repository, &self.snapshot, hash, &mut output)?;
+            restore::file(&repository, &self.snapshot, hash, wait, &mut output)?;
             output.flush().map_err(|error| failed("standard output").because(error))?;
             return Ok(Report::default());
         };
@@ -116,7 +118,7 @@ impl Restore {
         let name = path.display().to_string();
         std::fs::create_dir_all(folder).map_err(|error| failed(&name).because(error))?;
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&name).because(error))?;
-        let size = restore::file(&repository, &self.snapshot, hash, &mut file)?;
+        let size = restore::file(&repository, &self.snapshot, hash, wait, &mut file)?;
         file.persist(&path).map_err(|error| failed(&name).because(error.error))?;
         let report = Report::new(&json!({"path": path, "bytes": size}), format!("{name}, {}", bytes(size)));
         Ok(report.figure("files", 1).figure("bytes", size))

@@ -56,6 +56,7 @@ impl Verify {
             rehearse,
             site: options.as_ref().map(Site::open).transpose()?,
             jobs: context.options.jobs(),
+            wait: context.options.wait,
         };
         let outcome = verify::run(&context.repository()?, &request, context.progress())?;
         let report = Report::new(&outcome, text(&outcome))

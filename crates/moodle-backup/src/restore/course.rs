@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -31,7 +32,8 @@ pub struct CourseOutcome {
     pub missing: Vec<String>,
 }
 
-/// Writes the files of a course into `folder`, as `CONTEXT/component/filearea/itemid/path/name`.
+/// Writes the files of a course into `folder`, as `CONTEXT/component/filearea/itemid/path/name`; `wait` is how long
+/// another run is waited for.
 ///
 /// # Errors
 /// The snapshot has no such course, it is damaged, or the folder isn't empty or can't be written.
@@ -40,9 +42,10 @@ pub fn course(
     snapshot: &str,
     course: u64,
     folder: &Path,
+    wait: Option<Duration>,
     progress: &dyn Progress,
 ) -> Result<CourseOutcome> {
-    let _lock = lock_for_reading(repository)?;
+    let _lock = lock_for_reading(repository, wait)?;
     let index = repository.index()?;
     let opened = Opened::find(repository, &index, snapshot)?;
     if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
