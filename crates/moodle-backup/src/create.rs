@@ -24,7 +24,7 @@ pub use self::dataroot::LEFT_OUT;
 use self::gather::{Failure, Gathered, World, gather};
 use self::pool_trees::{Before, PoolTrees};
 use self::take::Taker;
-use crate::database::{self, Listed, View};
+use crate::database::{self, Listed, Listing, View};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{FORMAT, Held, Manifest, PoolFacts, SiteFacts};
 use crate::progress::{Progress, Unit};
@@ -290,14 +290,21 @@ impl World for Live<'_> {
     type View = Box<dyn View>;
 
     fn now(&mut self) -> Result<Vec<Listed>> {
-        database::listing(&self.request.site.database)
+        sound(database::listing(&self.request.site.database)?)
     }
 
     fn view(&mut self) -> Result<(Self::View, Vec<Listed>)> {
         let mut view = database::open(&self.request.site.database, self.request.jobs)?;
-        let listed = view.listing()?;
+        let listed = sound(view.listing()?)?;
         Ok((view, listed))
     }
+}
+
+/// Returns what can be in the pool, if that is all.
+fn sound(listing: Listing) -> Result<Vec<Listed>> {
+    let Some(odd) = listing.odd.first() else { return Ok(listing.contents) };
+    let what = format!("the table `files` lists {odd:?}, which is no content");
+    Err(Error::new(Kind::Site, what, "correct the rows: a file without a name and a size can't be kept"))
 }
 
 fn on_disk(path: &Path, otherwise: Attributes) -> Attributes {

@@ -65,6 +65,15 @@ pub struct Listed {
     pub size: u64,
 }
 
+/// What the `files` table lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Each content with each size that its rows say, sorted: usually one, and no other can be had.
+    pub contents: Vec<Listed>,
+    /// What stands in place of a hash and is none, or has no size: no content can have this name.
+    pub odd: Vec<String>,
+}
+
 /// Takes the files of a dump, from many threads at once.
 pub trait Sink: Sync {
     /// Opens the file with this path below `database/`.
@@ -97,11 +106,11 @@ pub trait View: Send {
     /// When it was as it is here, by the server's clock.
     fn taken(&self) -> jiff::Timestamp;
 
-    /// Lists what the `files` table lists: each content once, sorted by hash. Rows whose size disagrees are an error.
+    /// Lists what the `files` table lists.
     ///
     /// # Errors
     /// The database fails.
-    fn listing(&mut self) -> Result<Vec<Listed>>;
+    fn listing(&mut self) -> Result<Listing>;
 
     /// Returns the `config` table's values with these names.
     ///
@@ -119,7 +128,7 @@ pub trait View: Send {
     ///
     /// # Errors
     /// The database fails, or has no such course.
-    fn course_files(&mut self, course: u64) -> Result<Vec<Listed>>;
+    fn course_files(&mut self, course: u64) -> Result<Listing>;
 
     /// Writes all tables into `sink`, and ends the view. It fails when the tables' definitions changed meanwhile.
     ///
@@ -155,11 +164,11 @@ pub fn open(connection: &Connection, jobs: usize) -> Result<Box<dyn View>> {
     }
 }
 
-/// Lists what the `files` table lists now: each content once, sorted by hash.
+/// Lists what the `files` table lists now.
 ///
 /// # Errors
-/// The database fails, or rows of one content have different sizes.
-pub fn listing(connection: &Connection) -> Result<Vec<Listed>> {
+/// The database fails.
+pub fn listing(connection: &Connection) -> Result<Listing> {
     match connection.kind {
         Server::PostgreSql => postgres::listing(connection),
         Server::MariaDb | Server::MySql => mariadb::listing(connection),
@@ -227,22 +236,27 @@ pub fn restore(
 /// The SHA-1 of nothing.
 const EMPTY: &[u8] = b"da39a3ee5e6b4b0d3255bfef95601890afd80709";
 
-/// Reads a row that a listing gives: a content, and the least and the greatest of its sizes.
-fn listed_row(hash: &[u8], least: &[u8], greatest: &[u8]) -> Result<Listed> {
-    let shown = String::from_utf8_lossy(hash).into_owned();
-    let wrong = |what: &str| {
-        let fix = "correct the rows: a file without one name and size can't be kept";
-        Error::new(Kind::Site, format!("the table `files` lists the content {shown:?}, {what}"), fix)
-    };
-    let mut bytes = [0; 20];
-    hex::decode_to_slice(hash, &mut bytes).map_err(|_| wrong("which is no SHA-1"))?;
-    // Moodle gives it to aliases, with the size of what they stand for.
-    if hash == EMPTY {
-        return Ok(Listed { hash: bytes, size: 0 });
+impl Listing {
+    /// Adds a row: a content, and the least and the greatest of its sizes.
+    fn add(&mut self, hash: &[u8], least: &[u8], greatest: &[u8]) {
+        let mut bytes = [0; 20];
+        let size = |text: &[u8]| std::str::from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok());
+        match (hex::decode_to_slice(hash, &mut bytes), size(least), size(greatest)) {
+            // Moodle gives it to aliases, with the size of what they stand for.
+            (Ok(()), ..) if hash == EMPTY => self.contents.push(Listed { hash: bytes, size: 0 }),
+            (Ok(()), Some(least), Some(greatest)) => {
+                self.contents.push(Listed { hash: bytes, size: least });
+                if greatest != least {
+                    self.contents.push(Listed { hash: bytes, size: greatest });
+                }
+            }
+            _ => self.odd.push(String::from_utf8_lossy(hash).into_owned()),
+        }
     }
-    if least != greatest {
-        return Err(wrong("whose rows have different sizes"));
+
+    fn sorted(mut self) -> Self {
+        self.contents.sort_unstable();
+        self.contents.dedup();
+        self
     }
-    let size = std::str::from_utf8(least).ok().and_then(|text| text.parse().ok());
-    Ok(Listed { hash: bytes, size: size.ok_or_else(|| wrong("whose size is no number"))? })
 }

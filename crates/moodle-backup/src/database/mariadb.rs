@@ -14,7 +14,7 @@ use secrecy::ExposeSecret as _;
 
 pub(super) use load::{clear, restore};
 
-use super::{Connection, Listed, Tls, View};
+use super::{Connection, Listing, Tls, View};
 use crate::error::{Error, Kind, Result};
 
 /// A moment without writes is waited for no longer than this: a long query of the site would hold all others up.
@@ -25,7 +25,7 @@ pub(super) fn open(connection: &Connection, jobs: usize) -> Result<Box<dyn View>
     dump::MariaDbView::open(connection, jobs).map(|view| Box::new(view) as Box<dyn View>)
 }
 
-pub(super) fn listing(connection: &Connection) -> Result<Vec<Listed>> {
+pub(super) fn listing(connection: &Connection) -> Result<Listing> {
     listed(&mut connected(connection)?, &connection.prefix, "")
 }
 
@@ -140,18 +140,17 @@ fn configured(client: &mut Conn, prefix: &str, names: &[&str]) -> Result<BTreeMa
 
 /// Returns the contents that the table `files` lists, of the rows that `restriction` (a WHERE) leaves. The size that an
 /// alias has is that of what it stands for, and may lag behind.
-fn listed(client: &mut Conn, prefix: &str, restriction: &str) -> Result<Vec<Listed>> {
+fn listed(client: &mut Conn, prefix: &str, restriction: &str) -> Result<Listing> {
     let files = quoted(&format!("{prefix}files"));
     let query = format!(
         "SELECT contenthash, COALESCE(MIN(IF(referencefileid IS NULL, filesize, NULL)), MIN(filesize)), \
          COALESCE(MAX(IF(referencefileid IS NULL, filesize, NULL)), MIN(filesize)) FROM {files} f {restriction} GROUP BY contenthash ORDER BY contenthash"
     );
     let found = client.query_iter(&query).map_err(|error| failed(&error, &query))?;
-    let mut all = Vec::new();
+    let mut all = Listing::default();
     for row in found {
         let row: Vec<_> = row.map_err(|error| failed(&error, &query))?.unwrap().into_iter().map(bytes).collect();
-        all.push(super::listed_row(&row[0], &row[1], &row[2])?);
+        all.add(&row[0], &row[1], &row[2]);
     }
-    all.sort_unstable();
-    Ok(all)
+    Ok(all.sorted())
 }

@@ -27,7 +27,7 @@ use postgres::{Client, Row};
 use self::catalog::{Catalog, Table};
 use self::connect::{connect, failed, schema_of};
 pub(super) use self::load::{clear, restore};
-use super::{Connection, Listed, Sink, View};
+use super::{Connection, Listing, Sink, View};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, FileFacts, TableFacts};
 use crate::progress::{Progress, Unit};
@@ -112,7 +112,7 @@ fn qualified(schema: &str, connection: &Connection, name: &str) -> String {
     format!("{}.{}", quoted(schema), quoted(&format!("{}{name}", connection.prefix)))
 }
 
-pub(super) fn listing(connection: &Connection) -> Result<Vec<Listed>> {
+pub(super) fn listing(connection: &Connection) -> Result<Listing> {
     let mut client = connect(connection)?;
     let schema = schema_of(&mut client, connection)?;
     list(&mut client, &qualified(&schema, connection, "files"))
@@ -131,7 +131,7 @@ pub(super) fn tables(connection: &Connection) -> Result<Vec<String>> {
 }
 
 /// Lists the contents of a table `files`, sorted.
-fn list(client: &mut Client, table: &str) -> Result<Vec<Listed>> {
+fn list(client: &mut Client, table: &str) -> Result<Listing> {
     // A reference to a file elsewhere may have that file's size; the content itself has what all other rows say.
     let sql = format!(
         "COPY (SELECT contenthash, coalesce(min(filesize) FILTER (WHERE referencefileid IS NULL), min(filesize)), \
@@ -140,7 +140,7 @@ fn list(client: &mut Client, table: &str) -> Result<Vec<Listed>> {
     );
     let fix = "--db-prefix must be Moodle's $CFG->prefix";
     let mut reader = client.copy_out(&sql).map_err(|error| failed("the table of files can't be read", fix, &error))?;
-    let (mut line, mut listed) = (String::new(), Vec::new());
+    let (mut line, mut listing) = (String::new(), Listing::default());
     loop {
         line.clear();
         let length = reader
@@ -149,12 +149,11 @@ fn list(client: &mut Client, table: &str) -> Result<Vec<Listed>> {
         if length == 0 {
             break;
         }
-        let mut cells = line.trim_end().split('\t');
+        let mut cells = line.trim_end_matches('\n').split('\t');
         let mut cell = || cells.next().unwrap_or_default().as_bytes();
-        listed.push(super::listed_row(cell(), cell(), cell())?);
+        listing.add(cell(), cell(), cell());
     }
-    listed.sort_unstable();
-    Ok(listed)
+    Ok(listing.sorted())
 }
 
 fn values(client: &mut Client, table: &str, names: &[&str]) -> Result<BTreeMap<String, String>> {
@@ -201,7 +200,7 @@ impl View for PostgresView {
         self.taken
     }
 
-    fn listing(&mut self) -> Result<Vec<Listed>> {
+    fn listing(&mut self) -> Result<Listing> {
         let table = self.table("files");
         list(&mut self.leader, &table)
     }
@@ -217,7 +216,7 @@ impl View for PostgresView {
         Ok(pairs(&rows))
     }
 
-    fn course_files(&mut self, course: u64) -> Result<Vec<Listed>> {
+    fn course_files(&mut self, course: u64) -> Result<Listing> {
         let (files, context) = (self.table("files"), self.table("context"));
         let above = format!("SELECT path FROM {context} WHERE contextlevel = 50 AND instanceid = $1");
         let number = i64::try_from(course).unwrap_or(i64::MAX);

@@ -70,7 +70,7 @@ pub(super) fn snapshot(
     if let Some(site) = site {
         let mut all = [listed, referenced].concat();
         all.sort_unstable();
-        let now = database::listing(&site.database)?;
+        let now = database::listing(&site.database)?.contents;
         outcome.listed_since = Some(difference(&now, &all).len() as u64);
     }
     Ok(())

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use accel::hash::sha1;
 use moodle_backup::create::gather::World;
 use moodle_backup::create::{Database, PoolMode, Request};
-use moodle_backup::database::{Connection, Listed, Server, Sink, Tls, View};
+use moodle_backup::database::{Connection, Listed, Listing, Server, Sink, Tls, View};
 use moodle_backup::error::Result;
 use moodle_backup::manifest::{DatabaseFacts, FileFacts, TableFacts};
 use moodle_backup::progress::Progress;
@@ -180,8 +180,8 @@ impl View for MemoryView {
         self.taken
     }
 
-    fn listing(&mut self) -> Result<Vec<Listed>> {
-        Ok(listing(&self.rows))
+    fn listing(&mut self) -> Result<Listing> {
+        Ok(Listing { contents: listing(&self.rows), odd: Vec::new() })
     }
 
     fn config(&mut self, names: &[&str]) -> Result<BTreeMap<String, String>> {
@@ -192,8 +192,8 @@ impl View for MemoryView {
         Ok(BTreeMap::from([("mod_quiz".to_owned(), "2025100600".to_owned())]))
     }
 
-    fn course_files(&mut self, _course: u64) -> Result<Vec<Listed>> {
-        Ok(Vec::new())
+    fn course_files(&mut self, _course: u64) -> Result<Listing> {
+        Ok(Listing::default())
     }
 
     fn dump(self: Box<Self>, sink: &dyn Sink, _progress: &dyn Progress) -> Result<DatabaseFacts> {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
-use super::super::{Connection, Listed, Sink, View};
+use super::super::{Connection, Listing, Sink, View};
 use super::table::{self, Columns, Table};
 use super::{LOCK_SECONDS, configured, connected, failed, listed, literal, quoted, rows, run, text};
 use crate::error::{Error, Kind, Result};
@@ -219,7 +219,7 @@ impl View for MariaDbView {
         self.taken
     }
 
-    fn listing(&mut self) -> Result<Vec<Listed>> {
+    fn listing(&mut self) -> Result<Listing> {
         let prefix = self.prefix.clone();
         listed(self.first(), &prefix, "")
     }
@@ -237,7 +237,7 @@ impl View for MariaDbView {
         Ok(rows(self.first(), &query)?.iter().map(|row| (text(&row[0]), text(&row[1]))).collect())
     }
 
-    fn course_files(&mut self, course: u64) -> Result<Vec<Listed>> {
+    fn course_files(&mut self, course: u64) -> Result<Listing> {
         let (context, prefix) = (quoted(&format!("{}context", self.prefix)), self.prefix.clone());
         let query = format!("SELECT path FROM {context} WHERE contextlevel = 50 AND instanceid = {course}");
         let found = rows(self.first(), &query)?;
