@@ -11,6 +11,7 @@ pub mod lock;
 mod pack;
 mod reader;
 mod seal;
+mod stored;
 pub mod tree;
 mod unpacked;
 mod writer;
@@ -35,6 +36,7 @@ pub use index::Index;
 pub use keys::{NewKey, Secret};
 pub use lock::{Lock, Purpose};
 pub use reader::Reader;
+pub use stored::{Broken, Stored};
 pub use writer::{Writer, Written};
 
 use crate::error::{Error, Kind, Result};
@@ -294,14 +296,6 @@ impl Repository {
             (None, _) => Err(wrong(format!("there is no snapshot {name} in {}", self.store.location()))),
             _ => Err(wrong(format!("several snapshots of {} begin with {name}", self.store.location()))),
         }
-    }
-
-    /// Reads which blob is where. What a prune has marked for deletion isn't in it, so it is written again.
-    ///
-    /// # Errors
-    /// A file of the index is damaged, or the store fails.
-    pub fn index(&self) -> Result<Index> {
-        Ok(self.read_index()?.0)
     }
 
     /// Returns what takes blobs that `index` doesn't have.

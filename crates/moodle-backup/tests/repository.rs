@@ -248,3 +248,57 @@ fn a_backup_does_not_go_on_over_packs_that_are_gone() {
     assert_eq!(error.kind, Kind::Damaged);
     assert!(error.to_string().contains(pack.file_name().unwrap().to_str().unwrap()), "{error}");
 }
+
+#[test]
+fn what_counts_as_stored_is_in_packs_that_are_there_with_their_size() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("repository");
+    let repository = made(&folder);
+    fs::create_dir(folder.join("data")).unwrap();
+    let pack_of = |bytes: &[u8]| {
+        let before = stored_files(&folder.join("data"));
+        let writer = repository.writer(repository.index().unwrap());
+        let id = writer.data(bytes, true).unwrap();
+        writer.finish().unwrap();
+        let path = stored_files(&folder.join("data")).into_iter().find(|path| !before.contains(path)).unwrap();
+        (id, path)
+    };
+    let (sound, _) = pack_of(b"sound");
+    let (gone, gone_path) = pack_of(b"gone");
+    let (short, short_path) = pack_of(&[7; 5000]);
+    assert!(repository.stored().unwrap().problems().is_empty());
+
+    fs::remove_file(&gone_path).unwrap();
+    let whole = fs::read(&short_path).unwrap();
+    fs::write(&short_path, &whole[..whole.len() - 1]).unwrap();
+    let stored = repository.stored().unwrap();
+    let there = [sound, gone, short].map(|id| stored.index.contains(&id));
+    assert_eq!(there, [true, false, false]);
+    let mut expected = [(gone_path, None), (short_path, Some(whole.len() as u64 - 1))];
+    expected.sort();
+    let found: Vec<_> = stored.broken.iter().map(|pack| (folder.join(pack.path()), pack.found)).collect();
+    assert_eq!(found, expected);
+
+    // What another pack has, too, is stored: as two hosts leave it that store the same at once.
+    let writer = repository.writer(moodle_backup::repository::Index::default());
+    assert_eq!(writer.data(b"gone", true).unwrap(), gone);
+    writer.finish().unwrap();
+    assert!(repository.stored().unwrap().index.contains(&gone));
+}
+
+#[test]
+fn a_damaged_file_of_the_index_hides_nothing_that_packs_have() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("repository");
+    let (snapshot, _) = backed_up(&made(&folder), &BTreeMap::from([("one".to_owned(), vec![1])]));
+    let file = stored_files(&folder.join("index")).pop().unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[40] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let repository = opened(&folder);
+    let index = repository.index().unwrap();
+    assert!(repository.reader(&index).tree(&snapshot.tree).is_ok());
+    let problems = repository.stored().unwrap().problems();
+    assert_eq!(problems.len(), 1);
+    assert!(folder.join(&problems[0].path) == file, "{problems:?}");
+}

@@ -32,6 +32,13 @@ impl Packed {
     }
 }
 
+/// Returns how many bytes a pack of these blobs has.
+pub(super) fn size(blobs: &[Packed]) -> u64 {
+    let listed = |blob: &Packed| if blob.raw == 0 { 37 } else { 41 };
+    let each = |blob: &Packed| u64::from(blob.length) + listed(blob);
+    blobs.iter().map(each).sum::<u64>() + OVERHEAD as u64 + 4
+}
+
 /// Appends the list of `blobs` to a pack's content.
 pub(super) fn close(content: &mut Vec<u8>, blobs: &[Packed], sealer: &Sealer) {
     let mut list = Vec::with_capacity(blobs.len() * 41);
