@@ -102,6 +102,7 @@ fn node(name: &str, kind: NodeKind) -> Node {
         inode: 0,
         size: 0,
         linktarget: None,
+        linktarget_raw: None,
         content: Vec::new(),
         subtree: None,
     }

@@ -26,7 +26,7 @@ use self::pool_trees::{Before, PoolTrees};
 use self::take::Taker;
 use crate::database::{self, Listed, Listing, View};
 use crate::error::{Error, Kind, Result};
-use crate::manifest::{FORMAT, Held, Manifest, PoolFacts, SiteFacts};
+use crate::manifest::{DatarootFacts, FORMAT, Held, Manifest, PoolFacts, SiteFacts};
 use crate::progress::{Progress, Unit};
 use crate::repository::tree::{Node, Tree};
 use crate::repository::{Index, NewSnapshot, Purpose, Repository, Snapshot, Writer, Written};
@@ -94,6 +94,8 @@ pub struct Outcome {
     pub dataroot_files: u64,
     /// Their bytes.
     pub dataroot_bytes: u64,
+    /// What of the dataroot is not in the snapshot, with the reason.
+    pub left_out: Vec<String>,
     /// Blobs that were not in the repository before.
     pub new_blobs: u64,
     /// Their bytes.
@@ -169,14 +171,16 @@ pub fn run_on(
     let (last, have) = last.map_or((None, Vec::new()), |(opened, have)| (Some(opened), have));
     let known = known_missing(last.as_ref());
     let writer = repository.writer(index.clone());
-    let taker = Taker::open(request, &writer)?;
+    let moodles = Moodles::of(&request.site);
+    let taker = Taker::open(request, moodles.file, &writer)?;
     let options = gather::Options { jobs: request.jobs, rounds: request.rounds, known: &known };
     let gathered = gather(database, &taker, have.clone(), options, progress)?;
-    complain(&gathered.failed, request)?;
+    complain(&gathered.failed, &gathered.odd, request)?;
     let records = taker.records();
     let referenced = taker.referenced(&gathered.listed);
-    let Gathered { mut view, listed, failed, views } = gathered;
-    let (listed_files, listed_bytes) = (listed.len() as u64, listed.iter().map(|listed| listed.size).sum());
+    let Gathered { mut view, listed, odd, failed, views } = gathered;
+    let listed_files = (listed.len() + odd.len()) as u64;
+    let listed_bytes = listed.iter().map(|listed| listed.size).sum();
     let held = held(listed, &failed, &referenced);
     let taken = view.taken();
     let site = site_facts(view.as_mut(), request, identity)?;
@@ -185,20 +189,25 @@ pub fn run_on(
 
     progress.phase("dataroot", 0, Unit::Bytes);
     let made = Attributes { seconds: taken.as_second(), ..MADE };
+    let own = repository.store().folder().and_then(|folder| std::fs::metadata(folder).ok());
     let mut walk = dataroot::Walk {
         writer: &writer,
         before: last.as_ref(),
         pool: [&request.site.filedir, &request.site.trashdir],
+        repository: own.as_ref(),
+        dataroot: &request.site.dataroot,
         progress,
-        counts: dataroot::Counts::default(),
+        facts: DatarootFacts::default(),
     };
-    let mut moodledata = walk.top(&request.site.dataroot)?;
-    let counts = walk.counts;
+    let mut moodledata = walk.top()?;
+    let dataroot = walk.facts;
 
     progress.phase("trees", 0, Unit::Files);
     let before = last.as_ref().map(|opened| Before::new(opened, &have)).transpose()?;
-    let pool = pool_trees::write(&writer, taker.pool(), before.as_ref(), &held, &records, request.jobs)?;
-    let missing: Vec<String> = failed.iter().map(|failure| hex::encode(failure.listed.hash)).collect();
+    let context =
+        pool_trees::Context { writer: &writer, pool: taker.pool(), made: moodles.folder, before: before.as_ref() };
+    let pool = pool_trees::write(context, &held, &records, request.jobs)?;
+    let missing: Vec<String> = failed.iter().map(|failure| hex::encode(failure.listed.hash)).chain(odd).collect();
     let pool_facts = PoolFacts {
         files: listed_files,
         bytes: listed_bytes,
@@ -215,12 +224,17 @@ pub fn run_on(
         site,
         database: Some(facts),
         pool: Some(pool_facts),
+        dataroot: Some(dataroot),
     };
     let PoolTrees { filedir, lists } = pool;
-    moodledata.push(folder_node("filedir", on_disk(&request.site.filedir, made), writer.tree(&filedir)?));
+    moodledata.push(folder_node("filedir", on_disk(&request.site.filedir, moodles.folder), writer.tree(&filedir)?));
     let root = [
         about(&writer, &manifest, &lists, &referenced, made)?,
-        folder_node("moodledata", on_disk(&request.site.dataroot, made), writer.tree(&Tree::new(moodledata))?),
+        folder_node(
+            "moodledata",
+            on_disk(&request.site.dataroot, moodles.folder),
+            writer.tree(&Tree::new(moodledata))?,
+        ),
         sink.finish(MADE)?,
         config(&writer, request)?,
     ];
@@ -246,18 +260,12 @@ pub fn run_on(
         missing,
     };
     let seconds = begun.elapsed().as_secs_f64();
-    Ok(outcome(snapshot, &manifest, counted, counts, &written, seconds))
+    Ok(outcome(snapshot, manifest, counted, &written, seconds))
 }
 
-fn outcome(
-    snapshot: Snapshot,
-    manifest: &Manifest,
-    pool: PoolCounts,
-    dataroot: dataroot::Counts,
-    written: &Written,
-    seconds: f64,
-) -> Outcome {
+fn outcome(snapshot: Snapshot, manifest: Manifest, pool: PoolCounts, written: &Written, seconds: f64) -> Outcome {
     let tables = manifest.database.as_ref().map(|facts| facts.tables.as_slice()).unwrap_or_default();
+    let dataroot = manifest.dataroot.unwrap_or_default();
     Outcome {
         snapshot: snapshot.id,
         taken: manifest.taken,
@@ -268,6 +276,7 @@ fn outcome(
         tables: tables.len() as u64,
         dataroot_files: dataroot.files,
         dataroot_bytes: dataroot.bytes,
+        left_out: dataroot.left_out,
         new_blobs: written.blobs,
         new_bytes: written.bytes,
         stored_bytes: written.stored,
@@ -289,22 +298,31 @@ impl Database for Live<'_> {
 impl World for Live<'_> {
     type View = Box<dyn View>;
 
-    fn now(&mut self) -> Result<Vec<Listed>> {
-        sound(database::listing(&self.request.site.database)?)
+    fn now(&mut self) -> Result<Listing> {
+        database::listing(&self.request.site.database)
     }
 
-    fn view(&mut self) -> Result<(Self::View, Vec<Listed>)> {
+    fn view(&mut self) -> Result<(Self::View, Listing)> {
         let mut view = database::open(&self.request.site.database, self.request.jobs)?;
-        let listed = sound(view.listing()?)?;
-        Ok((view, listed))
+        let listing = view.listing()?;
+        Ok((view, listing))
     }
 }
 
-/// Returns what can be in the pool, if that is all.
-fn sound(listing: Listing) -> Result<Vec<Listed>> {
-    let Some(odd) = listing.odd.first() else { return Ok(listing.contents) };
-    let what = format!("the table `files` lists {odd:?}, which is no content");
-    Err(Error::new(Kind::Site, what, "correct the rows: a file without a name and a size can't be kept"))
+/// What Moodle gives the folders and files that it makes, where the site has none to look at.
+#[derive(Clone, Copy)]
+struct Moodles {
+    folder: Attributes,
+    file: Attributes,
+}
+
+impl Moodles {
+    fn of(site: &Site) -> Self {
+        let Attributes { uid, gid, .. } = on_disk(&site.dataroot, MADE);
+        let folder = Attributes { mode: site.directory_permissions, uid, gid, ..MADE };
+        // As `$CFG->filepermissions` follows from `$CFG->directorypermissions`.
+        Self { folder, file: Attributes { mode: folder.mode & 0o666, ..folder } }
+    }
 }
 
 fn on_disk(path: &Path, otherwise: Attributes) -> Attributes {
@@ -347,28 +365,26 @@ fn known_missing(last: Option<&Opened<'_>>) -> Vec<[u8; 20]> {
 }
 
 /// Content that the site lacks is an error, unless it may be.
-fn complain(failed: &[Failure], request: &Request) -> Result<()> {
-    if failed.is_empty() || request.allow_missing {
+fn complain(failed: &[Failure], odd: &[String], request: &Request) -> Result<()> {
+    let count = failed.len() + odd.len();
+    if count == 0 || request.allow_missing {
         return Ok(());
     }
-    let named: Vec<String> = failed
-        .iter()
-        .take(NAMED)
-        .map(|failure| {
-            let what = if failure.corrupt { "corrupt" } else { "missing" };
-            format!("{} ({what})", hex::encode(failure.listed.hash))
-        })
-        .collect();
-    let more = if failed.len() > NAMED { format!(" and {} more", failed.len() - NAMED) } else { String::new() };
+    let failed = failed.iter().map(|failure| {
+        let Listed { hash, size } = failure.listed;
+        let what =
+            if failure.corrupt { format!("corrupt: not {size} bytes with this hash") } else { "missing".to_owned() };
+        format!("{} ({what})", hex::encode(hash))
+    });
+    let odd = odd.iter().map(|name| format!("{name:?} (corrupt: no hash with a size)"));
+    let named: Vec<String> = failed.chain(odd).take(NAMED).collect();
+    let more = if count > NAMED { format!(" and {} more", count - NAMED) } else { String::new() };
+    let contents = if count == 1 { "1 content".to_owned() } else { format!("{count} contents") };
     Err(Error::new(
         Kind::Closure,
-        format!(
-            "the database lists {} contents that neither the pool nor the trash has: {}{more}",
-            failed.len(),
-            named.join(", ")
-        ),
-        "bring the files back (an older snapshot may have them: `moodle-backup restore --file HASH`), delete what uses \
-         them, or back up without them by --allow-missing",
+        format!("the database lists {contents} that neither the pool nor the trash has: {}{more}", named.join(", ")),
+        "bring the files back (an older snapshot may have them: `moodle-backup restore --file HASH`), correct or delete \
+         the rows of the table `files` that name them, or back up without them by --allow-missing",
     ))
 }
 

@@ -33,6 +33,8 @@ pub struct Manifest {
     pub database: Option<DatabaseFacts>,
     /// The file pool.
     pub pool: Option<PoolFacts>,
+    /// What else the dataroot holds; nothing: the snapshot is older than this field.
+    pub dataroot: Option<DatarootFacts>,
 }
 
 /// What Moodle says of itself.
@@ -110,6 +112,17 @@ pub struct PoolFacts {
     pub held: Held,
     /// Contents that the database lists and that neither the pool nor the trash had, as often as it was asked: the site itself lacks them.
     pub missing: Vec<String>,
+}
+
+/// The dataroot without the pool, as it is in the snapshot.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+pub struct DatarootFacts {
+    /// How many files.
+    pub files: u64,
+    /// Their sizes, added up.
+    pub bytes: u64,
+    /// What is there and not in the snapshot, with the reason; beside the folders that Moodle makes again.
+    pub left_out: Vec<String>,
 }
 
 /// Where the pool's content is.

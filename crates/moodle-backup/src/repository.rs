@@ -8,6 +8,7 @@ mod check;
 mod index;
 mod keys;
 pub mod lock;
+pub mod names;
 mod pack;
 mod reader;
 mod seal;

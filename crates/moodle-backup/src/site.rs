@@ -16,6 +16,9 @@ use crate::error::{Error, Kind, Result};
 /// What is given instead of a location where all files are local, whatever `alternative_file_system_class` says.
 pub const ALL_LOCAL: &str = "none";
 
+/// What Moodle's `lib/setup.php` takes for `$CFG->directorypermissions` where it isn't set.
+pub const DIRECTORY_PERMISSIONS: u32 = 0o2777;
+
 /// What a user says about a site; whatever is given wins over its config.php.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -67,6 +70,8 @@ pub struct Site {
     pub filedir: PathBuf,
     /// Where contents go that nothing refers to any more.
     pub trashdir: PathBuf,
+    /// `$CFG->directorypermissions`.
+    pub directory_permissions: u32,
     /// `$CFG->alternative_file_system_class`: the pool is somewhere else, or partly.
     pub file_system: Option<String>,
     /// The object store that holds the pool.
@@ -134,7 +139,11 @@ impl Site {
         let trashdir = path(None, "trashdir", "--filedir")?.unwrap_or_else(|| dataroot.join("trashdir"));
         let salt =
             config.map(|config| config.secret("passwordsaltmain", "--site")).transpose().ok().flatten().flatten();
+        let permissions = config.and_then(|config| config.text("directorypermissions", "").ok().flatten());
         Ok(Self {
+            directory_permissions: permissions
+                .and_then(|text| text.parse().ok())
+                .map_or(DIRECTORY_PERMISSIONS, |bits: u32| bits & 0o7777),
             config: config.map(|config| config.path.clone()),
             wwwroot: text(options.wwwroot.as_ref(), "wwwroot", "--wwwroot")?.unwrap_or_default(),
             filedir,

@@ -117,6 +117,11 @@ impl Store {
         &self.0.location
     }
 
+    /// The folder, where it is one.
+    pub(crate) fn folder(&self) -> Option<&std::path::Path> {
+        self.0.folder.as_deref()
+    }
+
     /// Writes an object, whole or not at all; one that is there is replaced.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
 
 use moodle_backup::create::gather::{Gathered, Options, Place, Source, Taken, World, difference, gather};
-use moodle_backup::database::Listed;
+use moodle_backup::database::{Listed, Listing};
 use moodle_backup::error::Result;
 use moodle_backup::progress::Silent;
 use proptest::prelude::*;
@@ -111,13 +111,13 @@ struct Database<'a>(&'a Model);
 impl World for Database<'_> {
     type View = ();
 
-    fn now(&mut self) -> Result<Vec<Listed>> {
+    fn now(&mut self) -> Result<Listing> {
         let mut site = self.0.0.lock().unwrap();
         site.advance();
-        Ok(site.listed())
+        Ok(Listing { contents: site.listed(), odd: Vec::new() })
     }
 
-    fn view(&mut self) -> Result<((), Vec<Listed>)> {
+    fn view(&mut self) -> Result<((), Listing)> {
         Ok(((), self.now()?))
     }
 }
@@ -225,11 +225,11 @@ proptest! {
 /// Copies a view's contents from the pool only, as a dump with a copy of the files does.
 fn naive(model: &Model, view_first: bool) -> BTreeSet<u8> {
     let mut database = Database(model);
-    let before = if view_first { database.view().unwrap().1 } else { database.now().unwrap() };
+    let before = if view_first { database.view().unwrap().1 } else { database.now().unwrap() }.contents;
     for listed in &before {
         model.take(Place::Pool, *listed).unwrap();
     }
-    let listed = if view_first { before } else { database.view().unwrap().1 };
+    let listed = if view_first { before } else { database.view().unwrap().1.contents };
     lacking(&listed, &model.0.lock().unwrap())
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use moodle_backup::create::gather::World;
 use moodle_backup::create::{self, Database};
-use moodle_backup::database::{Listed, View};
+use moodle_backup::database::{Listed, Listing, View};
 use moodle_backup::error::Result;
 use moodle_backup::progress::Silent;
 use moodle_backup::snapshot::Opened;
@@ -37,14 +37,14 @@ struct Watched {
 impl World for Watched {
     type View = Box<dyn View>;
 
-    fn now(&mut self) -> Result<Vec<Listed>> {
+    fn now(&mut self) -> Result<Listing> {
         self.database.now()
     }
 
-    fn view(&mut self) -> Result<(Box<dyn View>, Vec<Listed>)> {
-        let (view, listed) = self.database.view()?;
-        self.listed.lock().unwrap().clone_from(&listed);
-        Ok((view, listed))
+    fn view(&mut self) -> Result<(Box<dyn View>, Listing)> {
+        let (view, listing) = self.database.view()?;
+        self.listed.lock().unwrap().clone_from(&listing.contents);
+        Ok((view, listing))
     }
 }
 

@@ -65,6 +65,7 @@ impl Create {
             .figure("pool_bytes", outcome.pool.bytes)
             .figure("copied_files", outcome.pool.copied)
             .figure("missing_files", outcome.pool.missing.len() as u64)
+            .figure("left_out_files", outcome.left_out.len() as u64)
             .figure("database_rows", outcome.rows))
     }
 }
@@ -102,5 +103,6 @@ fn text(outcome: &create::Outcome) -> String {
     if pool.referenced > 0 {
         lines.push(format!("  elsewhere {} contents stay in their object store", count(pool.referenced)));
     }
+    lines.extend(outcome.left_out.iter().map(|what| format!("  left out  {what}")));
     lines.join("\n")
 }

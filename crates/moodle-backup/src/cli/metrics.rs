@@ -21,13 +21,17 @@ const EXIT_CODE: (&str, &str) = ("last_exit_code", "The exit code of the last ru
 const DURATION: (&str, &str) = ("last_duration_seconds", "How long the last run took.");
 
 /// What the figures of commands are.
-const HELP: [(&str, &str); 11] = [
+const HELP: [(&str, &str); 12] = [
     ("new_bytes", "Bytes that were not in the repository before."),
     ("stored_bytes", "Bytes that the run stored, compressed and encrypted."),
     ("pool_files", "Contents of the pool that the database lists."),
     ("pool_bytes", "Their bytes."),
     ("copied_files", "Contents of the pool that the run copied."),
     ("missing_files", "Contents that the database lists and the site lacks."),
+    (
+        "left_out_files",
+        "Files and folders of the dataroot that are not in the snapshot, without those that Moodle makes again.",
+    ),
     ("database_rows", "Rows of the database."),
     ("files", "Files that were written."),
     ("bytes", "Bytes that were read or written."),

@@ -60,6 +60,10 @@ fn rendered(id: &str, manifest: &Manifest, all: bool) -> String {
         }
         rows.extend(pool.missing.iter().map(|hash| ("missing", hash.clone())));
     }
+    if let Some(dataroot) = &manifest.dataroot {
+        rows.push(("others", format!("{} files, {}", count(dataroot.files), bytes(dataroot.bytes))));
+        rows.extend(dataroot.left_out.iter().map(|what| ("left out", what.clone())));
+    }
     let mut rows: Vec<Vec<String>> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
     if all {
         let tables = manifest.database.iter().flat_map(|database| &database.tables);

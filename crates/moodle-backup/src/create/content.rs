@@ -10,7 +10,7 @@ use crate::database::{Sink, SinkFile};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::FileFacts;
 use crate::repository::tree::{Node, NodeKind, Tree};
-use crate::repository::{BlobId, Writer};
+use crate::repository::{BlobId, Writer, names};
 use crate::site::pool::{Attributes, PIECE_BYTES};
 use crate::snapshot::mode;
 
@@ -28,8 +28,9 @@ pub(super) fn folder_node(name: &str, attributes: Attributes, subtree: BlobId) -
 }
 
 /// Returns the node of a symbolic link.
-pub(super) fn link_node(name: &str, attributes: Attributes, target: String) -> Node {
-    Node { linktarget: Some(target), ..bare(name, NodeKind::Symlink, attributes) }
+pub(super) fn link_node(name: &str, attributes: Attributes, target: &[u8]) -> Node {
+    let (linktarget, linktarget_raw) = names::kept_target(target);
+    Node { linktarget: Some(linktarget), linktarget_raw, ..bare(name, NodeKind::Symlink, attributes) }
 }
 
 fn bare(name: &str, kind: NodeKind, attributes: Attributes) -> Node {
@@ -44,6 +45,7 @@ fn bare(name: &str, kind: NodeKind, attributes: Attributes) -> Node {
         content: Vec::new(),
         subtree: None,
         linktarget: None,
+        linktarget_raw: None,
         inode: 0,
         ctime: None,
     }

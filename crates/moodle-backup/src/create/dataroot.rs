@@ -2,34 +2,26 @@
 
 use std::ffi::OsStr;
 use std::fs::Metadata;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::content::{file_node, folder_node, link_node, store_all};
 use crate::error::{Error, Kind, Result};
+use crate::manifest::DatarootFacts;
 use crate::progress::Progress;
-use crate::repository::Writer;
 use crate::repository::tree::{Node, NodeKind, Tree};
+use crate::repository::{Writer, names};
 use crate::site::pool::Attributes;
 use crate::snapshot::Opened;
 
-/// Folders at the top that Moodle makes again, or that mean nothing elsewhere: caches, uploads that go on, locks.
+/// Folders at the top that Moodle makes again, or that mean nothing elsewhere: caches, uploads that go on, locks. All
+/// locks that Moodle's own code makes are in `lock` and `cache`.
 pub const LEFT_OUT: [&str; 8] =
     ["filedir", "trashdir", "cache", "localcache", "temp", "sessions", "lock", "requestdir"];
 
 /// How often a file is read again that changes while it is read.
 const ATTEMPTS: usize = 3;
-
-/// What was found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    /// Files.
-    pub(super) files: u64,
-    /// Their bytes.
-    pub(super) bytes: u64,
-    /// Files that were read, because the last snapshot didn't have them as they are.
-    pub(super) read: u64,
-}
 
 /// Walks a dataroot.
 pub(super) struct Walk<'a> {
@@ -37,15 +29,18 @@ pub(super) struct Walk<'a> {
     pub(super) before: Option<&'a Opened<'a>>,
     /// Folders that are the pool or its trash, wherever they are.
     pub(super) pool: [&'a Path; 2],
+    /// The folder of the repository, where it is one.
+    pub(super) repository: Option<&'a Metadata>,
+    pub(super) dataroot: &'a Path,
     pub(super) progress: &'a dyn Progress,
-    pub(super) counts: Counts,
+    pub(super) facts: DatarootFacts,
 }
 
 impl Walk<'_> {
     /// Stores what is in the dataroot, and returns the nodes at its top.
-    pub(super) fn top(&mut self, dataroot: &Path) -> Result<Vec<Node>> {
+    pub(super) fn top(&mut self) -> Result<Vec<Node>> {
         let before = self.before.map(|before| before.tree("moodledata")).transpose()?.flatten();
-        self.nodes(dataroot, before.as_ref(), true)
+        self.nodes(self.dataroot, before.as_ref(), true)
     }
 
     fn nodes(&mut self, path: &Path, before: Option<&Tree>, top: bool) -> Result<Vec<Node>> {
@@ -62,21 +57,23 @@ impl Walk<'_> {
         names.sort_unstable();
         for name in names {
             let below = path.join(&name);
-            if self.is_left_out(&name, &below, top) {
+            if self.is_made_again(&name, &below, top) {
                 continue;
             }
-            let Some(name) = name.to_str() else {
-                self.progress.note(&format!("{} is left out: its name is not UTF-8", below.display()));
-                continue;
-            };
-            nodes.extend(self.entry(&below, name, before.and_then(|tree| tree.node(name)))?);
+            let name = names::quoted(name.as_bytes());
+            nodes.extend(self.entry(&below, &name, before.and_then(|tree| tree.node(&name)))?);
         }
         Ok(nodes)
     }
 
-    fn is_left_out(&self, name: &OsStr, path: &Path, top: bool) -> bool {
-        let made_again = top && LEFT_OUT.iter().any(|left_out| name == *left_out);
-        made_again || self.pool.contains(&path) || path.extension().is_some_and(|extension| extension == "lock")
+    fn is_made_again(&self, name: &OsStr, path: &Path, top: bool) -> bool {
+        (top && LEFT_OUT.iter().any(|left_out| name == *left_out)) || self.pool.contains(&path)
+    }
+
+    fn leave_out(&mut self, path: &Path, why: &str) {
+        self.progress.note(&format!("{} is left out: {why}", path.display()));
+        let below = path.strip_prefix(self.dataroot).unwrap_or(path);
+        self.facts.left_out.push(format!("{} ({why})", names::quoted(below.as_os_str().as_bytes())));
     }
 
     fn entry(&mut self, path: &Path, name: &str, before: Option<&Node>) -> Result<Option<Node>> {
@@ -87,6 +84,10 @@ impl Walk<'_> {
         };
         let attributes = Attributes::of(&metadata);
         if metadata.is_dir() {
+            if self.repository.is_some_and(|own| (own.dev(), own.ino()) == (metadata.dev(), metadata.ino())) {
+                self.leave_out(path, "the repository itself");
+                return Ok(None);
+            }
             let old = match (self.before, before.and_then(|node| node.subtree)) {
                 (Some(opened), Some(id)) => Some(opened.reader.tree(&id)?),
                 _ => None,
@@ -96,10 +97,10 @@ impl Walk<'_> {
         }
         if metadata.is_symlink() {
             let target = std::fs::read_link(path).map_err(|error| unreadable(path, error))?;
-            return Ok(target.to_str().map(|target| link_node(name, attributes, target.to_owned())));
+            return Ok(Some(link_node(name, attributes, target.as_os_str().as_bytes())));
         }
         if !metadata.is_file() {
-            self.progress.note(&format!("{} is left out: it is no file, folder or link", path.display()));
+            self.leave_out(path, "no file, folder or link");
             return Ok(None);
         }
         let node = match before.filter(|node| is_same(node, name, &metadata)) {
@@ -109,8 +110,8 @@ impl Walk<'_> {
                 None => return Ok(None),
             },
         };
-        self.counts.files += 1;
-        self.counts.bytes += node.size;
+        self.facts.files += 1;
+        self.facts.bytes += node.size;
         Ok(Some(node))
     }
 
@@ -130,7 +131,6 @@ impl Walk<'_> {
                     self.progress
                         .note(&format!("{} changes all the time: it is as it was for a moment", path.display()));
                 }
-                self.counts.read += 1;
                 self.progress.advance(size);
                 return Ok(Some(identified(file_node(name, Attributes::of(&after), size, content), &after)));
             }

@@ -11,7 +11,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::database::Listed;
+use crate::database::{Listed, Listing};
 use crate::error::Result;
 use crate::progress::{Progress, Unit};
 
@@ -23,17 +23,17 @@ pub trait World {
     /// What one moment of the database looks like, for as long as the value lives.
     type View;
 
-    /// Lists what is listed now, sorted, in no view that lasts.
+    /// Lists what is listed now, in no view that lasts.
     ///
     /// # Errors
     /// The database fails.
-    fn now(&mut self) -> Result<Vec<Listed>>;
+    fn now(&mut self) -> Result<Listing>;
 
-    /// Opens a view, and lists what it lists, sorted.
+    /// Opens a view, and lists what it lists.
     ///
     /// # Errors
     /// The database fails.
-    fn view(&mut self) -> Result<(Self::View, Vec<Listed>)>;
+    fn view(&mut self) -> Result<(Self::View, Listing)>;
 }
 
 /// Where a content may lie.
@@ -95,7 +95,9 @@ pub struct Gathered<V> {
     pub view: V,
     /// What it lists, sorted.
     pub listed: Vec<Listed>,
-    /// What of that can't be had, sorted; everything else is in the snapshot.
+    /// What it lists beside, which no content can be.
+    pub odd: Vec<String>,
+    /// What of the contents can't be had, sorted; everything else is in the snapshot.
     pub failed: Vec<Failure>,
     /// How many views it took.
     pub views: usize,
@@ -123,23 +125,36 @@ pub fn gather<W: World + ?Sized>(
     options: Options<'_>,
     progress: &dyn Progress,
 ) -> Result<Gathered<W::View>> {
-    let now = world.now()?;
+    let now = world.now()?.contents;
     copy(&now, &mut have, source, options.jobs, "pool", progress)?;
     drop(now);
     let mut views = 0;
     loop {
         views += 1;
-        let (view, listed) = world.view()?;
+        let (view, Listing { contents: listed, odd }) = world.view()?;
         let failed = copy(&listed, &mut have, source, options.jobs, "pool, what came meanwhile", progress)?;
         let expected = failed.iter().all(|failure| options.known.binary_search(&failure.listed.hash).is_ok());
         if expected || views >= options.rounds {
-            return Ok(Gathered { view, listed, failed, views });
+            return Ok(Gathered { view, listed, odd, failed, views });
         }
-        progress.note(&format!(
-            "{} contents vanished while they were copied: the database is looked at again",
-            failed.len()
-        ));
+        progress.note(&again(&failed));
     }
+}
+
+/// Says why another view is taken: nobody can know yet whether a content went just now or was never there.
+fn again(failed: &[Failure]) -> String {
+    let corrupt = failed.iter().filter(|failure| failure.corrupt).count();
+    let counted = |count: usize, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 listed content is {what}")),
+        _ => Some(format!("{count} listed contents are {what}")),
+    };
+    let said = [
+        counted(failed.len() - corrupt, "neither in the pool nor in the trash"),
+        counted(corrupt, "there as another file or size than listed"),
+    ];
+    let said: Vec<String> = said.into_iter().flatten().collect();
+    format!("{}: the database is looked at again, in case they were deleted just now", said.join(", "))
 }
 
 /// Copies what `listed` has and `have` has not, adds it to `have`, and returns what can't be had.
@@ -233,4 +248,20 @@ pub fn difference(left: &[Listed], right: &[Listed]) -> Vec<Listed> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, again};
+    use crate::database::Listed;
+
+    #[test]
+    fn what_is_missing_is_not_said_to_have_vanished_and_what_is_corrupt_is_said_to_be() {
+        let failure = |corrupt| Failure { listed: Listed { hash: [1; 20], size: 1 }, corrupt };
+        let tail = ": the database is looked at again, in case they were deleted just now";
+        let missing = "1 listed content is neither in the pool nor in the trash";
+        assert_eq!(again(&[failure(false)]), format!("{missing}{tail}"));
+        let corrupt = "2 listed contents are there as another file or size than listed";
+        assert_eq!(again(&[failure(true), failure(false), failure(true)]), format!("{missing}, {corrupt}{tail}"));
+    }
 }

@@ -11,7 +11,7 @@ use crate::store::Store;
 /// A pool in an object store.
 pub(super) struct ObjectPool {
     store: Store,
-    /// What it has, sorted by hash; only where it is referred to.
+    /// What it had when it was opened, sorted; only where it is referred to.
     has: Vec<Listed>,
 }
 
@@ -33,15 +33,17 @@ impl ObjectPool {
         Ok(Self { store, has })
     }
 
-    /// Says whether the store has a content with its size.
-    pub(super) fn refer(&self, listed: Listed) -> Taken {
+    /// Says whether the store has a content with its size: by the list, and where that has it not, by asking, because
+    /// contents are moved there all the time.
+    pub(super) fn refer(&self, listed: Listed) -> Result<Taken> {
         if self.has.binary_search(&listed).is_ok() {
-            return Taken::Stored;
+            return Ok(Taken::Stored);
         }
-        match self.has.binary_search_by_key(&listed.hash, |has| has.hash) {
-            Ok(_) => Taken::Corrupt,
-            Err(_) => Taken::Absent,
-        }
+        Ok(match self.store.size(&path(&hex::encode(listed.hash)))? {
+            Some(size) if size == listed.size => Taken::Stored,
+            Some(_) => Taken::Corrupt,
+            None => Taken::Absent,
+        })
     }
 
     /// Reads a content in pieces.

@@ -69,15 +69,19 @@ pub(super) struct PoolTrees {
     pub(super) lists: Tree,
 }
 
+/// What the trees of a pool are made of and written to.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) writer: &'a Writer,
+    /// The pool, where it is local.
+    pub(super) pool: Option<&'a Pool>,
+    /// What a folder has that neither the pool nor the last snapshot has.
+    pub(super) made: Attributes,
+    pub(super) before: Option<&'a Before<'a>>,
+}
+
 /// Writes the trees of a pool that has `listed`; `records` has what is new. Both are sorted.
-pub(super) fn write(
-    writer: &Writer,
-    pool: Option<&Pool>,
-    before: Option<&Before<'_>>,
-    listed: &[Listed],
-    records: &[Record],
-    jobs: usize,
-) -> Result<PoolTrees> {
+pub(super) fn write(context: Context<'_>, listed: &[Listed], records: &[Record], jobs: usize) -> Result<PoolTrees> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Ok((Vec::new(), Vec::new())));
     let run = || loop {
@@ -85,7 +89,7 @@ pub(super) fn write(
         let Ok(first) = u8::try_from(first) else {
             return;
         };
-        let part = Part { writer, pool, before, listed: below(listed, &[first]), records, first };
+        let part = Part { context, listed: below(listed, &[first]), records, first };
         let written = part.write();
         let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match (&mut *done, written) {
@@ -112,9 +116,7 @@ pub(super) fn write(
 
 /// The contents whose hashes begin with the same byte.
 struct Part<'a> {
-    writer: &'a Writer,
-    pool: Option<&'a Pool>,
-    before: Option<&'a Before<'a>>,
+    context: Context<'a>,
     listed: &'a [Listed],
     records: &'a [Record],
     first: u8,
@@ -123,22 +125,27 @@ struct Part<'a> {
 impl Part<'_> {
     fn write(&self) -> Result<(Option<Node>, Option<Node>)> {
         let name = format!("{:02x}", self.first);
-        let old = self.before.map(|before| below(before.have, &[self.first]));
+        let old = self.context.before.map(|before| below(before.have, &[self.first]));
         if self.listed.is_empty() {
             return Ok((None, None));
         }
-        let old_folder = self.before.and_then(|before| before.filedir.node(&name));
-        let old_list = self.before.and_then(|before| before.lists.node(&name));
+        let old_folder = self.context.before.and_then(|before| before.filedir.node(&name));
+        let old_list = self.context.before.and_then(|before| before.lists.node(&name));
         if let (true, Some(folder), Some(list)) = (old == Some(self.listed), old_folder, old_list) {
             return Ok((Some(folder.clone()), Some(list.clone())));
         }
         let bytes = write_list(self.listed);
-        let list =
-            file_node(&name, Attributes { mode: 0o600, ..MADE }, bytes.len() as u64, store(self.writer, &bytes)?);
-        let old_tree = match (self.before, self.before.and_then(|before| folder(&before.filedir, &name))) {
-            (Some(before), Some(id)) => before.opened.reader.tree(&id)?,
-            _ => Tree::default(),
-        };
+        let list = file_node(
+            &name,
+            Attributes { mode: 0o600, ..MADE },
+            bytes.len() as u64,
+            store(self.context.writer, &bytes)?,
+        );
+        let old_tree =
+            match (self.context.before, self.context.before.and_then(|before| folder(&before.filedir, &name))) {
+                (Some(before), Some(id)) => before.opened.reader.tree(&id)?,
+                _ => Tree::default(),
+            };
         let mut folders = Vec::new();
         let mut rest = self.listed;
         while let Some(next) = rest.first() {
@@ -147,7 +154,7 @@ impl Part<'_> {
             rest = after;
             folders.push(self.folder(prefix, here, &old_tree)?);
         }
-        let tree = self.writer.tree(&Tree { nodes: folders })?;
+        let tree = self.context.writer.tree(&Tree { nodes: folders })?;
         let attributes = self.attributes(&name, old_folder);
         Ok((Some(folder_node(&name, attributes, tree)), Some(list)))
     }
@@ -155,12 +162,12 @@ impl Part<'_> {
     /// Writes `ab/cd`.
     fn folder(&self, prefix: [u8; 2], listed: &[Listed], old_tree: &Tree) -> Result<Node> {
         let name = format!("{:02x}", prefix[1]);
-        let old = self.before.map(|before| below(before.have, &prefix));
+        let old = self.context.before.map(|before| below(before.have, &prefix));
         let old_node = old_tree.node(&name);
         if let (true, Some(node)) = (old == Some(listed), old_node) {
             return Ok(node.clone());
         }
-        let old_files = match (self.before, folder(old_tree, &name)) {
+        let old_files = match (self.context.before, folder(old_tree, &name)) {
             (Some(before), Some(id)) => before.opened.reader.tree(&id)?,
             _ => Tree::default(),
         };
@@ -181,7 +188,7 @@ impl Part<'_> {
                 })?,
             });
         }
-        let tree = self.writer.tree(&Tree { nodes: files })?;
+        let tree = self.context.writer.tree(&Tree { nodes: files })?;
         let path = format!("{:02x}/{name}", prefix[0]);
         Ok(folder_node(&name, self.attributes(&path, old_node), tree))
     }
@@ -196,7 +203,7 @@ impl Part<'_> {
                 nanoseconds: u32::try_from(node.mtime.subsec_nanosecond()).unwrap_or(0),
             })
         };
-        self.pool.and_then(|pool| pool.folder(path)).or_else(known).unwrap_or(MADE)
+        self.context.pool.and_then(|pool| pool.folder(path)).or_else(known).unwrap_or(self.context.made)
     }
 }
 

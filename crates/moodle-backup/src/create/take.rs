@@ -5,7 +5,6 @@ use std::sync::Mutex;
 
 use accel::hash::sha1_many;
 
-use super::content::MADE;
 use super::gather::{Place, Source, Taken};
 use super::objects::ObjectPool;
 use super::pool_trees::Record;
@@ -14,9 +13,6 @@ use crate::database::Listed;
 use crate::error::{Error, Kind, Result};
 use crate::repository::{BlobId, Writer};
 use crate::site::pool::{Attributes, Content, PIECE_BYTES, Pool};
-
-/// What an object of a store looks like in a restored pool.
-const OBJECT: Attributes = Attributes { mode: 0o660, ..MADE };
 
 thread_local! {
     /// Each thread reads into the same memory all the time.
@@ -29,12 +25,14 @@ pub(super) struct Taker<'a> {
     pool: Option<Pool>,
     objects: Option<ObjectPool>,
     mode: PoolMode,
+    /// What a content of an object store has in a restored pool.
+    made: Attributes,
     records: Mutex<Vec<Record>>,
     referenced: Mutex<Vec<Listed>>,
 }
 
 impl<'a> Taker<'a> {
-    pub(super) fn open(request: &Request, writer: &'a Writer) -> Result<Self> {
+    pub(super) fn open(request: &Request, made: Attributes, writer: &'a Writer) -> Result<Self> {
         let site = &request.site;
         let objects = match (&site.object_pool, &site.file_system) {
             (Some(location), _) => Some(ObjectPool::open(location, request.pool == PoolMode::Reference)?),
@@ -53,7 +51,15 @@ impl<'a> Taker<'a> {
             pool => Some(pool?),
         };
         let empty = || Mutex::new(Vec::new());
-        Ok(Self { writer, pool, objects, mode: request.pool, records: empty(), referenced: Mutex::new(Vec::new()) })
+        Ok(Self {
+            writer,
+            pool,
+            objects,
+            mode: request.pool,
+            made,
+            records: empty(),
+            referenced: Mutex::new(Vec::new()),
+        })
     }
 
     pub(super) fn pool(&self) -> Option<&Pool> {
@@ -147,7 +153,7 @@ impl<'a> Taker<'a> {
             return Ok(Taken::Absent);
         };
         if self.mode == PoolMode::Reference {
-            let taken = objects.refer(listed);
+            let taken = objects.refer(listed)?;
             if taken == Taken::Stored {
                 self.referenced.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(listed);
             }
@@ -159,7 +165,7 @@ impl<'a> Taker<'a> {
             Ok(())
         })?;
         if taken == Taken::Stored {
-            self.record(Record { listed, attributes: OBJECT, content: blobs.into() });
+            self.record(Record { listed, attributes: self.made, content: blobs.into() });
         }
         Ok(taken)
     }

@@ -2,11 +2,15 @@
 //!
 //! Source: <https://github.com/restic/restic/blob/master/doc/design.rst#trees-and-data>.
 
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+
 use jiff::Timestamp;
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::BlobId;
+use super::{BlobId, names};
 use crate::error::{Error, Kind, Result};
 
 /// A folder's entries, sorted by name.
@@ -35,7 +39,7 @@ pub enum NodeKind {
 /// An entry of a folder.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Node {
-    /// Its name; restic quotes what isn't UTF-8 or printable, Moodle's names have none of that.
+    /// Its name, quoted as [`names`] says.
     pub name: String,
     /// What it is.
     #[serde(rename = "type")]
@@ -64,12 +68,37 @@ pub struct Node {
     /// Where a link leads.
     #[serde(default)]
     pub linktarget: Option<String>,
+    /// The same where it isn't UTF-8, as [`names`] says.
+    #[serde(default)]
+    pub linktarget_raw: Option<String>,
     /// A file's content, piece by piece.
     #[serde(default, deserialize_with = "or_nothing")]
     pub content: Vec<BlobId>,
     /// A folder's tree.
     #[serde(default)]
     pub subtree: Option<BlobId>,
+}
+
+impl Node {
+    /// Returns the name that a file system has.
+    #[must_use]
+    pub fn file_name(&self) -> Cow<'_, OsStr> {
+        match self.bytes() {
+            Cow::Borrowed(name) => Cow::Borrowed(OsStr::from_bytes(name)),
+            Cow::Owned(name) => Cow::Owned(OsString::from_vec(name)),
+        }
+    }
+
+    /// Returns where a link leads.
+    #[must_use]
+    pub fn target(&self) -> OsString {
+        let text = self.linktarget.as_deref().unwrap_or_default();
+        OsString::from_vec(names::target(text, self.linktarget_raw.as_deref()))
+    }
+
+    fn bytes(&self) -> Cow<'_, [u8]> {
+        names::unquoted(&self.name)
+    }
 }
 
 impl Serialize for Node {
@@ -89,6 +118,9 @@ impl Serialize for Node {
         }
         if let Some(target) = &self.linktarget {
             map.serialize_entry("linktarget", target)?;
+        }
+        if let Some(raw) = &self.linktarget_raw {
+            map.serialize_entry("linktarget_raw", raw)?;
         }
         if self.kind == NodeKind::File {
             map.serialize_entry("size", &self.size)?;
@@ -118,7 +150,7 @@ impl Tree {
     /// Returns the tree with these entries.
     #[must_use]
     pub fn new(mut nodes: Vec<Node>) -> Self {
-        nodes.sort_by(|one, other| one.name.cmp(&other.name));
+        nodes.sort_by(|one, other| one.bytes().cmp(&other.bytes()));
         Self { nodes }
     }
 
@@ -145,9 +177,10 @@ impl Tree {
         })
     }
 
-    /// Returns the entry with this name.
+    /// Returns the entry with this name, quoted.
     #[must_use]
     pub fn node(&self, name: &str) -> Option<&Node> {
-        self.nodes.binary_search_by(|node| node.name.as_str().cmp(name)).ok().map(|place| &self.nodes[place])
+        let name = names::unquoted(name);
+        self.nodes.binary_search_by(|node| node.bytes().cmp(&name)).ok().map(|place| &self.nodes[place])
     }
 }

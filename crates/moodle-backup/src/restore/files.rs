@@ -1,5 +1,6 @@
 //! The files of a snapshot, written in the order of the packs that hold them.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
@@ -158,7 +159,7 @@ pub(super) fn write(
 struct Plan {
     folders: Vec<(PathBuf, Node)>,
     items: Vec<Item>,
-    links: Vec<(PathBuf, String)>,
+    links: Vec<(PathBuf, OsString)>,
     /// The files' blobs, and where each belongs.
     blobs: Vec<BlobId>,
     places: Vec<Place>,
@@ -178,11 +179,12 @@ impl Plan {
                 let ids: Vec<BlobId> = part.iter().filter_map(|(_, node)| node.subtree).collect();
                 for ((path, _), tree) in part.iter().zip(opened.trees(&ids)?) {
                     for node in tree.nodes {
-                        let name = Path::new(&node.name);
+                        let name = node.file_name().into_owned();
+                        let name = Path::new(&name);
                         // A name is one part of a path, or the tree was made by somebody who wants to write elsewhere.
                         if name.components().count() != 1
-                            || node.name.contains('/')
-                            || matches!(node.name.as_str(), "." | "..")
+                            || name.as_os_str().as_encoded_bytes().contains(&b'/')
+                            || matches!(name.to_str(), Some("." | ".."))
                         {
                             return Err(Error::new(
                                 Kind::Damaged,
@@ -222,7 +224,7 @@ impl Plan {
             }
             // Nothing that this program stores.
             NodeKind::Other => {}
-            NodeKind::Symlink => self.links.push((path, node.linktarget.unwrap_or_default())),
+            NodeKind::Symlink => self.links.push((path, node.target())),
             NodeKind::File => {
                 let item = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
                 let mut offset = 0;

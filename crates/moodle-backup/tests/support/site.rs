@@ -90,6 +90,7 @@ impl MemorySite {
             dataroot: self.data(),
             filedir: self.data().join("filedir"),
             trashdir: self.data().join("trashdir"),
+            directory_permissions: 0o2775,
             file_system: None,
             object_pool: None,
             database,
@@ -148,24 +149,24 @@ pub struct MemoryView {
     taken: jiff::Timestamp,
 }
 
-fn listing(rows: &[Row]) -> Vec<Listed> {
-    let mut listed: Vec<_> = rows.iter().map(|row| Listed { hash: row.hash, size: row.size }).collect();
-    listed.sort_unstable();
-    listed.dedup();
-    listed
+fn listing(rows: &[Row]) -> Listing {
+    let mut contents: Vec<_> = rows.iter().map(|row| Listed { hash: row.hash, size: row.size }).collect();
+    contents.sort_unstable();
+    contents.dedup();
+    Listing { contents, odd: Vec::new() }
 }
 
 impl World for Memory {
     type View = Box<dyn View>;
 
-    fn now(&mut self) -> Result<Vec<Listed>> {
+    fn now(&mut self) -> Result<Listing> {
         Ok(listing(&self.rows.lock().unwrap()))
     }
 
-    fn view(&mut self) -> Result<(Box<dyn View>, Vec<Listed>)> {
+    fn view(&mut self) -> Result<(Box<dyn View>, Listing)> {
         let rows = self.rows.lock().unwrap().clone();
-        let listed = listing(&rows);
-        Ok((Box::new(MemoryView { rows, taken: jiff::Timestamp::now() }), listed))
+        let listing = listing(&rows);
+        Ok((Box::new(MemoryView { rows, taken: jiff::Timestamp::now() }), listing))
     }
 }
 
@@ -181,7 +182,7 @@ impl View for MemoryView {
     }
 
     fn listing(&mut self) -> Result<Listing> {
-        Ok(Listing { contents: listing(&self.rows), odd: Vec::new() })
+        Ok(listing(&self.rows))
     }
 
     fn config(&mut self, names: &[&str]) -> Result<BTreeMap<String, String>> {
