@@ -125,8 +125,16 @@ impl Policy {
 /// Applies the policy to each site's snapshots by themselves.
 fn chosen(repository: &Repository, keep: &KeepOptions) -> Result<Outcome> {
     let failed = |error: Box<rustic_core::RusticError>| told(repository.store(), "can't be pruned", &error);
+    let all = repository.snapshot_files()?;
+    if let Some(problem) = all.damaged.first() {
+        return Err(Error::new(
+            Kind::Damaged,
+            format!("{problem}; what it needs can't be known, so nothing is removed"),
+            "bring the file back from a copy of the repository, or delete it, and prune again",
+        ));
+    }
     let mut sites: BTreeMap<String, Vec<SnapshotFile>> = BTreeMap::new();
-    for file in repository.rustic().get_all_snapshots().map_err(failed)? {
+    for file in all.files {
         sites.entry(site(&file)).or_default().push(file);
     }
     let now = Zoned::now();

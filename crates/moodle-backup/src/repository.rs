@@ -12,6 +12,7 @@ pub mod names;
 mod pack;
 mod reader;
 mod seal;
+mod snapshots;
 mod stored;
 pub mod tree;
 mod unpacked;
@@ -267,18 +268,16 @@ impl Repository {
         &self.inner
     }
 
-    /// Returns all snapshots, the oldest first.
+    /// Returns all snapshots whose files can be read, the oldest first; the others are warned of.
     ///
     /// # Errors
-    /// One can't be read, or the store fails.
+    /// The store fails.
     pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
-        let found = self
-            .inner
-            .get_all_snapshots()
-            .map_err(|error| told(&self.store, "has a snapshot that can't be read", &error))?;
-        let mut all = found.iter().map(Snapshot::of).collect::<Vec<_>>();
-        all.sort_by(|one, other| (one.taken, &one.id).cmp(&(other.taken, &other.id)));
-        Ok(all)
+        let all = self.snapshot_files()?;
+        for problem in &all.damaged {
+            tracing::warn!("{}", problem.what);
+        }
+        Ok(all.files.iter().map(Snapshot::of).collect())
     }
 
     /// Returns the snapshot that `name` names: `latest`, or the beginning of an id.

@@ -162,12 +162,12 @@ impl<'a> Opened<'a> {
     /// Returns how many bytes a blob has.
     ///
     /// # Errors
-    /// It is in no index.
+    /// It isn't stored.
     pub fn length(&self, blob: &BlobId) -> Result<u32> {
         self.index.length(blob).ok_or_else(|| {
             Error::new(
                 Kind::Damaged,
-                format!("the snapshot {} needs blob {blob}, which no index has", self.snapshot.id),
+                format!("the snapshot {} needs blob {blob}, which isn't stored", self.snapshot.id),
                 "`moodle-backup verify --data` names what is damaged",
             )
         })

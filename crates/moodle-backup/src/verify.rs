@@ -4,15 +4,18 @@ mod closure;
 mod data;
 mod rehearse;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::database::Connection;
-use crate::error::{Kind, Result};
+use crate::create::TAG;
+use crate::create::gather::difference;
+use crate::database::{self, Connection};
+use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
-use crate::repository::Repository;
+use crate::repository::{Repository, Snapshot};
 use crate::restore::Checks;
 use crate::site::Site;
 use crate::snapshot::{Opened, lock_for_reading};
@@ -56,7 +59,7 @@ pub struct Outcome {
     pub contents: u64,
     /// Bytes that were read.
     pub bytes_read: u64,
-    /// Of a live site: contents that it lists now and the snapshot hasn't.
+    /// Of a live site: contents that it lists now and its newest snapshot hasn't.
     pub listed_since: Option<u64>,
     /// Of a rehearsal: rows that were loaded, dumped again and compared.
     pub rows: Option<u64>,
@@ -64,6 +67,8 @@ pub struct Outcome {
     pub checks: Option<Checks>,
     /// What is wrong.
     pub problems: Vec<Problem>,
+    #[serde(skip)]
+    places: HashMap<String, usize>,
 }
 
 /// Something that is wrong.
@@ -73,6 +78,8 @@ pub struct Problem {
     pub kind: ProblemKind,
     /// What and where.
     pub what: String,
+    /// The snapshots that show it; none: it is wrong whatever they need.
+    pub snapshots: Vec<String>,
 }
 
 /// The kinds of problems.
@@ -100,60 +107,123 @@ impl Outcome {
     }
 
     fn missing(&mut self, what: impl Into<String>) {
-        self.problems.push(Problem { kind: ProblemKind::Missing, what: what.into() });
+        self.wrong(ProblemKind::Missing, None, what.into());
     }
 
     fn damaged(&mut self, what: impl Into<String>) {
-        self.problems.push(Problem { kind: ProblemKind::Damaged, what: what.into() });
+        self.wrong(ProblemKind::Damaged, None, what.into());
+    }
+
+    fn missing_in(&mut self, snapshot: &str, what: impl Into<String>) {
+        self.wrong(ProblemKind::Missing, Some(snapshot), what.into());
+    }
+
+    fn damaged_in(&mut self, snapshot: &str, what: impl Into<String>) {
+        self.wrong(ProblemKind::Damaged, Some(snapshot), what.into());
+    }
+
+    /// Adds a problem; what several snapshots show is one.
+    fn wrong(&mut self, kind: ProblemKind, snapshot: Option<&str>, what: String) {
+        let place = *self.places.entry(what.clone()).or_insert(self.problems.len());
+        if place == self.problems.len() {
+            self.problems.push(Problem { kind, what, snapshots: Vec::new() });
+        }
+        self.problems[place].snapshots.extend(snapshot.map(str::to_owned));
     }
 }
 
 /// Verifies; what is wrong is in the outcome, and no error.
 ///
 /// # Errors
-/// The repository can't be opened, the database for the rehearsal fails.
+/// There is nothing to verify, the store fails, the database of the site or of the rehearsal fails.
 pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) -> Result<Outcome> {
     let begun = Instant::now();
     let mut outcome = Outcome::default();
     let _lock = lock_for_reading(repository, request.wait)?;
-    let index = repository.index()?;
+    let stored = repository.stored()?;
+    let mut problems = stored.problems();
     let snapshots = match &request.snapshot {
         Some(name) => vec![repository.find(name)?],
-        None => repository.snapshots()?,
-    };
-    let newest = snapshots.last().map(|snapshot| snapshot.id.clone());
-    let mut expected = data::Expected::default();
-    for snapshot in snapshots {
-        if !snapshot.tags.iter().any(|tag| tag == crate::create::TAG) {
-            progress.note(&format!("the snapshot {} is none of this program: only its data is verified", snapshot.id));
-            continue;
+        None => {
+            let all = repository.snapshot_files()?;
+            problems.extend(all.damaged);
+            all.files.iter().map(Snapshot::of).collect()
         }
+    };
+    // Reading everything finds these, too.
+    for problem in problems.into_iter().filter(|_| !request.data) {
+        outcome.damaged(problem.to_string());
+    }
+    let (ours, foreign): (Vec<_>, Vec<_>) =
+        snapshots.into_iter().partition(|snapshot| snapshot.tags.iter().any(|tag| tag == TAG));
+    for snapshot in foreign {
+        progress.note(&format!("the snapshot {} is none of this program: only its data is verified", snapshot.id));
+    }
+    let newest = ours.last().map(|snapshot| snapshot.id.clone());
+    let (mut expected, mut of_site) = (data::Expected::default(), None);
+    for snapshot in ours {
         let id = snapshot.id.clone();
         outcome.snapshots.push(id.clone());
-        let opened = match Opened::open(repository, &index, snapshot) {
-            Ok(opened) => opened,
-            Err(error) => {
-                outcome.damaged(format!("snapshot {id}: {error}"));
+        let looks = Opened::open(repository, &stored.index, snapshot).and_then(|opened| {
+            if request.closure {
+                closure::snapshot(&opened, &stored.index, &mut outcome, progress)?;
+            }
+            if request.data {
+                data::dump(&opened, &mut outcome)?;
+                expected.add(&opened)?;
+            }
+            Ok(opened)
+        });
+        let opened = match looks {
+            Err(error) if error.kind == Kind::Damaged => {
+                outcome.damaged_in(&id, error.to_string());
                 continue;
             }
+            looks => looks?,
         };
-        let mut looks = Ok(());
-        if request.closure {
-            looks = closure::snapshot(&opened, &index, request.site.as_ref(), &mut outcome, progress);
-        }
-        if request.data {
-            looks = looks.and_then(|()| data::dump(&opened, &mut outcome)).and_then(|()| expected.add(&opened));
-        }
-        if let Err(error) = looks {
-            outcome.damaged(format!("snapshot {id}: {error}"));
-        }
         if let (true, Some(rehearsal)) = (newest.as_ref() == Some(&id), &request.rehearse) {
             rehearse::run(&opened, rehearsal, request.jobs, &mut outcome, progress)?;
         }
+        if request.site.as_ref().is_some_and(|site| site.wwwroot == opened.manifest.site.wwwroot) {
+            of_site = Some(opened);
+        }
     }
     if request.data {
-        expected.check(repository, &repository.reader(&index), &mut outcome, progress)?;
+        expected.check(repository, &repository.reader(&stored.index), &mut outcome, progress)?;
+    }
+    done(&outcome, request, repository)?;
+    if let Some(site) = &request.site {
+        outcome.listed_since = Some(since(site, of_site.as_ref(), repository)?);
     }
     outcome.seconds = begun.elapsed().as_secs_f64();
     Ok(outcome)
+}
+
+/// "Nothing is wrong" needs something that was looked at.
+fn done(outcome: &Outcome, request: &Request, repository: &Repository) -> Result<()> {
+    if !outcome.problems.is_empty() {
+        return Ok(());
+    }
+    let location = repository.store().location();
+    if outcome.snapshots.is_empty() {
+        let what = match &request.snapshot {
+            Some(name) => format!("the snapshot {name} in {location} is none of a Moodle site"),
+            None => format!("there is no snapshot of a Moodle site in {location}"),
+        };
+        let fix = "moodle-backup create makes one; what other programs stored, restic check --read-data verifies";
+        return Err(Error::new(Kind::Repository, what, fix));
+    }
+    Ok(())
+}
+
+/// Counts what the site lists that came after its newest snapshot.
+fn since(site: &Site, newest: Option<&Opened<'_>>, repository: &Repository) -> Result<u64> {
+    let Some(opened) = newest else {
+        let what = format!("no snapshot of {} is among those that were verified", site.wwwroot);
+        let fix = format!("moodle-backup list shows which sites {} is for", repository.store().location());
+        return Err(Error::new(Kind::Repository, what, fix));
+    };
+    let mut all = [opened.pool()?, opened.referenced()?].concat();
+    all.sort_unstable();
+    Ok(difference(&database::listing(&site.database)?.contents, &all).len() as u64)
 }

@@ -11,7 +11,7 @@ use super::Context;
 use super::address::Target;
 use super::report::{Report, bytes, count, duration};
 
-/// Verifies snapshots: --closure (what is done without an option), --data, --rehearse, or several of them.
+/// Verifies snapshots: --closure (what is done without an option, and with --data), --data, --rehearse, or several of them.
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     /// `latest`, or the start of a snapshot's id; without it, all snapshots.
@@ -51,7 +51,7 @@ impl Verify {
         let options = self.site.clone().map(|dir| site::Options { dir: Some(dir), ..site::Options::default() });
         let request = Request {
             snapshot: self.snapshot.clone(),
-            closure: self.closure || !(self.data || self.rehearse),
+            closure: self.closure || self.data || !self.rehearse,
             data: self.data,
             rehearse,
             site: options.as_ref().map(Site::open).transpose()?,
@@ -67,8 +67,17 @@ impl Verify {
     }
 }
 
+fn line(problem: &verify::Problem) -> String {
+    let mut names = problem.snapshots.iter().map(|id| id.get(..8).unwrap_or(id));
+    match (names.len(), names.next_back()) {
+        (_, None) => problem.what.clone(),
+        (1, Some(last)) => format!("{} (snapshot {last})", problem.what),
+        (all, Some(last)) => format!("{} ({} snapshots, the last {last})", problem.what, count(all as u64)),
+    }
+}
+
 fn text(outcome: &verify::Outcome) -> String {
-    let mut lines: Vec<String> = outcome.problems.iter().map(|problem| problem.what.clone()).collect();
+    let mut lines: Vec<String> = outcome.problems.iter().map(line).collect();
     if let Some(checks) = &outcome.checks {
         lines.push(checks.output.trim_end().to_owned());
     }

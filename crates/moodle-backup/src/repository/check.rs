@@ -1,6 +1,7 @@
 //! Reading everything that is stored again: what is damaged, missing or refers to nothing is named.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -8,11 +9,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use rustic_core::repofile::KeyFile;
 use serde::Serialize;
 
-use super::index::{Index, IndexFile};
+use super::index::Index;
 use super::pack::{self, Packed};
 use super::reader::{Reader, opened};
+use super::snapshots::SnapshotFiles;
 use super::tree::{NodeKind, Tree};
-use super::{BlobId, Repository, unpacked};
+use super::{BlobId, Repository, Snapshot};
 use crate::error::{Error, Kind, Result};
 use crate::progress::{Progress, Unit};
 
@@ -23,6 +25,12 @@ pub struct Problem {
     pub path: String,
     /// What is wrong, and what of it is lost.
     pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.path, self.what)
+    }
 }
 
 /// What a check read, and what it found.
@@ -62,9 +70,8 @@ impl Repository {
     pub fn check_each(&self, progress: &dyn Progress, visit: Visit<'_>) -> Result<Checked> {
         let mut checked = Checked::default();
         self.check_keys(&mut checked)?;
-        let index = self.check_index(&mut checked)?;
-        let lost = self.check_packs(&index, &mut checked, progress, visit)?;
-        self.check_snapshots(&index, &lost, &mut checked)?;
+        let index = self.check_packs(&mut checked, progress, visit)?;
+        self.check_snapshots(&index, &mut checked)?;
         checked.problems.sort();
         checked.problems.dedup();
         Ok(checked)
@@ -82,42 +89,26 @@ impl Repository {
         Ok(())
     }
 
-    fn check_index(&self, checked: &mut Checked) -> Result<Index> {
-        let (mut index, mut seen) = (Index::default(), HashSet::new());
-        for entry in self.store.list("index")? {
-            match unpacked::read::<IndexFile>(&self.store, &self.sealer, &entry.path) {
-                Ok(file) => {
-                    for pack in file.packs.into_iter().filter(|pack| seen.insert(pack.id)) {
-                        index.add(pack.id, pack.blobs.into_iter().map(Into::into));
-                    }
-                }
-                Err(error) if error.kind == Kind::Damaged => {
-                    checked
-                        .problem(&entry.path, &format!("{error}; `restic repair index` makes it again from the packs"));
-                }
-                Err(error) => return Err(error),
+    /// Returns the index of all blobs that can be read.
+    fn check_packs(&self, checked: &mut Checked, progress: &dyn Progress, visit: Visit<'_>) -> Result<Index> {
+        let mut expected: HashMap<String, Vec<Packed>> = HashMap::new();
+        let files = self.index_files(&mut |pack, mut blobs| {
+            blobs.sort_unstable_by_key(|blob| blob.offset);
+            expected.insert(pack.pack_path(), blobs);
+        })?;
+        let entries = self.store.list("data")?;
+        let listed: BTreeMap<String, u64> = entries.iter().map(|entry| (entry.path.clone(), entry.size)).collect();
+        if !files.damaged.is_empty() {
+            for pack in self.at_their_ends(&files.unlisted(entries))? {
+                expected.insert(pack.id.pack_path(), pack.blobs.into_iter().map(Into::into).collect());
             }
         }
-        Ok(index)
-    }
-
-    /// Returns the blobs that can't be read.
-    fn check_packs(
-        &self,
-        index: &Index,
-        checked: &mut Checked,
-        progress: &dyn Progress,
-        visit: Visit<'_>,
-    ) -> Result<HashSet<BlobId>> {
-        let listed: BTreeMap<String, u64> =
-            self.store.list("data")?.into_iter().map(|entry| (entry.path, entry.size)).collect();
-        let expected: HashMap<String, Vec<Packed>> =
-            index.by_pack().into_iter().map(|(id, blobs)| (id.pack_path(), blobs)).collect();
-        let lost = Mutex::new(HashSet::new());
+        checked.problems.extend(files.damaged);
+        let gone = Mutex::new(HashSet::new());
         let found = Mutex::new(Vec::new());
         for (path, blobs) in expected.iter().filter(|(path, _)| !listed.contains_key(*path)) {
             note(&found, path, format!("it isn't there, with {} blobs in it", blobs.len()));
-            guarded(&lost).extend(blobs.iter().map(|blob| blob.id));
+            guarded(&gone).extend(blobs.iter().map(|blob| (path.as_str(), blob.id)));
         }
         let packs: Vec<_> = listed.iter().filter(|(path, _)| expected.contains_key(*path)).collect();
         checked.unreferenced = (listed.len() - packs.len()) as u64;
@@ -130,7 +121,7 @@ impl Repository {
                 scope.spawn(|| {
                     while let Some((path, size)) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
                         match self.check_pack(path, &expected[*path], &found, visit) {
-                            Ok(gone) => guarded(&lost).extend(gone),
+                            Ok(lost) => guarded(&gone).extend(lost.into_iter().map(|id| (path.as_str(), id))),
                             Err(error) => {
                                 guarded(&failure).get_or_insert(error);
                                 next.store(packs.len(), Ordering::Relaxed);
@@ -150,7 +141,13 @@ impl Repository {
         checked.blobs = count.into_inner();
         checked.bytes = bytes.into_inner();
         checked.problems.append(&mut guarded(&found));
-        Ok(lost.into_inner().unwrap_or_else(PoisonError::into_inner))
+        let gone = guarded(&gone);
+        let mut index = Index::default();
+        for (path, blobs) in &expected {
+            let Some(pack) = path.rsplit('/').next().and_then(|name| name.parse().ok()) else { continue };
+            index.add(pack, blobs.iter().filter(|blob| !gone.contains(&(path.as_str(), blob.id))).copied());
+        }
+        Ok(index)
     }
 
     fn check_pack(
@@ -200,23 +197,13 @@ impl Repository {
         Ok(gone)
     }
 
-    fn check_snapshots(&self, index: &Index, lost: &HashSet<BlobId>, checked: &mut Checked) -> Result<()> {
-        let mut roots = Vec::new();
-        for entry in self.store.list("snapshots")? {
-            let bytes = self.store.get(&entry.path)?;
-            let name = entry.path.rsplit('/').next().unwrap_or_default();
-            if !named_by(&entry.path, &bytes) {
-                checked.problem(&entry.path, "its content isn't what its name says: this snapshot can't be restored");
-                continue;
-            }
-            let Ok(root) = self.find(name) else {
-                checked.problem(&entry.path, "it can't be read: this snapshot can't be restored");
-                continue;
-            };
-            checked.snapshots += 1;
-            roots.push((entry.path, root.tree));
-        }
-        let trees = follow(&self.reader(index), roots.iter().map(|(_, root)| *root).collect(), lost)?;
+    fn check_snapshots(&self, index: &Index, checked: &mut Checked) -> Result<()> {
+        let SnapshotFiles { files, damaged } = self.snapshot_files()?;
+        checked.problems.extend(damaged);
+        checked.snapshots = files.len() as u64;
+        let roots: Vec<_> =
+            files.iter().map(Snapshot::of).map(|one| (format!("snapshots/{}", one.id), one.tree)).collect();
+        let trees = follow(&self.reader(index), roots.iter().map(|(_, root)| *root).collect())?;
         let mut counted = HashMap::new();
         for (path, root) in roots {
             let missing = missing(&trees, root, &mut counted);
@@ -237,8 +224,8 @@ struct Followed {
 }
 
 /// Reads all folders that can be read, level by level: so a pack is asked once for all that are in it.
-fn follow(reader: &Reader<'_>, roots: Vec<BlobId>, lost: &HashSet<BlobId>) -> Result<HashMap<BlobId, Followed>> {
-    let gone = |id: &BlobId| lost.contains(id) || reader.index.located(id).is_none();
+fn follow(reader: &Reader<'_>, roots: Vec<BlobId>) -> Result<HashMap<BlobId, Followed>> {
+    let gone = |id: &BlobId| !reader.index.contains(id);
     let look = |tree: &Tree| {
         let mut followed = Followed::default();
         for node in &tree.nodes {

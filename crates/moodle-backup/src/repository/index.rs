@@ -2,7 +2,6 @@
 //!
 //! Source: <https://github.com/restic/restic/blob/master/doc/design.rst#indexing>.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -76,21 +75,6 @@ impl Index {
 
     pub(super) fn pack(&self, number: u32) -> &BlobId {
         &self.packs[number as usize]
-    }
-
-    /// Returns the packs with the blobs that the index has in them, in the order of their places.
-    pub(super) fn by_pack(&self) -> HashMap<BlobId, Vec<Packed>> {
-        let mut found: HashMap<BlobId, Vec<Packed>> = self.packs.iter().map(|id| (*id, Vec::new())).collect();
-        for entry in self.shards.iter().flat_map(|shard| shard.iter()) {
-            let number = entry.pack & !TREE;
-            if let Some(blobs) = self.packs.get(number as usize).and_then(|id| found.get_mut(id)) {
-                blobs.push(entry.packed());
-            }
-        }
-        for blobs in found.values_mut() {
-            blobs.sort_by_key(|blob| blob.offset);
-        }
-        found
     }
 
     /// Adds a pack. Of a blob that several have, the first is taken.

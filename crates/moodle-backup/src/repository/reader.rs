@@ -139,7 +139,7 @@ impl Reader<'_> {
 
     fn find(&self, id: &BlobId) -> Result<Located> {
         self.index.located(id).ok_or_else(|| {
-            let what = format!("the blob {id} is in no index of {}", self.store.location());
+            let what = format!("the blob {id} isn't stored in {}", self.store.location());
             Error::new(Kind::Damaged, what, "moodle-backup verify --data names what is damaged; take another snapshot")
         })
     }

@@ -1,11 +1,12 @@
 //! What is really stored: the index, held against one list of the packs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map};
 use std::fmt;
 
 use super::check::Problem;
 use super::index::{Index, IndexFile, IndexPack};
-use super::{BlobId, Repository, pack, unpacked};
+use super::pack::{self, Packed};
+use super::{BlobId, Repository, unpacked};
 use crate::error::{Kind, Result};
 use crate::store::Entry;
 
@@ -32,15 +33,15 @@ pub struct Stored {
     pub(super) unlisted: Vec<Entry>,
 }
 
-/// The files of the index.
+/// What the files of the index say beside where blobs are.
 #[derive(Default)]
-struct Files {
-    index: Index,
+pub(super) struct Files {
     /// The packs, with the bytes that each should have.
     packs: HashMap<BlobId, u64>,
     /// Packs that a prune has marked for deletion.
     marked: HashSet<BlobId>,
-    damaged: Vec<Problem>,
+    /// Files that can't be read.
+    pub(super) damaged: Vec<Problem>,
 }
 
 impl Broken {
@@ -76,18 +77,11 @@ impl Repository {
     /// # Errors
     /// The store fails; damage is no error.
     pub fn stored(&self) -> Result<Stored> {
-        let mut files = self.index_files(&HashSet::new())?;
+        let mut index = Index::default();
+        let files = self.index_files(&mut |pack, blobs| index.add(pack, blobs))?;
         // After the index: so a pack that a backup stores just now is never thought to be gone.
         let listed = self.store.list("data")?;
-        let mut unlisted = Vec::new();
-        let mut sizes = HashMap::new();
-        for entry in listed {
-            let Some(id) = entry.path.rsplit('/').next().and_then(|name| name.parse::<BlobId>().ok()) else { continue };
-            sizes.insert(id, entry.size);
-            if !files.packs.contains_key(&id) && !files.marked.contains(&id) {
-                unlisted.push(entry);
-            }
-        }
+        let sizes: HashMap<BlobId, u64> = listed.iter().filter_map(|entry| Some((named(entry)?, entry.size))).collect();
         let mut broken: Vec<Broken> = files
             .packs
             .iter()
@@ -97,15 +91,21 @@ impl Repository {
         broken.sort_unstable_by_key(|pack| pack.id);
         if !broken.is_empty() {
             // Another pack may have a blob, too: of those that several have the index holds one.
-            files = self.index_files(&broken.iter().map(|pack| pack.id).collect())?;
+            index = Index::default();
+            let gone: HashSet<BlobId> = broken.iter().map(|pack| pack.id).collect();
+            self.index_files(&mut |pack, blobs| {
+                if !gone.contains(&pack) {
+                    index.add(pack, blobs);
+                }
+            })?;
         }
-        let Files { mut index, damaged, .. } = files;
-        if !damaged.is_empty() {
+        let unlisted = files.unlisted(listed);
+        if !files.damaged.is_empty() {
             for pack in self.at_their_ends(&unlisted)? {
                 index.add(pack.id, pack.blobs.into_iter().map(Into::into));
             }
         }
-        Ok(Stored { index, broken, damaged, unlisted })
+        Ok(Stored { index, broken, damaged: files.damaged, unlisted })
     }
 
     /// Reads which blob is where. What a prune has marked for deletion isn't in it, so it is written again.
@@ -113,8 +113,9 @@ impl Repository {
     /// # Errors
     /// The store fails.
     pub fn index(&self) -> Result<Index> {
-        let files = self.index_files(&HashSet::new())?;
-        let Some(problem) = files.damaged.first() else { return Ok(files.index) };
+        let mut index = Index::default();
+        let files = self.index_files(&mut |pack, blobs| index.add(pack, blobs))?;
+        let Some(problem) = files.damaged.first() else { return Ok(index) };
         tracing::warn!("{}; the ends of the packs are read in its place", problem.what);
         Ok(self.stored()?.index)
     }
@@ -125,7 +126,7 @@ impl Repository {
     }
 
     fn at_its_end(&self, entry: &Entry) -> Result<Option<IndexPack>> {
-        let Some(id) = entry.path.rsplit('/').next().and_then(|name| name.parse().ok()) else { return Ok(None) };
+        let Some(id) = named(entry) else { return Ok(None) };
         let Some(end) = entry.size.checked_sub(4) else { return Ok(None) };
         let length = self.store.get_range(&entry.path, end..entry.size)?;
         let length = u64::from(u32::from_le_bytes(length[..].try_into().unwrap_or_default()));
@@ -136,27 +137,41 @@ impl Repository {
         Ok(blobs.map(|blobs| IndexPack { id, blobs: blobs.into_iter().map(Into::into).collect(), time }))
     }
 
-    /// Reads all files of the index, but not what they say of some packs.
-    fn index_files(&self, without: &HashSet<BlobId>) -> Result<Files> {
+    /// Reads all files of the index; hands over each pack once with its blobs.
+    pub(super) fn index_files(&self, take: &mut dyn FnMut(BlobId, Vec<Packed>)) -> Result<Files> {
         let mut files = Files::default();
         for entry in self.store.list("index")? {
             let file: IndexFile = match unpacked::read(&self.store, &self.sealer, &entry.path) {
                 Ok(file) => file,
                 Err(error) if error.kind == Kind::Damaged => {
-                    files.damaged.push(Problem { path: entry.path, what: error.to_string() });
+                    files.damaged.push(Problem { path: entry.path, what: error.what });
                     continue;
                 }
                 Err(error) => return Err(error),
             };
-            for pack in file.packs.into_iter().filter(|pack| !without.contains(&pack.id)) {
-                if let std::collections::hash_map::Entry::Vacant(place) = files.packs.entry(pack.id) {
+            for pack in file.packs {
+                if let hash_map::Entry::Vacant(place) = files.packs.entry(pack.id) {
                     let blobs: Vec<_> = pack.blobs.into_iter().map(Into::into).collect();
                     place.insert(pack::size(&blobs));
-                    files.index.add(pack.id, blobs);
+                    take(pack.id, blobs);
                 }
             }
             files.marked.extend(file.packs_to_delete.into_iter().map(|pack| pack.id));
         }
         Ok(files)
     }
+}
+
+impl Files {
+    /// Returns those packs that no file has.
+    pub(super) fn unlisted(&self, listed: Vec<Entry>) -> Vec<Entry> {
+        let is =
+            |entry: &Entry| named(entry).is_some_and(|id| !self.packs.contains_key(&id) && !self.marked.contains(&id));
+        listed.into_iter().filter(is).collect()
+    }
+}
+
+/// Returns the id of a pack that was listed; nothing: it is none.
+pub(super) fn named(entry: &Entry) -> Option<BlobId> {
+    entry.path.rsplit('/').next()?.parse().ok()
 }

@@ -1,23 +1,24 @@
-//! Closure: each content that the database listed is in the snapshot, with its size, and all its blobs are in the index.
+//! Closure: each content that the database listed is in the snapshot, with its size, and all its blobs are stored.
 
 use super::Outcome;
 use crate::create::gather::difference;
-use crate::database::{self, Listed};
+use crate::database::Listed;
 use crate::error::Result;
 use crate::progress::{Progress, Unit};
 use crate::repository::tree::{Node, NodeKind};
 use crate::repository::{BlobId, Index};
-use crate::site::Site;
 use crate::snapshot::Opened;
 
 /// How many trees are loaded at once.
 const TREES: usize = 4096;
 
-/// Compares a snapshot's lists with its trees, and those with the index.
+/// How many files of a snapshot are named that aren't whole.
+const NAMED: u64 = 10;
+
+/// Compares a snapshot's lists with its trees, and those with what is stored.
 pub(super) fn snapshot(
     opened: &Opened<'_>,
     index: &Index,
-    site: Option<&Site>,
     outcome: &mut Outcome,
     progress: &dyn Progress,
 ) -> Result<()> {
@@ -26,20 +27,22 @@ pub(super) fn snapshot(
     let referenced = opened.referenced()?;
     progress.phase("closure", listed.len() as u64, Unit::Files);
     let mut stored: Vec<Listed> = Vec::with_capacity(listed.len());
+    let mut broken = 0;
     let mut check = |path: &str, node: &Node| {
         if node.kind != NodeKind::File {
             return;
         }
-        let mut size = Some(0);
-        for blob in &node.content {
-            let length = index.length(blob);
-            size = size.zip(length).map(|(size, length)| size + u64::from(length));
-            if length.is_none() {
-                outcome.missing(format!("snapshot {id}: {path} needs blob {blob}, which the index doesn't have"));
+        let lacking = node.content.iter().find(|blob| !index.contains(blob));
+        let size: u64 = node.content.iter().filter_map(|blob| index.length(blob)).map(u64::from).sum();
+        let what = match lacking {
+            Some(blob) => Some(format!("{path} can't be restored: its blob {blob} isn't stored")),
+            None => (size != node.size).then(|| format!("{path} has {} bytes, and its blobs have {size}", node.size)),
+        };
+        if let Some(what) = what {
+            broken += 1;
+            if broken <= NAMED {
+                outcome.damaged_in(id, what);
             }
-        }
-        if size.is_some_and(|size| size != node.size) {
-            outcome.damaged(format!("snapshot {id}: {path} has {} bytes, and its blobs have not", node.size));
         }
         if let (true, Ok(hash)) = (path.starts_with("moodledata/filedir/"), node.name.parse::<accel::hash::Sha1>()) {
             stored.push(Listed { hash: *hash.as_bytes(), size: node.size });
@@ -47,31 +50,26 @@ pub(super) fn snapshot(
         }
     };
     walk(opened, &mut check)?;
+    if broken > NAMED {
+        outcome.damaged_in(id, format!("{} more files can't be restored", broken - NAMED));
+    }
     stored.sort_unstable();
     outcome.contents += listed.len() as u64;
     for lacking in difference(&listed, &stored) {
-        outcome.missing(format!("snapshot {id}: content {} is listed and not stored", hex::encode(lacking.hash)));
+        outcome.missing_in(id, format!("content {} is listed and not stored", hex::encode(lacking.hash)));
     }
     for surplus in difference(&stored, &listed) {
-        outcome.damaged(format!("snapshot {id}: content {} is stored and not listed", hex::encode(surplus.hash)));
+        outcome.damaged_in(id, format!("content {} is stored and not listed", hex::encode(surplus.hash)));
     }
     if let Some(pool) = &opened.manifest.pool {
         let known = (listed.len() + referenced.len() + pool.missing.len()) as u64;
         if known != pool.files {
-            outcome.missing(format!(
-                "snapshot {id}: the database listed {} contents, and {known} are accounted for",
-                pool.files
-            ));
+            let what = format!("the database listed {} contents, and {known} are accounted for", pool.files);
+            outcome.missing_in(id, what);
         }
         for hash in &pool.missing {
             progress.note(&format!("snapshot {id}: the site itself lacked {hash} then"));
         }
-    }
-    if let Some(site) = site {
-        let mut all = [listed, referenced].concat();
-        all.sort_unstable();
-        let now = database::listing(&site.database)?.contents;
-        outcome.listed_since = Some(difference(&now, &all).len() as u64);
     }
     Ok(())
 }

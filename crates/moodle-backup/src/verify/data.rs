@@ -68,15 +68,20 @@ impl Expected {
         })?;
         outcome.bytes_read += checked.bytes;
         for problem in checked.problems {
-            outcome.damaged(format!("{}: {}", problem.path, problem.what));
+            outcome.damaged(problem.to_string());
         }
         let mut lying = lying.into_inner().unwrap_or_else(PoisonError::into_inner);
-        for (hash, blobs) in &self.several {
+        'several: for (hash, blobs) in &self.several {
             let mut hasher = Hasher::new(Algorithm::Sha1);
-            // A blob that is damaged was named before.
-            if blobs.iter().all(|blob| reader.blob(blob).map(|bytes| hasher.update(&bytes)).is_ok())
-                && hasher.finish().as_bytes() != hash.as_bytes()
-            {
+            for blob in blobs {
+                match reader.blob(blob) {
+                    Ok(bytes) => hasher.update(&bytes),
+                    // It was named before.
+                    Err(error) if error.kind == Kind::Damaged => continue 'several,
+                    Err(error) => return Err(error),
+                };
+            }
+            if hasher.finish().as_bytes() != hash.as_bytes() {
                 lying.push(*hash);
             }
         }
@@ -105,7 +110,10 @@ pub(super) fn dump(opened: &Opened<'_>, outcome: &mut Outcome) -> Result<()> {
         let mut size = 0;
         loop {
             let length = reader.read(&mut buffer).map_err(|error| {
-                Error::new(Kind::Damaged, format!("database/{} can't be read", file.path), "").because(error)
+                // What the repository says is the error, not that it came by way of a reader.
+                error.downcast::<Error>().unwrap_or_else(|error| {
+                    Error::new(Kind::Local, format!("database/{} can't be read", file.path), "").because(error)
+                })
             })?;
             if length == 0 {
                 break;
@@ -114,7 +122,7 @@ pub(super) fn dump(opened: &Opened<'_>, outcome: &mut Outcome) -> Result<()> {
             size += length as u64;
         }
         if size != file.size || hex::encode(hasher.finish().as_bytes()) != file.sha256 {
-            outcome.damaged(format!("snapshot {id}: database/{} is not what the manifest says", file.path));
+            outcome.damaged_in(id, format!("database/{} is not what the manifest says", file.path));
         }
     }
     Ok(())
