@@ -32,6 +32,7 @@ use clap::{Args, Parser, Subcommand};
 use moodle_backup::error::{Error, Kind, Result};
 use moodle_backup::progress::Progress;
 use moodle_backup::repository::Repository;
+use moodle_backup::sites;
 use moodle_backup::store::Store;
 use serde_json::{Value, json};
 
@@ -74,6 +75,9 @@ struct Options {
     /// Wait so long for another run that holds the lock, as 90s or 1h30m.
     #[arg(long, global = true, value_name = "DURATION", value_parser = wait, help_heading = None)]
     wait: Option<Duration>,
+    /// Only snapshots of this site, by its address or the start of its tag.
+    #[arg(long, global = true, value_name = "SITE", help_heading = None)]
+    of: Option<String>,
     /// How many threads and connections work.
     #[arg(long, short, global = true, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -129,7 +133,16 @@ impl Command {
         }
     }
 
+    /// Whether it is about snapshots that are there, of which a site's may be chosen.
+    fn chooses(&self) -> bool {
+        !matches!(self, Self::Init(_) | Self::Create(_) | Self::Bench(_) | Self::Completions(_))
+    }
+
     fn run(&self, context: &Context) -> Result<Report> {
+        if context.options.of.is_some() && !self.chooses() {
+            let what = format!("--of has no meaning for `{}`", self.name());
+            return Err(Error::new(Kind::Usage, what, "leave it out: it chooses among snapshots that are there"));
+        }
         match self {
             Self::Init(command) => command.run(context),
             Self::Create(command) => command.run(context),
@@ -175,7 +188,11 @@ impl Context {
 
     fn repository(&self) -> Result<Repository> {
         let repository = Repository::open(self.store()?, &self.options.key.open()?)?;
-        Ok(self.open.get_or_init(|| repository).clone())
+        let repository = self.open.get_or_init(|| repository).clone();
+        Ok(match &self.options.of {
+            Some(site) => repository.only(&sites::named(&repository, &repository.index()?, site)?.tag),
+            None => repository,
+        })
     }
 }
 

@@ -29,7 +29,7 @@ use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatarootFacts, FORMAT, Held, Manifest, PoolFacts, SiteFacts};
 use crate::progress::{Progress, Unit};
 use crate::repository::tree::{Node, Tree};
-use crate::repository::{Index, NewSnapshot, Purpose, Repository, Snapshot, Writer, Written};
+use crate::repository::{Index, NewSnapshot, Purpose, Repository, SITE, Snapshot, Writer, Written};
 use crate::site::Site;
 use crate::site::pool::Attributes;
 use crate::snapshot::{ABOUT, Opened, write_list};
@@ -161,7 +161,7 @@ pub fn run_on(
     // It tells this site from others and gives nothing away.
     let identity = sha256(salt.as_bytes()).to_string();
     // A copy of the site has the same salt and identifier, and another address.
-    let tag = format!("site:{}", sha256(format!("{salt}\n{}", request.site.wwwroot).as_bytes()));
+    let tag = format!("{SITE}{}", sha256(format!("{salt}\n{}", request.site.wwwroot).as_bytes()));
     let index = repository.index_with_leftovers()?;
     let previous = previous(repository, &tag)?;
     let last = match previous.filter(|_| !request.full) {

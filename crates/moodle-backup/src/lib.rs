@@ -18,6 +18,7 @@ pub mod prune;
 pub mod repository;
 pub mod restore;
 pub mod site;
+pub mod sites;
 pub mod snapshot;
 pub mod store;
 pub mod verify;

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Kind, Result};
 use crate::progress::{Progress, Unit};
-use crate::repository::{Purpose, Repository, Snapshot, told};
+use crate::repository::{Purpose, Repository, SITE, Snapshot, told};
 
 /// Which snapshots stay: of each site so many of the last ones, and of each of the last hours, days… the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,7 +134,7 @@ fn chosen(repository: &Repository, keep: &KeepOptions) -> Result<Outcome> {
         ));
     }
     let mut sites: BTreeMap<String, Vec<SnapshotFile>> = BTreeMap::new();
-    for file in all.files {
+    for file in all.files.into_iter().filter(|file| repository.sees(file.tags.iter())) {
         sites.entry(site(&file)).or_default().push(file);
     }
     let now = Zoned::now();
@@ -153,7 +153,7 @@ fn chosen(repository: &Repository, keep: &KeepOptions) -> Result<Outcome> {
 
 /// What tells a site's snapshots from another's: the tag that `create` gives; of other programs' the host and the paths.
 fn site(file: &SnapshotFile) -> String {
-    let tag = file.tags.iter().find(|tag| tag.starts_with("site:"));
+    let tag = file.tags.iter().find(|tag| tag.starts_with(SITE));
     tag.cloned().unwrap_or_else(|| {
         let paths: Vec<&str> = file.paths.iter().map(String::as_str).collect();
         format!("{}:{}", file.hostname, paths.join(":"))

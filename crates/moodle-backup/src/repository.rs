@@ -41,9 +41,13 @@ pub use reader::Reader;
 pub use stored::{Broken, Stored};
 pub use writer::{Writer, Written};
 
+use crate::create::TAG;
 use crate::error::{Error, Kind, Result};
 use crate::store::Store;
 use seal::Sealer;
+
+/// What the tag begins with that tells a site from others.
+pub(crate) const SITE: &str = "site:";
 
 /// The name of a blob or a file: the SHA-256 of its content.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -149,6 +153,8 @@ pub struct Repository {
     store: Store,
     sealer: Sealer,
     inner: Arc<rustic_core::Repository<OpenStatus>>,
+    /// The tag of the site whose snapshots alone are seen; nothing: all are.
+    only: Option<Arc<str>>,
 }
 
 impl fmt::Debug for Repository {
@@ -248,7 +254,7 @@ impl Repository {
             let what = format!("the repository in {} has format {}", store.location(), inner.config().version);
             return Err(Error::new(Kind::Repository, what, "restic migrate upgrade_repo_v2 brings it to format 2"));
         }
-        Ok(Self { store, sealer, inner: Arc::new(inner) })
+        Ok(Self { store, sealer, inner: Arc::new(inner), only: None })
     }
 
     /// The id of the repository, the same for its life.
@@ -268,7 +274,18 @@ impl Repository {
         &self.inner
     }
 
-    /// Returns all snapshots whose files can be read, the oldest first; the others are warned of.
+    /// Returns the same repository, of which only the snapshots with a site's tag are seen; all else is there as before.
+    #[must_use]
+    pub fn only(&self, site: &str) -> Self {
+        Self { only: Some(format!("{SITE}{site}").into()), ..self.clone() }
+    }
+
+    /// Whether a snapshot with these tags is one of those that are seen.
+    pub(crate) fn sees<'a>(&self, mut tags: impl Iterator<Item = &'a String>) -> bool {
+        self.only.as_deref().is_none_or(|only| tags.any(|tag| tag == only))
+    }
+
+    /// Returns all snapshots that are seen and whose files can be read, the oldest first; those that can't are warned of.
     ///
     /// # Errors
     /// The store fails.
@@ -277,20 +294,16 @@ impl Repository {
         for problem in &all.damaged {
             tracing::warn!("{}", problem.what);
         }
-        Ok(all.files.iter().map(Snapshot::of).collect())
+        Ok(self.seen(&all.files))
     }
 
-    /// Returns the snapshot that `name` names: `latest`, or the beginning of an id.
+    /// Returns the snapshot whose id begins with `name`.
     ///
     /// # Errors
     /// There is none or more than one, or the store fails.
     pub fn find(&self, name: &str) -> Result<Snapshot> {
-        let mut all = self.snapshots()?;
         let wrong = |what: String| Error::new(Kind::Repository, what, "moodle-backup list shows the snapshots");
-        if name == "latest" {
-            return all.pop().ok_or_else(|| wrong(format!("there is no snapshot in {} yet", self.store.location())));
-        }
-        let mut fitting = all.into_iter().filter(|one| !name.is_empty() && one.id.starts_with(name));
+        let mut fitting = self.snapshots()?.into_iter().filter(|one| !name.is_empty() && one.id.starts_with(name));
         match (fitting.next(), fitting.next()) {
             (Some(found), None) => Ok(found),
             (None, _) => Err(wrong(format!("there is no snapshot {name} in {}", self.store.location()))),
@@ -349,6 +362,18 @@ impl Repository {
 }
 
 impl Snapshot {
+    /// Whether this program made it, of a Moodle site.
+    #[must_use]
+    pub fn is_of_moodle(&self) -> bool {
+        self.tags.iter().any(|tag| tag == TAG)
+    }
+
+    /// What tells its site from others; nothing: it is of none.
+    #[must_use]
+    pub fn site(&self) -> Option<&str> {
+        self.tags.iter().find_map(|tag| tag.strip_prefix(SITE))
+    }
+
     pub(crate) fn of(file: &SnapshotFile) -> Self {
         Self {
             id: file.id.to_hex().as_str().to_owned(),

@@ -6,6 +6,7 @@ pub(crate) mod rows;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::database::{Listed, Source};
@@ -13,6 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::manifest::{FORMAT, Manifest};
 use crate::repository::tree::{Node, NodeKind, Tree};
 use crate::repository::{BlobId, Index, Lock, Purpose, Reader, Repository, Snapshot};
+use crate::sites;
 
 /// The folder in a snapshot with what it says of itself.
 pub const ABOUT: &str = "moodle-backup";
@@ -42,9 +44,9 @@ impl<'a> Opened<'a> {
     /// Opens the snapshot that `name` names: `latest`, or the start of an id.
     ///
     /// # Errors
-    /// There is none, or this program didn't make it, or a newer one did.
+    /// There is none, it can't be told which is meant, this program didn't make it, or a newer one did.
     pub fn find(repository: &'a Repository, index: &'a Index, name: &str) -> Result<Self> {
-        Self::open(repository, index, repository.find(name)?)
+        Self::open(repository, index, sites::find(repository, index, name)?)
     }
 
     /// Opens a snapshot.
@@ -217,6 +219,35 @@ impl<'a> Opened<'a> {
         }
         Ok(Dump { reader: &self.reader, files })
     }
+}
+
+/// How many manifests are read at once.
+const AT_ONCE: usize = 8;
+
+/// Returns what each of many snapshots says of itself; nothing: it is another program's, or can't be read.
+#[must_use]
+pub fn manifests(repository: &Repository, index: &Index, snapshots: &[Snapshot]) -> Vec<Option<Manifest>> {
+    let found = Mutex::new(vec![None; snapshots.len()]);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(snapshot) = snapshots.get(at) else { return };
+            if !snapshot.is_of_moodle() {
+                continue;
+            }
+            match Opened::open(repository, index, snapshot.clone()) {
+                Ok(opened) => lock(&found)[at] = Some(opened.manifest),
+                Err(error) => tracing::warn!(%error, "the manifest of {} can't be read", snapshot.id),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..snapshots.len().min(AT_ONCE) {
+            scope.spawn(work);
+        }
+    });
+    found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Keeps what is read from being removed meanwhile; `wait` is how long a run that removes is waited for. A repository

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::create::TAG;
 use crate::create::gather::difference;
 use crate::database::{self, Connection};
 use crate::error::{Error, Kind, Result};
@@ -18,6 +17,7 @@ use crate::progress::Progress;
 use crate::repository::{Repository, Snapshot};
 use crate::restore::Checks;
 use crate::site::Site;
+use crate::sites;
 use crate::snapshot::{Opened, lock_for_reading};
 
 /// What is to be verified.
@@ -143,19 +143,18 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     let stored = repository.stored()?;
     let mut problems = stored.problems();
     let snapshots = match &request.snapshot {
-        Some(name) => vec![repository.find(name)?],
+        Some(name) => vec![sites::find(repository, &stored.index, name)?],
         None => {
             let all = repository.snapshot_files()?;
             problems.extend(all.damaged);
-            all.files.iter().map(Snapshot::of).collect()
+            repository.seen(&all.files)
         }
     };
     // Reading everything finds these, too.
     for problem in problems.into_iter().filter(|_| !request.data) {
         outcome.damaged(problem.to_string());
     }
-    let (ours, foreign): (Vec<_>, Vec<_>) =
-        snapshots.into_iter().partition(|snapshot| snapshot.tags.iter().any(|tag| tag == TAG));
+    let (ours, foreign): (Vec<_>, Vec<_>) = snapshots.into_iter().partition(Snapshot::is_of_moodle);
     for snapshot in foreign {
         progress.note(&format!("the snapshot {} is none of this program: only its data is verified", snapshot.id));
     }

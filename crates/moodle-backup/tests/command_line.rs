@@ -1,13 +1,20 @@
 //! What the program says on its streams and ends with, for people, for machines and for a schedule.
 #![expect(clippy::unwrap_used, reason = "what can't be made fails the test")]
 
+mod support;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use moodle_backup::create;
+use moodle_backup::progress::Silent;
+use moodle_backup::repository::{Repository, Secret};
+use moodle_backup::store::Store;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use support::site::MemorySite;
 use tempfile::TempDir;
 
 const PASSPHRASE: &str = "correct horse battery staple";
@@ -289,4 +296,52 @@ fn what_contradicts_itself_is_refused_before_anything_is_opened() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", errors(&output));
         assert!(errors(&output).starts_with(&format!("error: {what}\n")), "{arguments:?}: {}", errors(&output));
     }
+}
+
+/// Backs up a site at this address into the repository in `folder`, and returns the snapshot's id.
+fn back_up(folder: &TempDir, address: &str) -> String {
+    let store = Store::open(folder.path().join("repository").to_str().unwrap()).unwrap();
+    let repository = Repository::open(store, &Secret::Passphrase(PASSPHRASE.into())).unwrap();
+    let site = MemorySite::new();
+    site.add(6, "file", address.as_bytes());
+    let mut request = site.request();
+    request.site.wwwroot = address.to_owned();
+    create::run_on(&repository, &request, &mut site.database(), &Silent).unwrap().snapshot
+}
+
+#[test]
+fn of_several_sites_the_one_that_is_meant_is_chosen_for_every_command() {
+    let repository = repository();
+    let one = back_up(&repository, "https://one.example.org");
+    let two = back_up(&repository, "https://two.example.org");
+    let listed = text(&run(in_repository(&repository, &["list"])));
+    let lines: Vec<&str> = listed.lines().collect();
+    assert!(lines[0].contains("site") && lines[0].contains("database"), "{listed}");
+    assert!(lines[1].contains("https://one.example.org  mariadb"), "{listed}");
+    assert!(lines[2].contains("https://two.example.org  mariadb"), "{listed}");
+    let target = repository.path().join("target");
+    let restore = ["restore", "--to-dir", target.to_str().unwrap()];
+    for arguments in [&["show"][..], &["verify", "latest"], &["cat", "latest"], &["diff", &one], &restore] {
+        let refused = run(in_repository(&repository, arguments));
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {}", errors(&refused));
+        assert!(errors(&refused).contains("https://two.example.org"), "{arguments:?}: {}", errors(&refused));
+        assert!(!target.exists(), "{arguments:?}");
+    }
+    let of = |arguments: &[&str]| {
+        let output = run(in_repository(&repository, &[arguments, &["--of", "one.example.org", "--json"]].concat()));
+        assert!(output.status.success(), "{arguments:?}: {}", errors(&output));
+        document(&output)
+    };
+    let listed = of(&["list"]);
+    assert_eq!((listed.as_array().unwrap().len(), listed[0]["id"].as_str()), (1, Some(one.as_str())));
+    assert_eq!(listed[0]["site"].as_str(), Some("https://one.example.org"));
+    assert_eq!(of(&["show"])["snapshot"]["id"].as_str(), Some(one.as_str()));
+    assert_eq!(of(&["verify"])["snapshots"], serde_json::json!([one]));
+    assert_eq!(of(&["diff", &one])["to"].as_str(), Some(one.as_str()));
+    assert_eq!(of(&restore)["snapshot"].as_str(), Some(one.as_str()));
+    assert_eq!(of(&["prune", "--keep-last", "1", "--dry-run"])["kept"][0]["id"].as_str(), Some(one.as_str()));
+    let other = run(in_repository(&repository, &["show", &two, "--of", "one.example.org"]));
+    assert_eq!(other.status.code(), Some(11), "{}", errors(&other));
+    let create = run(in_repository(&repository, &["create", "--of", "one.example.org"]));
+    assert_eq!(create.status.code(), Some(2), "{}", errors(&create));
 }

@@ -12,7 +12,8 @@ use moodle_backup::create::{self, Outcome};
 use moodle_backup::error::{Kind, Result};
 use moodle_backup::progress::Silent;
 use moodle_backup::repository::{Purpose, Repository};
-use moodle_backup::{diff, restore, verify};
+use moodle_backup::sites::{self, LATEST};
+use moodle_backup::{diff, prune, restore, verify};
 use support::repository;
 use support::site::{MemorySite, discard, place, put};
 
@@ -319,7 +320,7 @@ fn verify_names_what_is_listed_and_not_stored_and_what_lies_about_its_content() 
     let (site, repository) = (full_site(), repository());
     create(&repository, &site).unwrap();
     let index = repository.index().unwrap();
-    let snapshot = repository.find("latest").unwrap();
+    let snapshot = sites::find(&repository, &index, LATEST).unwrap();
     let reader = repository.reader(&index);
     let writer = repository.writer(index.clone());
     // A snapshot whose pool has one folder less, and one content under another's name.
@@ -351,6 +352,58 @@ fn verify_names_what_is_listed_and_not_stored_and_what_lies_about_its_content() 
     assert!(says(&lost.nodes[0].name, "is listed and not stored"), "{problems:#?}");
     assert!(says(&lying, "has another SHA-1"), "{problems:#?}");
     assert_eq!(outcome.exit_code(), Kind::Damaged.exit_code());
+}
+
+/// Backs a site up as if it were at this address.
+fn create_at(repository: &Repository, site: &MemorySite, address: &str) -> Outcome {
+    let mut request = site.request();
+    request.site.wwwroot = address.to_owned();
+    create::run_on(repository, &request, &mut site.database(), &Silent).unwrap()
+}
+
+/// Adds a snapshot that another program made.
+fn add_foreign(repository: &Repository) {
+    let writer = repository.writer(repository.index().unwrap());
+    let tree = Some(writer.tree(&moodle_backup::repository::tree::Tree::default()).unwrap());
+    writer.finish().unwrap();
+    let taken = jiff::Timestamp::now();
+    repository.commit(moodle_backup::repository::NewSnapshot { tree, taken, ..Default::default() }).unwrap();
+}
+
+#[test]
+fn the_latest_is_a_snapshot_of_the_one_site_and_of_several_it_has_to_be_said_which() {
+    let (site, repository) = (full_site(), repository());
+    let latest = |repository: &Repository| sites::find(repository, &repository.index().unwrap(), LATEST);
+    add_foreign(&repository);
+    assert!(latest(&repository).unwrap_err().what.contains("no snapshot of a Moodle site"));
+    let first = create_at(&repository, &site, "https://a.example.org");
+    add_foreign(&repository);
+    assert_eq!(latest(&repository).unwrap().id, first.snapshot);
+    let copy = create_at(&repository, &site, "https://copy.example.org");
+    let target = tempfile::tempdir().unwrap();
+    let refused = restore::run(&repository, &request(target.path()), &Silent).unwrap_err();
+    assert_eq!(refused.kind, Kind::Usage);
+    for named in ["https://a.example.org", "https://copy.example.org", &first.snapshot, &copy.snapshot] {
+        assert!(refused.what.contains(named), "{refused}");
+    }
+    let index = repository.index().unwrap();
+    let tag = sites::named(&repository, &index, "a.example.org").unwrap().tag;
+    let of_first = repository.only(&tag);
+    assert_eq!(sites::named(&repository, &index, &tag[..8]).unwrap().newest.id, first.snapshot);
+    assert_eq!(latest(&of_first).unwrap().id, first.snapshot);
+    assert_eq!(of_first.snapshots().unwrap().len(), 1);
+    assert!(of_first.find(&copy.snapshot).is_err());
+    for nowhere in ["https://b.example.org", "example.org", ""] {
+        assert_eq!(sites::named(&repository, &index, nowhere).unwrap_err().kind, Kind::Usage, "{nowhere}");
+    }
+    // What is kept of one site says nothing of another's.
+    let policy = prune::Policy { last: 1, ..prune::Policy::default() };
+    create_at(&repository, &site, "https://a.example.org");
+    create_at(&repository, &site, "https://copy.example.org");
+    let pruned = prune::Request { policy, dry_run: false, wait: None, ages: prune::Ages::default() };
+    let outcome = prune::run(&of_first, &pruned, &Silent).unwrap();
+    assert_eq!(outcome.removed.iter().map(|gone| &gone.id).collect::<Vec<_>>(), [&first.snapshot]);
+    assert_eq!(repository.snapshots().unwrap().len(), 5);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use clap::Args;
 use moodle_backup::error::Result;
-use moodle_backup::repository::Snapshot;
+use moodle_backup::manifest::Manifest;
+use moodle_backup::repository::{Repository, Snapshot};
+use moodle_backup::snapshot::manifests;
 use serde_json::{Value, json};
 
 use super::Context;
@@ -22,17 +24,42 @@ pub(crate) struct List {
     last: Option<usize>,
 }
 
+/// A snapshot, and what it says of itself; nothing: it is another program's, or can't be read.
+type Row = (Snapshot, Option<Manifest>);
+
 impl List {
     pub(crate) fn run(&self, context: &Context) -> Result<Report> {
-        let mut snapshots = context.repository()?.snapshots()?;
+        let repository = context.repository()?;
+        let mut snapshots = repository.snapshots()?;
         snapshots.retain(|snapshot| self.tag.iter().all(|tag| snapshot.tags.contains(tag)));
         if let Some(last) = self.last {
             snapshots.drain(..snapshots.len().saturating_sub(last));
         }
-        let documents: Vec<Value> = snapshots.iter().map(document).collect();
-        let text = if snapshots.is_empty() { "there is no snapshot".to_owned() } else { rendered(&snapshots) };
+        let rows = described(&repository, snapshots);
+        let documents: Vec<Value> = rows
+            .iter()
+            .map(|(snapshot, manifest)| {
+                let mut document = document(snapshot);
+                document["site"] = json!(manifest.as_ref().map(|manifest| &manifest.site.wwwroot));
+                document["database"] = json!(manifest.as_ref().map(database));
+                document
+            })
+            .collect();
+        let text = if rows.is_empty() { "there is no snapshot".to_owned() } else { rendered(&rows) };
         Ok(Report::new(&documents, text))
     }
+}
+
+/// Adds the manifests. A repository whose index is damaged still has a list of its snapshots.
+fn described(repository: &Repository, snapshots: Vec<Snapshot>) -> Vec<Row> {
+    let manifests = match repository.index() {
+        Ok(index) => manifests(repository, &index, &snapshots),
+        Err(error) => {
+            tracing::warn!(%error, "the snapshots are listed without their sites");
+            vec![None; snapshots.len()]
+        }
+    };
+    snapshots.into_iter().zip(manifests).collect()
 }
 
 /// What machines are told of a snapshot.
@@ -46,20 +73,27 @@ pub(crate) fn document(snapshot: &Snapshot) -> Value {
     })
 }
 
-fn rendered(snapshots: &[Snapshot]) -> String {
-    let mut rows = vec![["id", "taken", "host", "dataroot", "tags"].map(str::to_owned).to_vec()];
-    rows.extend(snapshots.iter().map(|snapshot| {
+fn database(manifest: &Manifest) -> String {
+    manifest.database.as_ref().map(|facts| facts.dbtype.clone()).unwrap_or_default()
+}
+
+fn rendered(rows: &[Row]) -> String {
+    let mut lines = vec![["id", "taken", "site", "database", "host", "dataroot", "tags"].map(str::to_owned).to_vec()];
+    lines.extend(rows.iter().map(|(snapshot, manifest)| {
         // The tag that tells sites apart is 64 digits long, and machines read it.
         let tags = snapshot.tags.iter().filter(|tag| !tag.starts_with("site:")).cloned().collect::<Vec<_>>();
+        let unknown = || if snapshot.is_of_moodle() { "?".to_owned() } else { String::new() };
         vec![
             short(&snapshot.id),
             moment(snapshot.taken),
+            manifest.as_ref().map_or_else(unknown, |manifest| manifest.site.wwwroot.clone()),
+            manifest.as_ref().map_or_else(unknown, database),
             snapshot.hostname.clone(),
             snapshot.paths.join(" "),
             tags.join(" "),
         ]
     }));
-    table(&rows)
+    table(&lines)
 }
 
 /// Returns as much of an id as people need.

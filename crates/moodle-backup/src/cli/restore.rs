@@ -7,6 +7,7 @@ use clap::Args;
 use moodle_backup::error::{Error, Kind, Result};
 use moodle_backup::restore::{self, Request};
 use moodle_backup::site::{self, Site};
+use moodle_backup::sites::LATEST;
 use serde_json::json;
 
 use super::Context;
@@ -17,7 +18,7 @@ use super::report::{Report, bytes, count, duration};
 #[derive(Args, Debug)]
 pub(crate) struct Restore {
     /// `latest`, or the start of a snapshot's id.
-    #[arg(default_value = "latest")]
+    #[arg(default_value = LATEST)]
     snapshot: String,
     #[command(flatten)]
     target: Target,

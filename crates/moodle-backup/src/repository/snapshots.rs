@@ -3,7 +3,7 @@
 use rustic_core::repofile::SnapshotFile;
 
 use super::check::Problem;
-use super::{Repository, unpacked};
+use super::{Repository, Snapshot, unpacked};
 use crate::error::{Kind, Result};
 
 /// The snapshots of a repository.
@@ -35,5 +35,10 @@ impl Repository {
         }
         all.files.sort_by_cached_key(|file| (file.time.timestamp(), file.id.to_hex().as_str().to_owned()));
         Ok(all)
+    }
+
+    /// Returns what those are that are seen.
+    pub(crate) fn seen(&self, files: &[SnapshotFile]) -> Vec<Snapshot> {
+        files.iter().filter(|file| self.sees(file.tags.iter())).map(Snapshot::of).collect()
     }
 }

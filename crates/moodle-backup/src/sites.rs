@@ -1,0 +1,153 @@
+//! The sites whose snapshots a repository has, and which of them is meant.
+//!
+//! A site is what the tag of [`Snapshot::site`] tells from others: its salt or identifier, with its address. So a copy
+//! of a site at another address is a site of its own.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use crate::error::{Error, Kind, Result};
+use crate::repository::{Index, Repository, Snapshot};
+use crate::snapshot::Opened;
+
+/// The name of the newest snapshot of a site.
+pub const LATEST: &str = "latest";
+
+/// How many digits of a site's tag are shown, and enough to name it.
+const SHORT: usize = 8;
+
+/// A site with snapshots in a repository.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// What its snapshots' tag says.
+    pub tag: String,
+    /// Its address; empty: it was backed up without one, or none of its manifests can be read.
+    pub wwwroot: String,
+    /// Its newest snapshot.
+    pub newest: Snapshot,
+}
+
+/// Returns the sites of a repository, that with the newest snapshot last. Other programs' snapshots are of none.
+///
+/// # Errors
+/// The store fails.
+pub fn all(repository: &Repository, index: &Index) -> Result<Vec<Site>> {
+    let mut snapshots: BTreeMap<String, Vec<Snapshot>> = BTreeMap::new();
+    for snapshot in repository.snapshots()?.into_iter().filter(Snapshot::is_of_moodle) {
+        snapshots.entry(snapshot.site().unwrap_or_default().to_owned()).or_default().push(snapshot);
+    }
+    let mut sites: Vec<Site> = snapshots
+        .into_iter()
+        .filter_map(|(tag, snapshots)| {
+            let newest = snapshots.last()?.clone();
+            // The tag is made of the address: all that have the one have the other.
+            let opened = snapshots.into_iter().rev().find_map(|one| Opened::open(repository, index, one).ok());
+            Some(Site { tag, wwwroot: opened.map(|opened| opened.manifest.site.wwwroot).unwrap_or_default(), newest })
+        })
+        .collect();
+    sites.sort_by(|one, other| (one.newest.taken, &one.newest.id).cmp(&(other.newest.taken, &other.newest.id)));
+    Ok(sites)
+}
+
+/// Returns the snapshot that `name` names: the start of an id, or [`LATEST`], the newest where all are of one site.
+///
+/// # Errors
+/// There is none, it can't be told which is meant, or the store fails.
+pub fn find(repository: &Repository, index: &Index, name: &str) -> Result<Snapshot> {
+    if name != LATEST {
+        return repository.find(name);
+    }
+    let mut newest = repository.snapshots()?;
+    newest.retain(Snapshot::is_of_moodle);
+    let Some(last) = newest.pop() else {
+        let what = format!("there is no snapshot of a Moodle site in {} yet", repository.store().location());
+        return Err(Error::new(Kind::Repository, what, "`moodle-backup create` makes one"));
+    };
+    if newest.iter().all(|snapshot| snapshot.site() == last.site()) {
+        return Ok(last);
+    }
+    Err(Error::new(
+        Kind::Usage,
+        format!("{LATEST} can be meant of several sites: {}", listed(&all(repository, index)?)),
+        "say which by --of, or name a snapshot by its id",
+    ))
+}
+
+/// Returns the one site that `text` names: by its address, with or without `https://`, or by the start of its tag.
+///
+/// # Errors
+/// No site or several sites fit, or the store fails.
+pub fn named(repository: &Repository, index: &Index, text: &str) -> Result<Site> {
+    let sites = all(repository, index)?;
+    let fits = |site: &&Site| same_address(&site.wwwroot, text) || (text.len() >= SHORT && site.tag.starts_with(text));
+    let mut fitting = sites.iter().filter(fits);
+    let (what, shown) = match (fitting.next(), fitting.next()) {
+        (Some(site), None) => return Ok(site.clone()),
+        (Some(_), Some(_)) => ("several sites fit", listed(sites.iter().filter(fits))),
+        (None, _) if sites.is_empty() => ("no site has a snapshot", "there is none".to_owned()),
+        (None, _) => ("no snapshot is of it", listed(&sites)),
+    };
+    Err(Error::new(
+        Kind::Usage,
+        format!("{text:?} names no site in {}: {what}: {shown}", repository.store().location()),
+        "name one by its address, or by the first digits behind `site`",
+    ))
+}
+
+/// Whether two addresses lead to the same site; one without a scheme may be that of either.
+#[must_use]
+pub fn same_address(one: &str, other: &str) -> bool {
+    let scheme = |text: &str| text.contains("://");
+    let plain = |text: &str| {
+        let text = text.trim_end_matches('/');
+        let parsed = Url::parse(if scheme(text) { text.to_owned() } else { format!("https://{text}") }.as_str());
+        parsed.map_or_else(|_| text.to_owned(), |url| url.as_str().trim_end_matches('/').to_owned())
+    };
+    let behind = |text: &str| text.split_once("://").map(|(_, rest)| rest.to_owned());
+    let (left, right) = (plain(one), plain(other));
+    !one.is_empty() && (left == right || (scheme(one) != scheme(other) && behind(&left) == behind(&right)))
+}
+
+/// Names sites, and how each and its newest snapshot are named.
+fn listed<'a>(sites: impl IntoIterator<Item = &'a Site>) -> String {
+    let line = |site: &Site| {
+        let address = if site.wwwroot.is_empty() { "without an address" } else { &site.wwwroot };
+        let tag: String = site.tag.chars().take(SHORT).collect();
+        format!("\n    {address}, site {tag}, newest snapshot {} of {}", site.newest.id, site.newest.taken)
+    };
+    sites.into_iter().map(line).collect()
+}
+
+/// Returns the newest snapshot of the site at an address: what [`LATEST`] is for a restore to it.
+///
+/// # Errors
+/// There is none, several sites have the address, or the store fails.
+pub fn latest_of(repository: &Repository, index: &Index, address: &str) -> Result<Snapshot> {
+    named(repository, index, address).map(|site| site.newest).map_err(|error| {
+        Error::new(
+            Kind::Refused,
+            format!("{LATEST} is the target's own newest snapshot, and {}", error.what),
+            "to put a copy of another site there, name its snapshot by its whole id",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_address;
+
+    #[test]
+    fn an_address_is_the_same_however_it_is_written_and_no_other_is() {
+        for other in ["https://a.example.org", "https://A.example.org/", "a.example.org", "a.example.org/"] {
+            assert!(same_address("https://a.example.org", other), "{other}");
+        }
+        for other in
+            ["http://a.example.org", "https://b.example.org", "https://a.example.org/moodle", "", "example.org"]
+        {
+            assert!(!same_address("https://a.example.org", other), "{other}");
+        }
+        assert!(same_address("http://a.example.org/moodle", "a.example.org/moodle"));
+        assert!(!same_address("", ""));
+    }
+}
