@@ -2,6 +2,7 @@
 
 mod course;
 mod files;
+mod stranger;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use crate::progress::Progress;
 use crate::repository::Repository;
 use crate::site::versions::{self, Versions};
 use crate::site::{self, config_php};
+use crate::sites;
 use crate::snapshot::{Opened, lock_for_reading};
 
 /// What is to be restored, and where.
@@ -30,6 +32,11 @@ pub struct Request {
     pub database: Option<Connection>,
     /// The folder that becomes the dataroot; nothing: the database only.
     pub folder: Option<PathBuf>,
+    /// The folder that becomes the pool; nothing: `filedir` in the dataroot.
+    pub filedir: Option<PathBuf>,
+    /// The address of the site that the targets belong to: a snapshot of another site's is refused, unless it is named by
+    /// its whole id. Nothing: it isn't known.
+    pub address: Option<String>,
     /// Where config.php goes; nothing: nowhere.
     pub config: Option<PathBuf>,
     /// The Moodle tree that will run on it: its version and plugins are compared, and its own checks are run.
@@ -84,6 +91,22 @@ pub struct Checks {
     pub output: String,
 }
 
+/// Why a restore can't be right, and what can be done.
+#[derive(Clone, Debug)]
+struct Refusal {
+    what: String,
+    fix: String,
+}
+
+impl Refusal {
+    fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { what: what.into(), fix: fix.into() }
+    }
+}
+
+/// What can be done about a target that isn't empty.
+const OVERWRITE: &str = "--overwrite replaces what is in the targets";
+
 /// Restores a snapshot.
 ///
 /// # Errors
@@ -92,7 +115,7 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     let begun = Instant::now();
     let _lock = lock_for_reading(repository, request.wait)?;
     let index = repository.index()?;
-    let opened = Opened::find(repository, &index, &request.snapshot)?;
+    let opened = Opened::open(repository, &index, stranger::snapshot(repository, &index, request)?)?;
     let versions = request.code.as_deref().map(versions::read).transpose()?;
     let manifest = &opened.manifest;
     let mut outcome = Outcome {
@@ -103,27 +126,44 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
         notes: notes(manifest, request, versions.as_ref()),
         ..Outcome::default()
     };
-    let target = request.folder.as_deref().map(|folder| Target::new(folder, &opened.snapshot.id, request.overwrite));
-    outcome.refused = refusals(manifest, request, versions.as_ref())?;
-    outcome.refused.extend(target.as_ref().and_then(Target::refusal));
+    let id = &opened.snapshot.id;
+    let targets = targets(request);
+    let mut reasons = refusals(manifest, request, versions.as_ref())?;
+    reasons.extend(stranger::refusal(&opened, request)?);
+    reasons.extend(targets.iter().filter_map(|target| target.refusal(id, request.overwrite)));
     if request.config.is_some() && opened.node("config/config.php")?.is_none() {
-        outcome.refused.push("the snapshot has no config.php, which --to-config asks for".to_owned());
-    }
-    if request.dry_run {
-        expect(&mut outcome, manifest, request);
-        return Ok(outcome);
-    }
-    if let Some(reason) = outcome.refused.first() {
-        return Err(Error::new(
-            Kind::Refused,
-            format!("the restore is refused: {reason}"),
-            "`moodle-backup restore --dry-run` lists all reasons; --overwrite replaces what is in the targets",
+        reasons.push(Refusal::new(
+            "the snapshot has no config.php, which --to-config asks for",
+            "leave out --to-config: the site was backed up without its --site",
         ));
     }
-    if let Some(target) = &target {
-        let restored = target.restore(&opened, progress)?;
-        outcome.files = restored.files;
-        outcome.bytes = restored.bytes;
+    let mut plans = Vec::new();
+    for target in &targets {
+        let mut plan = target.plan(&opened)?;
+        reasons.extend(plan.obstacle(&target.folder)?);
+        let size = plan.size();
+        (outcome.files, outcome.bytes) = (outcome.files + size.files, outcome.bytes + size.bytes);
+        plans.push(plan);
+    }
+    if request.dry_run {
+        outcome.refused = reasons.into_iter().map(|reason| reason.what).collect();
+        if let (Some(facts), Some(_)) = (&manifest.database, &request.database) {
+            outcome.tables = facts.tables.len() as u64;
+            outcome.rows = facts.tables.iter().map(|table| table.rows).sum();
+        }
+        return Ok(outcome);
+    }
+    if let Some(reason) = reasons.first() {
+        let all = if reasons.len() > 1 { "; `moodle-backup restore --dry-run` lists all reasons" } else { "" };
+        return Err(Error::new(
+            Kind::Refused,
+            format!("the restore is refused: {}", reason.what),
+            format!("{}{all}", reason.fix),
+        ));
+    }
+    let begun_before = targets.iter().map(|target| target.begin(id)).collect::<Result<Vec<_>>>()?;
+    for ((target, plan), resumed) in targets.iter().zip(plans).zip(begun_before) {
+        plan.write(&opened, &target.folder, resumed, progress)?;
     }
     if let (Some(connection), Some(facts)) = (&request.database, &manifest.database) {
         let options = database::RestoreOptions { jobs: request.jobs, overwrite: request.overwrite };
@@ -134,7 +174,7 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     if let Some(path) = &request.config {
         config(&opened, path, request)?;
     }
-    if let Some(target) = &target {
+    for target in &targets {
         target.finish()?;
     }
     if let (Some(code), Some(connection)) = (&request.code, &request.database) {
@@ -194,43 +234,61 @@ pub fn file(
     Ok(node.size)
 }
 
-/// Returns why a restore can't be right, as far as the targets' contents don't matter.
-fn refusals(manifest: &Manifest, request: &Request, versions: Option<&Versions>) -> Result<Vec<String>> {
+/// Returns the folders that files are written to: the pool first, which may lie in the dataroot, whose times come last.
+fn targets(request: &Request) -> Vec<Target> {
+    let Some(folder) = request.folder.clone() else { return Vec::new() };
+    let filedir = request.filedir.clone().filter(|filedir| *filedir != folder.join("filedir"));
+    let without = filedir.is_some().then_some("filedir");
+    let pool = filedir.map(|folder| Target { folder, from: "moodledata/filedir", without: None });
+    pool.into_iter().chain([Target { folder, from: "moodledata", without }]).collect()
+}
+
+/// Returns why a restore can't be right, as far as the files in the targets don't matter.
+fn refusals(manifest: &Manifest, request: &Request, versions: Option<&Versions>) -> Result<Vec<Refusal>> {
     let mut reasons = Vec::new();
     let site = &manifest.site;
     if let Some(versions) = versions
         && versions::is_lower(&versions.version, &site.database_version)
     {
-        reasons.push(format!(
-            "the code ({}, {}) is older than the database ({}, {}): Moodle can't go back",
-            versions.release, versions.version, site.release, site.database_version
+        reasons.push(Refusal::new(
+            format!(
+                "the code ({}, {}) is older than the database ({}, {}): Moodle can't go back",
+                versions.release, versions.version, site.release, site.database_version
+            ),
+            "put the code of that release there, or a newer one",
         ));
     }
     if let Some(connection) = &request.database {
         match &manifest.database {
-            None => reasons.push("the snapshot has no database".to_owned()),
+            None => {
+                reasons.push(Refusal::new("the snapshot has no database", "restore its files only: leave out --to-db"))
+            }
             Some(facts) => {
                 let postgres = facts.dbtype == "pgsql";
                 if postgres != (connection.kind == Server::PostgreSql) {
-                    reasons.push(format!(
-                        "the dump is of {}, and loads into the same kind of server only: a change is Moodle's own \
-                         admin/cli/dbtransfer.php",
-                        facts.dbtype
+                    reasons.push(Refusal::new(
+                        format!("the dump is of {}, and loads into the same kind of server only", facts.dbtype),
+                        "restore it there; from one kind to the other goes Moodle's own admin/cli/dbtransfer.php",
                     ));
                 } else if !request.overwrite {
                     let tables = database::tables(connection)?;
                     if let Some(first) = tables.first() {
-                        reasons.push(format!(
-                            "the database {} has {} tables with the prefix already, {first} among them",
-                            connection.database,
-                            tables.len()
+                        reasons.push(Refusal::new(
+                            format!("the database {} is not empty: {first} is there", connection.database),
+                            OVERWRITE,
                         ));
                     }
                 }
                 if facts.prefix != connection.prefix {
-                    reasons.push(format!(
-                        "the dump's tables begin with {:?} and the target's with {:?}: write ?prefix={} behind its address",
-                        facts.prefix, connection.prefix, facts.prefix
+                    reasons.push(Refusal::new(
+                        format!(
+                            "the dump's tables begin with {:?} and the target's with {:?}",
+                            facts.prefix, connection.prefix
+                        ),
+                        format!(
+                            "write ?prefix={0} behind the address of --to-db, or $CFG->prefix = '{0}' into the config.php",
+                            facts.prefix
+                        ),
                     ));
                 }
             }
@@ -238,10 +296,10 @@ fn refusals(manifest: &Manifest, request: &Request, versions: Option<&Versions>)
     }
     if let Some(path) = &request.config {
         if path.exists() && !request.overwrite {
-            reasons.push(format!("{} is there already", path.display()));
+            reasons.push(Refusal::new(format!("{} is there already", path.display()), OVERWRITE));
         }
         if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
-            reasons.push(format!("the folder of {} isn't there", path.display()));
+            reasons.push(Refusal::new(format!("the folder of {} isn't there", path.display()), "make it"));
         }
     }
     Ok(reasons)
@@ -266,7 +324,8 @@ fn notes(manifest: &Manifest, request: &Request, versions: Option<&Versions>) ->
     {
         notes.push("the code is newer than the database: run `php admin/cli/upgrade.php`".to_owned());
     }
-    if let Some(wwwroot) = request.wwwroot.as_ref().filter(|wwwroot| **wwwroot != manifest.site.wwwroot) {
+    let address = request.wwwroot.as_ref().or(request.address.as_ref());
+    if let Some(wwwroot) = address.filter(|address| !sites::same_address(address, &manifest.site.wwwroot)) {
         notes.push(format!(
             "links within contents still say {}: `php public/admin/tool/replace/cli/replace.php --search={} --replace={wwwroot}`",
             manifest.site.wwwroot, manifest.site.wwwroot
@@ -295,18 +354,6 @@ fn notes(manifest: &Manifest, request: &Request, versions: Option<&Versions>) ->
         ));
     }
     notes
-}
-
-/// Says how much a restore would bring.
-fn expect(outcome: &mut Outcome, manifest: &Manifest, request: &Request) {
-    if let (Some(facts), Some(_)) = (&manifest.database, &request.database) {
-        outcome.tables = facts.tables.len() as u64;
-        outcome.rows = facts.tables.iter().map(|table| table.rows).sum();
-    }
-    if let (Some(pool), Some(_)) = (&manifest.pool, &request.folder) {
-        outcome.files = pool.files;
-        outcome.bytes = pool.bytes;
-    }
 }
 
 /// Writes config.php, with the new address where one was asked for.

@@ -85,11 +85,27 @@ pub struct Site {
 }
 
 impl Site {
-    /// Finds out where a site's parts are.
+    /// Finds out where the parts of a site that is there are.
     ///
     /// # Errors
     /// Something isn't known, or is not there.
     pub fn open(options: &Options) -> Result<Self> {
+        let site = Self::planned(options)?;
+        if site.dataroot.is_dir() {
+            return Ok(site);
+        }
+        Err(Error::new(
+            Kind::Site,
+            format!("the dataroot {} is no folder that can be read here", site.dataroot.display()),
+            "run this where Moodle's files are mounted, or give --dataroot",
+        ))
+    }
+
+    /// Finds out where a site's parts are or will be: its dataroot needn't be there yet.
+    ///
+    /// # Errors
+    /// Something isn't known.
+    pub fn planned(options: &Options) -> Result<Self> {
         let config = options.dir.as_deref().map(config_php::read).transpose()?;
         let (code, versions) = match &options.dir {
             Some(dir) => {
@@ -127,13 +143,6 @@ impl Site {
             }
         };
         let dataroot = needed(path(options.dataroot.as_ref(), "dataroot", "--dataroot")?, "dataroot", "--dataroot")?;
-        if !dataroot.is_dir() {
-            return Err(Error::new(
-                Kind::Site,
-                format!("the dataroot {} is no folder that can be read here", dataroot.display()),
-                "run this where Moodle's files are mounted, or give --dataroot",
-            ));
-        }
         let filedir =
             path(options.filedir.as_ref(), "filedir", "--filedir")?.unwrap_or_else(|| dataroot.join("filedir"));
         let trashdir = path(None, "trashdir", "--filedir")?.unwrap_or_else(|| dataroot.join("trashdir"));

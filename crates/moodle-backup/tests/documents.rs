@@ -28,11 +28,10 @@ fn commands(document: &str) -> Vec<String> {
     block.lines().filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect()
 }
 
-/// A Moodle as far as a backup sees it: a tree, a config.php, an empty dataroot.
+/// A Moodle as far as a backup sees it: a tree and a config.php, whose dataroot isn't there yet.
 fn site(folder: &Path, database: &Database) {
     let (server, data) = (&database.server, folder.with_extension("data"));
     fs::create_dir_all(folder.join("admin/cli")).unwrap();
-    fs::create_dir_all(&data).unwrap();
     let version = "<?php\n$version = 2025100600.02;\n$release = '5.1+ (Build: 20251017)';\n$branch = '501';\n";
     fs::write(folder.join("version.php"), version).unwrap();
     let config = format!(

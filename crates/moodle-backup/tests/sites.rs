@@ -7,6 +7,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -156,6 +157,80 @@ fn a_whole_site_comes_back_on_either_server() {
         let outcome = restore::course(&repository, "latest", 7, &course, None, &Silent).unwrap();
         assert_eq!(outcome.files, 61);
         assert_eq!(std::fs::read(course.join("6/mod_x/content/0/file 9")).unwrap(), vec![9; 6301]);
+    }
+}
+
+/// Writes a config.php that names the database, a dataroot that isn't there yet, and a pool beside it.
+fn config_php(folder: &Path, database: &Database, address: &str) {
+    let Database { server, connection, .. } = database;
+    let kind = if server.is_postgres() { "pgsql" } else { "mariadb" };
+    let (host, port, name) = (&server.host, server.port, &connection.database);
+    let (user, password) = (&server.user, &server.password);
+    let (data, pool) = (folder.join("data"), folder.join("volume/pool"));
+    let config = format!(
+        "<?php\n$CFG->dbtype = '{kind}';\n$CFG->dbhost = '{host}';\n$CFG->dbname = '{name}';\n$CFG->dbuser = '{user}';\n\
+         $CFG->dbpass = '{password}';\n$CFG->prefix = 'mdl_';\n$CFG->dboptions = ['dbport' => {port}];\n\
+         $CFG->wwwroot = '{address}';\n$CFG->dataroot = '{}';\n$CFG->filedir = '{}';\n",
+        data.display(),
+        pool.display()
+    );
+    std::fs::write(folder.join("config.php"), config).unwrap();
+}
+
+#[test]
+fn over_a_site_goes_its_own_snapshot_and_another_sites_only_by_its_whole_id() {
+    for server in servers() {
+        let repository = repository();
+        let ids = ["https://one.example.org", "https://two.example.org"].map(|address| {
+            let site = real_site(&server);
+            site.add(&mut |sql| site.database.run(&[sql]), "file", address.as_bytes());
+            site.database.run(&[&format!("UPDATE mdl_config SET value = '{address}' WHERE name = 'siteidentifier'")]);
+            let mut request = site.request();
+            request.site.wwwroot = address.to_owned();
+            create::run(&repository, &request, &Silent).unwrap().snapshot
+        });
+        let (target, folder) = (server.database("target"), tempfile::tempdir().unwrap());
+        config_php(folder.path(), &target, "https://one.example.org");
+        let (to_site, database) = (folder.path().to_str().unwrap(), &target.connection.database);
+        let kind = if server.is_postgres() { "pgsql" } else { "mariadb" };
+        let to_db = format!("{kind}://{}@{}:{}/{database}", server.user, server.host, server.port);
+        let restore = |arguments: &[&str]| {
+            let output = Command::new(env!("CARGO_BIN_EXE_moodle-backup"))
+                .args(["restore", "--json", "--repository"])
+                .arg(repository.folder.path())
+                .args(arguments)
+                .env("MOODLE_BACKUP_PASSPHRASE", "correct horse")
+                .env("MOODLE_BACKUP_DB_PASSWORD", &server.password)
+                .output()
+                .unwrap();
+            let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            (output.status.code(), document)
+        };
+        let pool = |content: &str| place(&folder.path().join("volume"), "pool", sha1(content.as_bytes()).as_bytes());
+
+        let (code, restored) = restore(&["--to-site", to_site]);
+        assert_eq!((code, restored["snapshot"].as_str()), (Some(0), Some(ids[0].as_str())), "{restored}");
+        assert_eq!(std::fs::read(pool("https://one.example.org")).unwrap(), b"https://one.example.org");
+        assert!(!folder.path().join("data/filedir").exists());
+        let before = target.contents();
+        for arguments in [
+            &[&ids[1][..8], "--to-site", to_site, "--overwrite"][..],
+            &["--of", "two.example.org", "--to-site", to_site, "--overwrite"],
+            &["--of", "two.example.org", "--to-db", &to_db, "--overwrite"],
+        ] {
+            let (code, refused) = restore(arguments);
+            assert_eq!(code, Some(18), "{arguments:?}: {refused}");
+            let fix = refused["error"]["fix"].as_str().unwrap();
+            assert!(arguments[0] == "--of" && arguments[2] == "--to-site" || fix.contains(&ids[1]), "{refused}");
+            assert_eq!(target.contents(), before, "{arguments:?}");
+        }
+        let (code, again) = restore(&["--to-site", to_site, "--overwrite"]);
+        assert_eq!((code, again["snapshot"].as_str()), (Some(0), Some(ids[0].as_str())), "{again}");
+        let (code, copied) = restore(&[&ids[1], "--to-site", to_site, "--overwrite"]);
+        assert_eq!(code, Some(0), "{copied}");
+        assert!(copied["notes"].to_string().contains("replace.php"), "{copied}");
+        assert_ne!(target.contents(), before);
+        assert!(pool("https://two.example.org").is_file());
     }
 }
 

@@ -407,6 +407,97 @@ fn the_latest_is_a_snapshot_of_the_one_site_and_of_several_it_has_to_be_said_whi
 }
 
 #[test]
+fn a_site_gets_its_own_latest_snapshot_and_another_sites_only_by_its_whole_id() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    let first = create_at(&repository, &site, "https://a.example.org").snapshot;
+    create_at(&repository, &site, "https://copy.example.org");
+    let tried = |snapshot: &str, address: &str| {
+        let (snapshot, address) = (snapshot.to_owned(), Some(address.to_owned()));
+        let wanted = restore::Request { snapshot, address, ..request(&target.path().join("data")) };
+        restore::run(&repository, &wanted, &Silent)
+    };
+    let refused = tried(&first[..8], "https://copy.example.org").unwrap_err();
+    assert_eq!(refused.kind, Kind::Refused);
+    assert!(refused.fix.contains(&first), "{}", refused.fix);
+    let refused = tried(LATEST, "https://nowhere.example.org").unwrap_err();
+    assert_eq!(refused.kind, Kind::Refused);
+    assert!(refused.what.contains("https://copy.example.org") && refused.what.contains(&first), "{refused}");
+    assert!(!target.path().join("data").exists());
+    assert_eq!(tried(LATEST, "https://a.example.org/").unwrap().snapshot, first);
+    std::fs::remove_dir_all(target.path().join("data")).unwrap();
+    let copied = tried(&first, "https://copy.example.org").unwrap();
+    assert!(copied.notes.iter().any(|note| note.contains("--replace=https://copy.example.org")), "{:?}", copied.notes);
+}
+
+#[test]
+fn a_pool_that_the_target_has_elsewhere_comes_back_there() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    let id = create(&repository, &site).unwrap().snapshot;
+    let (data, content) = (target.path().join("data"), 9_u32.to_le_bytes());
+    for filedir in [data.join("pools/files"), target.path().join("volume/files")] {
+        let wanted = restore::Request { filedir: Some(filedir.clone()), ..request(&data) };
+        let outcome = restore::run(&repository, &wanted, &Silent).unwrap();
+        assert_eq!(outcome.files, 42 + 4);
+        let hash = *accel::hash::sha1(&content).as_bytes();
+        let content_at = place(filedir.parent().unwrap(), "files", &hash);
+        assert_eq!(std::fs::read(&content_at).unwrap(), content);
+        assert!(!data.join("filedir").exists() && data.join("lang/de/langconfig.php").exists());
+        // As a restore that was killed leaves them.
+        for folder in [&data, &filedir] {
+            std::fs::write(folder.join(".moodle-backup-restore"), &id).unwrap();
+        }
+        std::fs::remove_file(&content_at).unwrap();
+        restore::run(&repository, &wanted, &Silent).unwrap();
+        assert_eq!(std::fs::read(&content_at).unwrap(), content);
+        std::fs::remove_dir_all(&data).unwrap();
+    }
+    std::fs::create_dir_all(target.path().join("full/files/other")).unwrap();
+    let wanted = restore::Request { filedir: Some(target.path().join("full")), ..request(&data) };
+    let refused = restore::run(&repository, &wanted, &Silent).unwrap_err();
+    assert!(refused.what.contains("full is not empty"), "{refused}");
+    assert!(!data.exists());
+}
+
+#[test]
+fn what_is_replaced_through_a_link_of_ones_own_arrives_and_anothers_link_is_refused_before_a_file_is_written() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    create(&repository, &site).unwrap();
+    let (data, volume) = (target.path().join("data"), target.path().join("volume"));
+    std::fs::create_dir_all(&data).unwrap();
+    std::fs::create_dir_all(&volume).unwrap();
+    symlink(&volume, data.join("filedir")).unwrap();
+    std::fs::create_dir_all(data.join("lang/de")).unwrap();
+    symlink("elsewhere.php", data.join("lang/de/link")).unwrap();
+    let replacing = restore::Request { overwrite: true, ..request(&data) };
+    let outcome = restore::run(&repository, &replacing, &Silent).unwrap();
+    assert_eq!(outcome.files, 42 + 4);
+    let hash = *accel::hash::sha1(&9_u32.to_le_bytes()).as_bytes();
+    assert!(place(target.path(), "volume", &hash).is_file());
+    assert_eq!(std::fs::read_link(data.join("lang/de/link")).unwrap(), Path::new("langconfig.php"));
+    let refused = |what: &str| {
+        std::fs::write(data.join("lang/de/langconfig.php"), "as it was").unwrap();
+        let tried =
+            restore::run(&repository, &restore::Request { dry_run: true, ..replacing.clone() }, &Silent).unwrap();
+        assert!(tried.refused[0].contains(what), "{:?}", tried.refused);
+        assert_eq!(restore::run(&repository, &replacing, &Silent).unwrap_err().kind, Kind::Refused);
+        assert_eq!(std::fs::read(data.join("lang/de/langconfig.php")).unwrap(), b"as it was");
+    };
+    std::fs::remove_dir_all(data.join("muc")).unwrap();
+    std::fs::write(data.join("muc"), "a file").unwrap();
+    refused("muc is there");
+    std::fs::remove_file(data.join("muc")).unwrap();
+    std::fs::create_dir_all(data.join("muc/config.php")).unwrap();
+    refused("muc/config.php is no file");
+    std::fs::remove_dir(data.join("muc/config.php")).unwrap();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::lchown(data.join("filedir"), Some(12345), None).unwrap();
+        refused("filedir is a link");
+    } else {
+        eprintln!("skipped: only root can make another user's link");
+    }
+}
+
+#[test]
 fn a_restore_and_a_verification_wait_for_a_prune_when_they_are_told_to() {
     let (site, repository) = (full_site(), repository());
     create(&repository, &site).unwrap();

@@ -69,15 +69,21 @@ impl Restore {
             config: self.to_config.clone(),
             code: self.code.clone(),
             wwwroot: self.wwwroot.clone(),
+            filedir: None,
+            address: None,
             overwrite: self.overwrite,
             dry_run: self.dry_run,
             jobs: context.options.jobs(),
             wait: context.options.wait,
         };
         if let Some(dir) = &self.to_site {
-            let site = Site::open(&site::Options { dir: Some(dir.clone()), ..site::Options::default() })?;
+            let options =
+                site::Options { dir: Some(dir.clone()), wwwroot: self.wwwroot.clone(), ..site::Options::default() };
+            let site = Site::planned(&options)?;
             request.database = Some(site.database);
             request.folder = Some(site.dataroot);
+            request.filedir = Some(site.filedir);
+            request.address = Some(site.wwwroot).filter(|address| !address.is_empty());
             request.code = site.code;
         }
         if request.database.is_none() && request.folder.is_none() && request.config.is_none() {

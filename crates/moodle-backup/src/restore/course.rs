@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::files;
+use super::files::Plan;
 use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
 use crate::repository::tree::{Node, Tree};
@@ -71,7 +71,7 @@ pub fn course(
             Error::new(Kind::Local, format!("{} can't be made", parent.display()), "give another folder").because(error)
         })?;
     }
-    let restored = files::write(&opened, wanted, folder, false, progress)?;
+    let restored = Plan::of(&opened, wanted, None)?.write(&opened, folder, false, progress)?;
     Ok(CourseOutcome { snapshot: opened.snapshot.id.clone(), files: restored.files, bytes: restored.bytes, missing })
 }
 

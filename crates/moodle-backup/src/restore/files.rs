@@ -1,6 +1,6 @@
 //! The files of a snapshot, written in the order of the packs that hold them.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
@@ -8,8 +8,9 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 
+use super::{OVERWRITE, Refusal};
 use crate::error::{Error, Kind, Result};
 use crate::progress::{Progress, Unit};
 use crate::repository::BlobId;
@@ -23,11 +24,15 @@ const MARKER: &str = ".moodle-backup-restore";
 /// How many trees are loaded at once.
 const TREES: usize = 4096;
 
-/// A folder that becomes a dataroot.
-pub(super) struct Target<'a> {
-    folder: &'a Path,
-    snapshot: &'a str,
-    overwrite: bool,
+/// A folder that becomes a folder of the snapshot again.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    /// Where.
+    pub(super) folder: PathBuf,
+    /// What of the snapshot.
+    pub(super) from: &'static str,
+    /// What is in it and has a target of its own.
+    pub(super) without: Option<&'static str>,
 }
 
 /// What was written.
@@ -37,52 +42,58 @@ pub(super) struct Restored {
     pub(super) bytes: u64,
 }
 
-impl<'a> Target<'a> {
-    pub(super) fn new(folder: &'a Path, snapshot: &'a str, overwrite: bool) -> Self {
-        Self { folder, snapshot, overwrite }
-    }
-
+impl Target {
     /// Returns why nothing may be written there. A folder in which the same restore was broken off is no reason.
-    pub(super) fn refusal(&self) -> Option<String> {
-        let mut entries = match std::fs::read_dir(self.folder) {
+    pub(super) fn refusal(&self, snapshot: &str, overwrite: bool) -> Option<Refusal> {
+        let folder = self.folder.display();
+        let mut entries = match std::fs::read_dir(&self.folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
-            Err(error) => return Some(format!("{} can't be read: {error}", self.folder.display())),
+            Err(error) => {
+                return Some(Refusal::new(
+                    format!("{folder} can't be read: {error}"),
+                    "let this user read and write there",
+                ));
+            }
             Ok(entries) => entries,
         };
-        if entries.next().is_none() || self.overwrite {
+        if entries.next().is_none() || overwrite {
             return None;
         }
         match std::fs::read_to_string(self.folder.join(MARKER)) {
-            Ok(snapshot) if snapshot.trim() == self.snapshot => None,
-            Ok(other) => Some(format!(
-                "in {} another restore was broken off, that of snapshot {}",
-                self.folder.display(),
-                other.trim()
+            Ok(begun) if begun.trim() == snapshot => None,
+            Ok(other) => Some(Refusal::new(
+                format!("in {folder} another restore was broken off, that of snapshot {}", other.trim()),
+                "end that one, empty the folder, or replace what is there by --overwrite",
             )),
-            Err(_) => Some(format!("{} is not empty", self.folder.display())),
+            Err(_) => Some(Refusal::new(format!("{folder} is not empty"), OVERWRITE)),
         }
     }
 
-    /// Writes all files.
-    pub(super) fn restore(&self, opened: &Opened<'_>, progress: &dyn Progress) -> Result<Restored> {
-        std::fs::create_dir_all(self.folder).map_err(|error| local(self.folder, error))?;
-        let marker = self.folder.join(MARKER);
-        let resumed = std::fs::read_to_string(&marker).is_ok_and(|snapshot| snapshot.trim() == self.snapshot);
-        std::fs::write(&marker, self.snapshot).map_err(|error| local(&marker, error))?;
-        let Some(top) = opened.node("moodledata")? else {
+    /// Finds out what has to be written.
+    pub(super) fn plan(&self, opened: &Opened<'_>) -> Result<Plan> {
+        let Some(top) = opened.node(self.from)? else {
             return Err(Error::new(
                 Kind::Refused,
-                format!("the snapshot {} has no files", self.snapshot),
+                format!("the snapshot {} has no {}", opened.snapshot.id, self.from),
                 "restore its database only: leave out --to-dir",
             ));
         };
-        write(opened, vec![(PathBuf::new(), top)], self.folder, resumed, progress)
+        Plan::of(opened, vec![(PathBuf::new(), top)], self.without)
+    }
+
+    /// Makes the folder, and leaves a mark in it until [`finish`](Self::finish); true: the same restore was broken off.
+    pub(super) fn begin(&self, snapshot: &str) -> Result<bool> {
+        std::fs::create_dir_all(&self.folder).map_err(|error| local(&self.folder, error))?;
+        let marker = self.folder.join(MARKER);
+        let resumed = std::fs::read_to_string(&marker).is_ok_and(|begun| begun.trim() == snapshot);
+        std::fs::write(&marker, snapshot).map_err(|error| local(&marker, error))?;
+        Ok(resumed)
     }
 
     /// Nothing is missing any more.
     pub(super) fn finish(&self) -> Result<()> {
-        let folder = File::open(self.folder).map_err(|error| local(self.folder, error))?;
-        rustix::fs::syncfs(&folder).map_err(|error| local(self.folder, error.into()))?;
+        let folder = File::open(&self.folder).map_err(|error| local(&self.folder, error))?;
+        rustix::fs::syncfs(&folder).map_err(|error| local(&self.folder, error.into()))?;
         let marker = self.folder.join(MARKER);
         std::fs::remove_file(&marker).map_err(|error| local(&marker, error))
     }
@@ -105,59 +116,18 @@ struct Place {
     offset: u64,
 }
 
-/// Writes nodes, and what is below them, at their paths below `folder`; `resumed`: what is there as it should be stays.
-pub(super) fn write(
-    opened: &Opened<'_>,
-    nodes: Vec<(PathBuf, Node)>,
-    folder: &Path,
-    resumed: bool,
-    progress: &dyn Progress,
-) -> Result<Restored> {
-    let root = rustix::fs::open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|error| local(folder, error.into()))?;
-    progress.phase("folders", 0, Unit::Files);
-    let plan = Plan::make(opened, nodes, &root, folder)?;
-    let writing = Writing { root: &root, folder, owner: rustix::process::geteuid().is_root() };
-    let total = plan.items.iter().map(|item| item.size).sum();
-    progress.phase("files", total, Unit::Bytes);
-    let Plan { folders, items, links, mut blobs, mut places } = plan;
-    for item in items.iter().filter(|item| item.blobs == 0) {
-        writing.whole(item, &[])?;
-    }
-    if resumed {
-        let there: Vec<bool> = items.iter().map(|item| writing.is_there(item)).collect();
-        let wanted = |place: &Place| !there[place.item as usize];
-        (blobs, places) = blobs.into_iter().zip(places).filter(|(_, place)| wanted(place)).unzip();
-        progress.advance(items.iter().zip(&there).filter(|(_, there)| **there).map(|(item, _)| item.size).sum());
-    }
-    opened.reader.each(&blobs, &|at, bytes| {
-        let place = places[at];
-        let item = &items[place.item as usize];
-        if item.blobs == 1 {
-            writing.whole(item, bytes)?;
-        } else {
-            writing.part(item, place.offset, bytes)?;
-        }
-        progress.advance(bytes.len() as u64);
-        Ok(())
-    })?;
-    // Links come after the files: nothing is ever written through one.
-    for (path, target) in &links {
-        match rustix::fs::symlinkat(target, &root, path) {
-            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-            Err(error) => return Err(local(&folder.join(path), error.into())),
-        }
-    }
-    for (path, node) in folders.iter().rev() {
-        writing.attributes(path, node)?;
-    }
-    Ok(Restored { files: items.len() as u64, bytes: total })
+/// A folder to be made.
+struct Folder {
+    path: PathBuf,
+    node: Node,
+    /// There is a link to a folder in its place.
+    linked: bool,
 }
 
 /// What has to be written.
 #[derive(Default)]
-struct Plan {
-    folders: Vec<(PathBuf, Node)>,
+pub(super) struct Plan {
+    folders: Vec<Folder>,
     items: Vec<Item>,
     links: Vec<(PathBuf, OsString)>,
     /// The files' blobs, and where each belongs.
@@ -166,12 +136,12 @@ struct Plan {
 }
 
 impl Plan {
-    /// Loads the trees, makes the folders, and collects the files and links.
-    fn make(opened: &Opened<'_>, nodes: Vec<(PathBuf, Node)>, root: &OwnedFd, folder: &Path) -> Result<Self> {
+    /// Loads the trees below nodes, and collects what is in them, but for `without`.
+    pub(super) fn of(opened: &Opened<'_>, nodes: Vec<(PathBuf, Node)>, without: Option<&str>) -> Result<Self> {
         let mut plan = Self::default();
         let mut level: Vec<(PathBuf, Node)> = Vec::new();
         for (path, node) in nodes {
-            plan.add(opened, path, node, root, folder, &mut level)?;
+            plan.add(opened, path, node, &mut level)?;
         }
         while !level.is_empty() {
             let mut next = Vec::new();
@@ -192,36 +162,22 @@ impl Plan {
                                 "don't trust this repository",
                             ));
                         }
-                        plan.add(opened, path.join(name), node, root, folder, &mut next)?;
+                        let path = path.join(name);
+                        if without.is_none_or(|without| path != Path::new(without)) {
+                            plan.add(opened, path, node, &mut next)?;
+                        }
                     }
                 }
             }
-            plan.folders.append(&mut level);
+            plan.folders.extend(level.drain(..).map(|(path, node)| Folder { path, node, linked: false }));
             level = next;
         }
         Ok(plan)
     }
 
-    fn add(
-        &mut self,
-        opened: &Opened<'_>,
-        path: PathBuf,
-        node: Node,
-        root: &OwnedFd,
-        folder: &Path,
-        level: &mut Vec<(PathBuf, Node)>,
-    ) -> Result<()> {
+    fn add(&mut self, opened: &Opened<'_>, path: PathBuf, node: Node, level: &mut Vec<(PathBuf, Node)>) -> Result<()> {
         match node.kind {
-            NodeKind::Dir => {
-                if path.as_os_str().is_empty() {
-                    level.push((path, node));
-                    return Ok(());
-                }
-                match rustix::fs::mkdirat(root, &path, Mode::RWXU) {
-                    Ok(()) | Err(rustix::io::Errno::EXIST) => level.push((path, node)),
-                    Err(error) => return Err(local(&folder.join(path), error.into())),
-                }
-            }
+            NodeKind::Dir => level.push((path, node)),
             // Nothing that this program stores.
             NodeKind::Other => {}
             NodeKind::Symlink => self.links.push((path, node.target())),
@@ -242,6 +198,106 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// How many files have to be written, and how many bytes.
+    pub(super) fn size(&self) -> Restored {
+        Restored { files: self.items.len() as u64, bytes: self.items.iter().map(|item| item.size).sum() }
+    }
+
+    /// Returns what stands in `folder` where something else has to be. A link in a folder's place is followed when root
+    /// or this user made it: who may write to a dataroot must not lead others elsewhere by it.
+    pub(super) fn obstacle(&mut self, folder: &Path) -> Result<Option<Refusal>> {
+        let is_new = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+        let root = match open_folder(folder) {
+            _ if is_new => return Ok(None),
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            root => root.map_err(|error| local(folder, error.into()))?,
+        };
+        let stat = |path: &Path, flags| match rustix::fs::statat(&root, path, flags) {
+            Ok(stat) => Ok(Some((FileType::from_raw_mode(stat.st_mode), stat.st_uid))),
+            // What is above it is named by itself.
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
+            Err(error) => Err(local(&folder.join(path), error.into())),
+        };
+        let refused = |path: &Path, what: &str, fix: &str| {
+            Ok(Some(Refusal::new(format!("{} {what}", folder.join(path).display()), fix)))
+        };
+        let user = rustix::process::geteuid().as_raw();
+        for entry in self.folders.iter_mut().filter(|entry| !entry.path.as_os_str().is_empty()) {
+            match stat(&entry.path, AtFlags::SYMLINK_NOFOLLOW)? {
+                None | Some((FileType::Directory, _)) => {}
+                Some((FileType::Symlink, owner))
+                    if (owner == 0 || owner == user)
+                        && matches!(stat(&entry.path, AtFlags::empty())?, Some((FileType::Directory, _))) =>
+                {
+                    entry.linked = true;
+                }
+                Some((FileType::Symlink, _)) => {
+                    let what = "is a link, and the snapshot has a folder there";
+                    let fix = "put the folder itself there (by a mount, or $CFG->filedir), or make the link as root";
+                    return refused(&entry.path, what, fix);
+                }
+                Some(_) => return refused(&entry.path, "is there, and the snapshot has a folder there", "remove it"),
+            }
+        }
+        for item in &self.items {
+            match stat(&item.path, AtFlags::SYMLINK_NOFOLLOW)? {
+                None | Some((FileType::RegularFile, _)) => {}
+                Some(_) => return refused(&item.path, "is no file, and the snapshot has a file there", "remove it"),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes all below `folder`; `resumed`: what is there as it should be stays.
+    pub(super) fn write(
+        self,
+        opened: &Opened<'_>,
+        folder: &Path,
+        resumed: bool,
+        progress: &dyn Progress,
+    ) -> Result<Restored> {
+        let size = self.size();
+        let root = open_folder(folder).map_err(|error| local(folder, error.into()))?;
+        let writing = Writing { root: &root, folder, owner: rustix::process::geteuid().is_root() };
+        let Self { folders, items, links, mut blobs, mut places } = self;
+        progress.phase("folders", 0, Unit::Files);
+        for made in folders.iter().filter(|made| !made.path.as_os_str().is_empty()) {
+            match rustix::fs::mkdirat(&root, &made.path, Mode::RWXU) {
+                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                Err(error) => return Err(local(&folder.join(&made.path), error.into())),
+            }
+        }
+        progress.phase("files", size.bytes, Unit::Bytes);
+        for item in items.iter().filter(|item| item.blobs == 0) {
+            writing.whole(item, &[])?;
+        }
+        if resumed {
+            let there: Vec<bool> = items.iter().map(|item| writing.is_there(item)).collect();
+            let wanted = |place: &Place| !there[place.item as usize];
+            (blobs, places) = blobs.into_iter().zip(places).filter(|(_, place)| wanted(place)).unzip();
+            progress.advance(items.iter().zip(&there).filter(|(_, there)| **there).map(|(item, _)| item.size).sum());
+        }
+        opened.reader.each(&blobs, &|at, bytes| {
+            let place = places[at];
+            let item = &items[place.item as usize];
+            if item.blobs == 1 {
+                writing.whole(item, bytes)?;
+            } else {
+                writing.part(item, place.offset, bytes)?;
+            }
+            progress.advance(bytes.len() as u64);
+            Ok(())
+        })?;
+        // Links come after the files: nothing is ever written through one of them.
+        for (path, target) in &links {
+            writing.link(path, target)?;
+        }
+        for made in folders.iter().rev() {
+            writing.attributes(made)?;
+        }
+        Ok(size)
     }
 }
 
@@ -291,11 +347,24 @@ impl Writing<'_> {
         self.set(file, item.attributes).map_err(|error| local(&self.folder.join(&item.path), error.into()))
     }
 
-    fn attributes(&self, path: &Path, node: &Node) -> Result<()> {
-        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    /// Makes a link, in place of one that leads elsewhere.
+    fn link(&self, path: &Path, target: &OsStr) -> Result<()> {
+        let make = || rustix::fs::symlinkat(target, self.root, path);
+        let made = match make() {
+            Err(rustix::io::Errno::EXIST) => {
+                rustix::fs::unlinkat(self.root, path, AtFlags::empty()).and_then(|()| make())
+            }
+            made => made,
+        };
+        made.map_err(|error| local(&self.folder.join(path), error.into()))
+    }
+
+    fn attributes(&self, made: &Folder) -> Result<()> {
+        let path = if made.path.as_os_str().is_empty() { Path::new(".") } else { &made.path };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let flags = if made.linked { flags } else { flags | OFlags::NOFOLLOW };
         rustix::fs::openat(self.root, path, flags, Mode::empty())
-            .and_then(|folder| self.set(&folder, attributes(node)))
+            .and_then(|folder| self.set(&folder, attributes(&made.node)))
             .map_err(|error| local(&self.folder.join(path), error.into()))
     }
 
@@ -309,6 +378,10 @@ impl Writing<'_> {
         let time = Timespec { tv_sec: attributes.seconds, tv_nsec: attributes.nanoseconds.into() };
         rustix::fs::futimens(&file, &Timestamps { last_access: time, last_modification: time })
     }
+}
+
+fn open_folder(path: &Path) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
 fn attributes(node: &Node) -> Attributes {

@@ -1,0 +1,80 @@
+//! Whether the target of a restore is the site that the snapshot is of.
+
+use super::{Refusal, Request};
+use crate::database::{self, Connection};
+use crate::error::Result;
+use crate::repository::{Index, Repository, Snapshot};
+use crate::sites::{self, LATEST};
+use crate::snapshot::Opened;
+use crate::snapshot::rows::{Table, unescaped};
+
+/// The name of a setting of Moodle that tells a site from others, and that its copies have, too.
+const IDENTIFIER: &str = "siteidentifier";
+
+/// Returns the snapshot that is meant: the latest is that of the target's own site, where its address is known.
+pub(super) fn snapshot(repository: &Repository, index: &Index, request: &Request) -> Result<Snapshot> {
+    match &request.address {
+        Some(address) if request.snapshot == LATEST => sites::latest_of(repository, index, address),
+        _ => sites::find(repository, index, &request.snapshot),
+    }
+}
+
+/// Returns why the target is another site than the snapshot's. Who types the whole id of a snapshot means it so.
+pub(super) fn refusal(opened: &Opened<'_>, request: &Request) -> Result<Option<Refusal>> {
+    let id = &opened.snapshot.id;
+    if request.snapshot == *id {
+        return Ok(None);
+    }
+    let wwwroot = &opened.manifest.site.wwwroot;
+    let of = if wwwroot.is_empty() { "a site without an address" } else { wwwroot };
+    let refused = |what: String| {
+        let fix = format!("to put a copy of {of} there all the same, name the snapshot by its whole id: {id}");
+        Ok(Some(Refusal::new(what, fix)))
+    };
+    if let Some(address) = &request.address
+        && !sites::same_address(wwwroot, address)
+    {
+        return refused(format!("the snapshot is of {of}, and the target is the site {address}"));
+    }
+    if let (true, Some(connection), Some(facts)) = (request.overwrite, &request.database, &opened.manifest.database)
+        && connection.prefix == facts.prefix
+        && let (Some(ours), Some(theirs)) = (stored(opened)?, live(connection)?)
+        && ours != theirs
+    {
+        return refused(format!(
+            "the snapshot is of {of}, and the database {} is that of another site: its {IDENTIFIER} differs",
+            connection.database
+        ));
+    }
+    Ok(None)
+}
+
+/// Returns the identifier that the snapshot's database has; nothing: it has none.
+fn stored(opened: &Opened<'_>) -> Result<Option<String>> {
+    let dump = opened.dump()?;
+    let prefix = opened.manifest.database.as_ref().map(|facts| facts.prefix.as_str()).unwrap_or_default();
+    let name = format!("{prefix}config");
+    if !opened.manifest.database.iter().flat_map(|facts| &facts.tables).any(|table| table.name == name) {
+        return Ok(None);
+    }
+    let table = Table::open(opened, &dump, "config")?;
+    let columns = table.columns(["name", "value"])?;
+    let mut found = None;
+    table.each(&mut |cells| {
+        let [name, value] = columns.map(|column| cells.get(column).copied().unwrap_or_default());
+        if name == IDENTIFIER {
+            found = Some(unescaped(value));
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Returns the identifier that a database has; nothing: there is no Moodle in it.
+fn live(connection: &Connection) -> Result<Option<String>> {
+    let config = format!("{}config", connection.prefix);
+    if !database::tables(connection)?.contains(&config) {
+        return Ok(None);
+    }
+    Ok(database::config(connection, &[IDENTIFIER])?.remove(IDENTIFIER))
+}
