@@ -8,15 +8,16 @@
 //!
 //! The property test `tests/closure.rs` runs this against all interleavings it can think of.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::database::{Listed, Listing};
 use crate::error::Result;
 use crate::progress::{Progress, Unit};
 
-/// How many contents a thread takes at a time: neighbours, so that folders are read once.
-const BATCH: usize = 64;
+/// What a thread takes at a time, in contents and in bytes: neighbours, so that folders are read once, and enough of them
+/// that the digests of long ones, too, are computed side by side.
+const BATCH: usize = 1024;
+pub(super) const BATCH_BYTES: u64 = 16 << 20;
 
 /// The database, as far as it lists contents.
 pub trait World {
@@ -207,21 +208,21 @@ fn each(
     jobs: usize,
     work: &(dyn Fn(&[Listed]) -> Result<Vec<Failure>> + Sync),
 ) -> Result<Vec<Failure>> {
-    let next = AtomicUsize::new(0);
+    let left = Mutex::new(wanted);
     let outcome = Mutex::new(Ok(Vec::new()));
     let run = || {
         loop {
-            let start = next.fetch_add(BATCH, Ordering::Relaxed);
-            if start >= wanted.len() {
+            let batch = next_batch(&mut left.lock().unwrap_or_else(PoisonError::into_inner));
+            if batch.is_empty() {
                 return;
             }
-            let result = work(&wanted[start..(start + BATCH).min(wanted.len())]);
+            let result = work(batch);
             let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
             match (&mut *outcome, result) {
                 (Ok(failed), Ok(more)) => failed.extend(more),
                 (Ok(_), Err(error)) => {
                     *outcome = Err(error);
-                    next.store(wanted.len(), Ordering::Relaxed);
+                    *left.lock().unwrap_or_else(PoisonError::into_inner) = &[];
                 }
                 (Err(_), _) => return,
             }
@@ -234,6 +235,17 @@ fn each(
         run();
     });
     outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes the next batch off `left`: one content at least, as long as there is one.
+fn next_batch<'a>(left: &mut &'a [Listed]) -> &'a [Listed] {
+    let mut bytes = 0;
+    let fits = left.iter().take(BATCH).take_while(|listed| {
+        bytes += listed.size;
+        bytes <= BATCH_BYTES
+    });
+    let count = fits.count().max(1).min(left.len());
+    left.split_off(..count).unwrap_or_default()
 }
 
 /// Returns what `left` has and `right` has not; both are sorted.

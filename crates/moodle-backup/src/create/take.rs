@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use accel::hash::sha1_many;
 
-use super::gather::{Place, Source, Taken};
+use super::gather::{BATCH_BYTES, Place, Source, Taken};
 use super::objects::ObjectPool;
 use super::pool_trees::Record;
 use super::{PoolMode, Request};
@@ -192,7 +192,7 @@ impl Source for Taker<'_> {
                 taken[place] = self.local(false, *listed)?;
                 continue;
             }
-            if bytes + listed.size > PIECE_BYTES as u64 {
+            if bytes + listed.size > BATCH_BYTES {
                 BUFFER.with_borrow_mut(|buffer| self.small(pool, &batch, &mut taken, buffer))?;
                 batch.clear();
                 bytes = 0;
