@@ -150,6 +150,7 @@ fn pool(request: &Request, server: &Server, progress: &dyn Progress, rows: &mut 
     list(server, &contents, 0)?;
     let who = contestants::of_pool(request, &root, &contents[1..101.min(contents.len())]);
     for round in 0..request.rounds {
+        let folder = round_folder(request);
         let mut order: Vec<_> = who.iter().collect();
         let shift = round % order.len().max(1);
         order.rotate_left(shift);
@@ -163,10 +164,11 @@ fn pool(request: &Request, server: &Server, progress: &dyn Progress, rows: &mut 
             }
             progress.phase(&format!("pool, round {}: {leg}", round + 1), order.len() as u64, Unit::Files);
             for one in &order {
-                measure_leg(request, "pool", leg, one, round, rows)?;
+                measure_leg(&folder, "pool", leg, one, rows)?;
                 progress.advance(1);
             }
         }
+        fs::remove_dir_all(&folder).ok();
     }
     fs::remove_dir_all(&root).ok();
     Ok(())
@@ -178,6 +180,7 @@ fn database(request: &Request, server: &Server, progress: &dyn Progress, rows: &
     make_database(server, request.size)?;
     let who = contestants::of_database(request, &root, server);
     for round in 0..request.rounds {
+        let folder = round_folder(request);
         for leg in ["first", "unchanged", "restore"] {
             progress.phase(&format!("{}, round {}: {leg}", server.part, round + 1), who.len() as u64, Unit::Files);
             for one in &who {
@@ -190,26 +193,26 @@ fn database(request: &Request, server: &Server, progress: &dyn Progress, rows: &
                         "",
                     )?;
                 }
-                measure_leg(request, server.part, leg, one, round, rows)?;
+                measure_leg(&folder, server.part, leg, one, rows)?;
                 progress.advance(1);
             }
         }
+        fs::remove_dir_all(&folder).ok();
     }
     server.run(&["DROP DATABASE IF EXISTS moodle_backup_bench2".into()], "").ok();
     fs::remove_dir_all(&root).ok();
     Ok(())
 }
 
-fn measure_leg(
-    request: &Request,
-    part: &str,
-    leg: &str,
-    who: &Contestant,
-    round: usize,
-    rows: &mut Rows,
-) -> Result<()> {
+/// Returns where a round writes. It is removed after the round: file systems take long to make files soon after others
+/// were removed, and that would be counted as the next leg's.
+fn round_folder(request: &Request) -> PathBuf {
+    request.folder.join("round")
+}
+
+fn measure_leg(folder: &Path, part: &str, leg: &str, who: &Contestant, rows: &mut Rows) -> Result<()> {
     let Some(script) = who.legs.get(leg) else { return Ok(()) };
-    let place = Place::of(request, part, who.name, round);
+    let place = Place::of(folder, who.name, leg);
     fs::create_dir_all(&place.target)
         .map_err(|error| Error::new(Kind::Local, "a folder can't be made", "").because(error))?;
     if let (Some(prepare), "first") = (&who.prepare, leg) {
@@ -217,10 +220,6 @@ fn measure_leg(
     }
     let (usage, output) = measure::measured(&mut command(script, &place, who))?;
     rows.add(part, leg, who, &place, usage, &output);
-    fs::remove_dir_all(&place.target).ok();
-    if leg == *LEGS.last().unwrap_or(&"") || (leg == "restore" && !who.legs.contains_key("course")) {
-        fs::remove_dir_all(&place.repository).or_else(|_| fs::remove_file(&place.repository)).ok();
-    }
     Ok(())
 }
 

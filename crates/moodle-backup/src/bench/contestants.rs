@@ -25,11 +25,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(crate) fn of(request: &Request, part: &str, who: &str, round: usize) -> Self {
-        let name = format!("{part}-{}-{round}", who.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-"));
+    pub(crate) fn of(round: &Path, who: &str, leg: &str) -> Self {
+        let name = who.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
         Self {
-            repository: request.folder.join(format!("{name}.repository")),
-            target: request.folder.join(format!("{name}.target")),
+            repository: round.join(format!("{name}.repository")),
+            target: round.join(format!("{name}-{leg}.target")),
         }
     }
 }
