@@ -11,6 +11,7 @@ pub mod lock;
 pub mod names;
 mod pack;
 mod reader;
+mod recipients;
 mod seal;
 mod snapshots;
 mod stored;
@@ -27,15 +28,15 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rustic_core::repofile::SnapshotFile;
 use rustic_core::{
-    ConfigOptions, Credentials, Id, KeyOptions, OpenStatus, RepositoryBackends, RepositoryOptions, RusticError,
-    SnapshotOptions, StringList, TreeId,
+    ConfigOptions, Credentials, Id, OpenStatus, RepositoryBackends, RepositoryOptions, RusticError, SnapshotOptions,
+    StringList, TreeId,
 };
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use check::{Checked, Problem};
 pub use index::Index;
-pub use keys::{NewKey, Secret};
+pub use keys::{Key, NewKey, Secret};
 pub use lock::{Lock, Purpose};
 pub use reader::Reader;
 pub use stored::{Broken, Stored};
@@ -153,6 +154,8 @@ pub struct Repository {
     store: Store,
     sealer: Sealer,
     inner: Arc<rustic_core::Repository<OpenStatus>>,
+    /// The id of the key that it is open by.
+    key: Arc<str>,
     /// The tag of the site whose snapshots alone are seen; nothing: all are.
     only: Option<Arc<str>>,
 }
@@ -185,15 +188,16 @@ impl Repository {
                 "name an empty place; a repository that lost its config can't be made again",
             ));
         }
-        let (passphrase, sealed) = keys::made(key)?;
-        if let Some(sealed) = sealed {
-            keys::store(&store, sealed)?;
-        }
+        // What a run left that was killed before it wrote `config`: a second key would hide a repository of its own.
+        ["keys", recipients::FOLDER].into_iter().try_for_each(|folder| store.sweep(folder))?;
+        there.iter().try_for_each(|entry| store.delete(&entry.path))?;
+        let (passphrase, options) = keys::prepared(&store, key)?;
         let credentials = Credentials::password(passphrase.expose_secret());
         let inner = plain(&store)?
-            .init(&credentials, &KeyOptions::default(), &ConfigOptions::default())
+            .init(&credentials, &options, &ConfigOptions::default())
             .map_err(|error| told(&store, "can't be made", &error))?;
-        Self::new(store, inner)
+        let key = inner.key_id().map(|id| id.to_hex().as_str().to_owned()).unwrap_or_default();
+        Self::new(store, inner, key)
     }
 
     /// Opens a repository.
@@ -230,19 +234,19 @@ impl Repository {
                 "bring `keys` back from a copy of the repository: nothing opens it without",
             ));
         }
-        let passphrase = keys::passphrase(&store, secret)?;
-        let credentials = Credentials::password(passphrase.expose_secret());
-        let inner = plain(&store)?.open(&credentials).map_err(|error| {
-            if error.is_incorrect_password() {
-                let what = format!("the key doesn't open the repository in {}", store.location());
-                return Error::new(Kind::Key, what, "give the passphrase or identity that it was made with");
+        let (key, master) = keys::opened(&store, secret)?;
+        let inner = plain(&store)?.open(&Credentials::Masterkey(master)).map_err(|error| {
+            if error.is_code("C001") {
+                let what =
+                    format!("`config` of {} is damaged, or its `keys` are another repository's", store.location());
+                return Error::new(Kind::Damaged, what, "bring both back from one copy of the repository");
             }
             told(&store, "can't be opened", &error)
         })?;
-        Self::new(store, inner)
+        Self::new(store, inner, key)
     }
 
-    fn new(store: Store, inner: rustic_core::Repository<OpenStatus>) -> Result<Self> {
+    fn new(store: Store, inner: rustic_core::Repository<OpenStatus>, key: String) -> Result<Self> {
         let sealer = Sealer::new(&inner.key()).ok_or_else(|| {
             Error::new(
                 Kind::Repository,
@@ -254,7 +258,7 @@ impl Repository {
             let what = format!("the repository in {} has format {}", store.location(), inner.config().version);
             return Err(Error::new(Kind::Repository, what, "restic migrate upgrade_repo_v2 brings it to format 2"));
         }
-        Ok(Self { store, sealer, inner: Arc::new(inner), only: None })
+        Ok(Self { store, sealer, inner: Arc::new(inner), key: key.into(), only: None })
     }
 
     /// The id of the repository, the same for its life.
@@ -397,7 +401,18 @@ fn plain(store: &Store) -> Result<rustic_core::Repository<()>> {
 pub(crate) fn told(store: &Store, what: &str, error: &RusticError) -> Error {
     Error::new(
         Kind::Repository,
-        format!("the repository in {} {what}: {}", store.location(), error.display_log().trim()),
+        format!("the repository in {} {what}: {}", store.location(), brief(&error.display_log())),
         "moodle-backup verify --data names what is damaged",
     )
+}
+
+/// Returns what is for people in what `rustic_core` says: no contexts, no backtraces.
+fn brief(said: &str) -> String {
+    let paragraphs = said.split("\n\n").map(str::trim).filter(|one| !one.is_empty());
+    let wanted = paragraphs.filter_map(|one| {
+        let (head, rest) = one.split_once(":\n").unwrap_or(("", one));
+        (!["Context", "Some additional details ...", "Backtrace"].contains(&head)).then_some(rest)
+    });
+    let kept: Vec<&str> = wanted.take_while(|one| !one.starts_with("For more information")).collect();
+    kept.join(": ").split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -127,18 +127,20 @@ impl Store {
     /// # Errors
     /// The store fails.
     pub fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
-        self.write(path, bytes, PutMode::Overwrite).map(|_| ())
+        self.write(path, bytes, PutMode::Overwrite)
     }
 
-    /// Writes an object that isn't there yet; false: it is there, and stays as it is.
+    /// Writes an object whose name no other content has; one that is there is the same, and stays.
     ///
     /// # Errors
     /// The store fails.
-    pub fn create(&self, path: &str, bytes: Bytes) -> Result<bool> {
-        self.write(path, bytes, PutMode::Create)
+    pub fn create(&self, path: &str, bytes: Bytes) -> Result<()> {
+        // A folder knows no such write but by links, which exFAT, shares of SMB and others don't have.
+        let mode = if self.0.folder.is_some() { PutMode::Overwrite } else { PutMode::Create };
+        self.write(path, bytes, mode)
     }
 
-    fn write(&self, path: &str, bytes: Bytes, mode: PutMode) -> Result<bool> {
+    fn write(&self, path: &str, bytes: Bytes, mode: PutMode) -> Result<()> {
         #[cfg(feature = "faults")]
         let fault = faults::Point::reached(self.0.folder.as_deref(), path, &bytes);
         let length = bytes.len() as u64;
@@ -148,7 +150,7 @@ impl Store {
         match self.wait(self.0.objects.put_opts(&place, PutPayload::from(bytes), options)) {
             Ok(_) => {}
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
-                return Ok(false);
+                return Ok(());
             }
             Err(error) => return Err(self.failed("write", path, error)),
         }
@@ -156,7 +158,7 @@ impl Store {
         self.0.counters.sent.fetch_add(length, Ordering::Relaxed);
         #[cfg(feature = "faults")]
         fault.passed();
-        Ok(true)
+        Ok(())
     }
 
     /// Makes what was written to a folder outlive a power cut.

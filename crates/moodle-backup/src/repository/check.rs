@@ -14,7 +14,7 @@ use super::pack::{self, Packed};
 use super::reader::{Reader, opened};
 use super::snapshots::SnapshotFiles;
 use super::tree::{NodeKind, Tree};
-use super::{BlobId, Repository, Snapshot};
+use super::{BlobId, Repository, Snapshot, recipients};
 use crate::error::{Error, Kind, Result};
 use crate::progress::{Progress, Unit};
 
@@ -84,6 +84,12 @@ impl Repository {
                 checked.problem(&entry.path, "its content isn't what its name says: this key opens nothing any more");
             } else if serde_json::from_slice::<KeyFile>(&bytes).is_err() {
                 checked.problem(&entry.path, "it is no key");
+            }
+        }
+        for entry in self.store.list(recipients::FOLDER)? {
+            let name = format!("{}/{}.age", recipients::FOLDER, recipients::name(&self.store.get(&entry.path)?));
+            if entry.path != name {
+                checked.problem(&entry.path, "its content isn't what its name says: its recipients open nothing by it");
             }
         }
         Ok(())

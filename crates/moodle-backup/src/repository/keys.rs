@@ -1,18 +1,19 @@
-//! What opens a repository: a passphrase, as restic has it, or an age identity, for which a random passphrase lies
-//! encrypted beside the repository's own keys.
+//! What opens a repository: passphrases, as restic has them, each with a file below `keys/` in which the repository's
+//! own key is encrypted. Whoever has an identity of age finds a passphrase of that kind encrypted in [`super::recipients`].
 
-use std::iter;
-
-use age::x25519;
-use bytes::Bytes;
+use jiff::Timestamp;
 use rand::RngExt as _;
+use rustic_core::KeyOptions;
+use rustic_core::repofile::{KeyFile, MasterKey};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
 
+use super::{Repository, lock, recipients, told};
 use crate::error::{Error, Kind, Result};
 use crate::store::Store;
 
-/// Where the passphrases for age recipients are.
-const FOLDER: &str = "moodle-backup/keys";
+/// What the name of a key's user begins with when recipients of age open it: the name of the file for them follows.
+const AGE: &str = "age:";
 
 /// What opens a repository.
 #[derive(Clone, Debug)]
@@ -23,7 +24,7 @@ pub enum Secret {
     Age(SecretString),
 }
 
-/// What will open a new repository.
+/// What will open a repository.
 #[derive(Clone, Debug)]
 pub enum NewKey {
     /// A passphrase.
@@ -32,67 +33,140 @@ pub enum NewKey {
     Age(Vec<String>),
 }
 
-/// Returns the passphrase that a new repository gets, and what has to be stored for its recipients.
-pub(super) fn made(key: &NewKey) -> Result<(SecretString, Option<Bytes>)> {
-    let recipients = match key {
+/// A key of a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Key {
+    /// The name of its file below `keys/`.
+    pub id: String,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// The host on which it was made.
+    pub hostname: String,
+    /// Who opens it by an identity of age; nobody: it is opened by a passphrase.
+    pub recipients: Vec<String>,
+    /// Whether the repository is open by it.
+    pub current: bool,
+}
+
+/// Stores what recipients need to find the passphrase of a new key; returns that, and what its file says of it.
+pub(super) fn prepared(store: &Store, key: &NewKey) -> Result<(SecretString, KeyOptions)> {
+    let options = KeyOptions::default().hostname(lock::hostname()).with_created(true);
+    match key {
         NewKey::Passphrase(passphrase) if passphrase.expose_secret().is_empty() => {
-            return Err(Error::new(Kind::Usage, "the passphrase is empty", "give one that nobody guesses"));
+            Err(Error::new(Kind::Usage, "the passphrase is empty", "give one that nobody guesses"))
         }
-        NewKey::Passphrase(passphrase) => return Ok((passphrase.clone(), None)),
-        NewKey::Age(recipients) => recipients,
-    };
-    let parsed = recipients.iter().map(|text| {
-        text.trim().parse::<x25519::Recipient>().map_err(|said| {
-            Error::new(Kind::Usage, format!("{text:?} is no recipient of age: {said}"), "age-keygen prints one: age1…")
-        })
-    });
-    let parsed = parsed.collect::<Result<Vec<_>>>()?;
-    let mut bytes = [0_u8; 32];
-    rand::rng().fill(&mut bytes);
-    let passphrase = SecretString::from(hex::encode(bytes));
-    let failed =
-        |said: String| Error::new(Kind::Usage, format!("age can't encrypt: {said}"), "name at least one recipient");
-    let encryptor = age::Encryptor::with_recipients(parsed.iter().map(|one| one as &dyn age::Recipient))
-        .map_err(|error| failed(error.to_string()))?;
-    let mut sealed = Vec::new();
-    let mut writer = encryptor.wrap_output(&mut sealed).map_err(|error| failed(error.to_string()))?;
-    std::io::Write::write_all(&mut writer, passphrase.expose_secret().as_bytes())
-        .map_err(|error| failed(error.to_string()))?;
-    writer.finish().map_err(|error| failed(error.to_string()))?;
-    Ok((passphrase, Some(sealed.into())))
-}
-
-/// Stores what recipients of age open.
-pub(super) fn store(store: &Store, sealed: Bytes) -> Result<()> {
-    let name = hex::encode(&accel::hash::sha256(&sealed).as_bytes()[..8]);
-    store.put(&format!("{FOLDER}/{name}.age"), sealed)
-}
-
-/// Returns the passphrase of a repository.
-pub(super) fn passphrase(store: &Store, secret: &Secret) -> Result<SecretString> {
-    let text = match secret {
-        Secret::Passphrase(passphrase) => return Ok(passphrase.clone()),
-        Secret::Age(text) => text,
-    };
-    let wrong =
-        |what: &str| Error::new(Kind::Key, what.to_owned(), "give the identity file of a recipient that `init` named");
-    let line = text.expose_secret().lines().map(str::trim).find(|line| line.starts_with("AGE-SECRET-KEY-"));
-    let identity = line
-        .and_then(|line| line.parse::<x25519::Identity>().ok())
-        .ok_or_else(|| wrong("the identity file has no AGE-SECRET-KEY-1…"))?;
-    let stored = store.list(FOLDER)?;
-    if stored.is_empty() {
-        let what = format!("{} has no key for age", store.location());
-        return Err(Error::new(Kind::Key, what, "give its passphrase"));
-    }
-    for entry in stored {
-        let sealed = store.get(&entry.path)?;
-        let Ok(decryptor) = age::Decryptor::new(sealed.as_ref()) else { continue };
-        let Ok(mut reader) = decryptor.decrypt(iter::once(&identity as &dyn age::Identity)) else { continue };
-        let mut passphrase = String::new();
-        if std::io::Read::read_to_string(&mut reader, &mut passphrase).is_ok() {
-            return Ok(passphrase.into());
+        NewKey::Passphrase(passphrase) => {
+            let user = std::env::var("USER").unwrap_or_default();
+            Ok((passphrase.clone(), options.username(user)))
+        }
+        NewKey::Age(names) => {
+            let mut bytes = [0_u8; 32];
+            rand::rng().fill(&mut bytes);
+            let passphrase = SecretString::from(hex::encode(bytes));
+            let file = recipients::store(store, names, &passphrase)?;
+            Ok((passphrase, options.username(format!("{AGE}{file} {}", names.join(" ")))))
         }
     }
-    Err(wrong("this identity of age opens none of the repository's keys"))
+}
+
+/// Finds the key file that a secret opens; returns its id and the repository's own key.
+pub(super) fn opened(store: &Store, secret: &Secret) -> Result<(String, MasterKey)> {
+    let passphrases = match secret {
+        Secret::Passphrase(passphrase) => vec![passphrase.clone()],
+        Secret::Age(identity) => recipients::passphrases(store, identity)?,
+    };
+    let (mut files, mut damaged) = (Vec::new(), Vec::new());
+    for entry in store.list("keys")? {
+        match serde_json::from_slice::<KeyFile>(&store.get(&entry.path)?) {
+            Ok(file) => files.push((entry.path, file)),
+            Err(_) => damaged.push(entry.path),
+        }
+    }
+    for passphrase in &passphrases {
+        for (path, file) in &files {
+            match file.key_from_password(&passphrase.expose_secret()) {
+                Ok(key) => {
+                    let mut master = MasterKey::new();
+                    (master.encrypt, master.mac.k, master.mac.r) = key.to_keys();
+                    return Ok((name_of(path), master));
+                }
+                Err(error) if error.is_code("C001") => {}
+                Err(error) => return Err(told(store, "has a key that can't be used", &error)),
+            }
+        }
+    }
+    let mut what = format!("the key doesn't open the repository in {}", store.location());
+    if !damaged.is_empty() {
+        what = format!("{what}; of its keys {} can't be read: damaged", damaged.join(", "));
+    }
+    Err(Error::new(Kind::Key, what, "give the passphrase or identity of one of its keys"))
+}
+
+fn name_of(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or(path).to_owned()
+}
+
+impl Repository {
+    /// Returns the keys, the oldest first.
+    ///
+    /// # Errors
+    /// A key is damaged, or the store fails.
+    pub fn keys(&self) -> Result<Vec<Key>> {
+        let mut keys = Vec::new();
+        for entry in self.store.list("keys")? {
+            let file: KeyFile = serde_json::from_slice(&self.store.get(&entry.path)?).map_err(|error| {
+                let what = format!("{} of {} is no key", entry.path, self.store.location());
+                Error::new(Kind::Damaged, what, "bring it back from a copy of the repository, or delete it")
+                    .because(error)
+            })?;
+            let id = name_of(&entry.path);
+            let user = file.username.unwrap_or_default();
+            let names = user.strip_prefix(AGE).map(|user| user.split(' ').skip(1).map(str::to_owned).collect());
+            keys.push(Key {
+                current: *id == *self.key,
+                id,
+                created: file.created.map(|created| created.timestamp()),
+                hostname: file.hostname.unwrap_or_default(),
+                recipients: names.unwrap_or_default(),
+            });
+        }
+        keys.sort_by(|one, other| (one.created, &one.id).cmp(&(other.created, &other.id)));
+        Ok(keys)
+    }
+
+    /// Adds a key; returns its id.
+    ///
+    /// # Errors
+    /// The key can't be used, or the store fails.
+    pub fn add_key(&self, key: &NewKey) -> Result<String> {
+        let (passphrase, options) = prepared(&self.store, key)?;
+        let added = self.inner.add_key(passphrase.expose_secret(), &options);
+        let id = added.map_err(|error| told(&self.store, "takes no key", &error))?;
+        Ok(id.to_hex().as_str().to_owned())
+    }
+
+    /// Removes the key whose id begins with `name`, but never the one that the repository is open by; returns its id.
+    ///
+    /// # Errors
+    /// There is no such key or more than one, it is the one in use, or the store fails.
+    pub fn remove_key(&self, name: &str) -> Result<String> {
+        let wrong = |what: String, fix: &str| Err(Error::new(Kind::Repository, what, fix));
+        let listed = self.store.list("keys")?;
+        let mut fitting = listed.iter().filter(|entry| !name.is_empty() && name_of(&entry.path).starts_with(name));
+        let (path, id) = match (fitting.next(), fitting.next()) {
+            (Some(entry), None) => (&entry.path, name_of(&entry.path)),
+            (None, _) => return wrong(format!("there is no key {name}"), "moodle-backup key list shows the keys"),
+            _ => return wrong(format!("several keys begin with {name}"), "moodle-backup key list shows the keys"),
+        };
+        if *id == *self.key {
+            return wrong(format!("the repository is open by the key {name}"), "open it by the key that shall stay");
+        }
+        let file = serde_json::from_slice::<KeyFile>(&self.store.get(path)?).ok();
+        self.store.delete(path)?;
+        let user = file.and_then(|file| file.username).unwrap_or_default();
+        if let Some(file) = user.strip_prefix(AGE).and_then(|user| user.split(' ').next()) {
+            recipients::remove(&self.store, file)?;
+        }
+        Ok(id)
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,26 +21,33 @@ struct Small(tempfile::TempDir);
 impl Small {
     fn mounted(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let options = format!("size={size},mode=0700");
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()).output();
-        mount.is_ok_and(|done| done.status.success()).then(|| Self(folder))
+        let (user, group) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+        let options = format!("size={size},mode=0700,uid={user},gid={group}");
+        as_root("mount", &["-t", "tmpfs", "-o", &options, "tmpfs"], folder.path()).then(|| Self(folder))
     }
 
     fn resize(&self, size: &str) {
-        let options = format!("remount,size={size}");
-        assert!(Command::new("mount").args(["-o", &options]).arg(self.0.path()).status().unwrap().success());
+        assert!(as_root("mount", &["-o", &format!("remount,size={size}")], self.0.path()));
     }
 }
 
 impl Drop for Small {
     fn drop(&mut self) {
-        _ = Command::new("umount").arg(self.0.path()).status();
+        as_root("umount", &[], self.0.path());
     }
+}
+
+/// Runs a program on a folder as root, which this user is or may become without being asked.
+fn as_root(program: &str, arguments: &[&str], folder: &Path) -> bool {
+    let sudo: &[&str] = if rustix::process::geteuid().is_root() { &[] } else { &["sudo", "-n"] };
+    let words = [sudo, &[program], arguments].concat();
+    Command::new(words[0]).args(&words[1..]).arg(folder).output().is_ok_and(|done| done.status.success())
 }
 
 #[test]
 fn a_full_disk_ends_a_backup_with_a_clear_error_and_with_more_room_the_next_one_goes_on() {
     let Some(disk) = Small::mounted("30m") else {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "CI can mount a file system");
         eprintln!("skipped: no file system can be mounted here");
         return;
     };
@@ -62,6 +70,32 @@ fn a_full_disk_ends_a_backup_with_a_clear_error_and_with_more_room_the_next_one_
     assert!(written.stored < 40 << 20, "{written:?}: what was there is sent again");
     let checked = repository.check(&Silent).unwrap();
     assert_eq!((checked.problems.as_slice(), checked.unreferenced), ([].as_slice(), 0));
+}
+
+/// As exFAT, SMB shares and some of FUSE are: what makes links fails in this process.
+const NO_LINKS: &str = "\
+    #include <errno.h>\n\
+    int link(const char *a, const char *b) { errno = EPERM; return -1; }\n\
+    int linkat(int a, const char *b, int c, const char *d, int e) { errno = EPERM; return -1; }\n";
+
+#[test]
+fn a_folder_in_which_nothing_can_be_linked_takes_a_backup() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (source, library) = (scratch.path().join("links.c"), scratch.path().join("links.so"));
+    std::fs::write(&source, NO_LINKS).unwrap();
+    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status().unwrap();
+    assert!(compiled.success());
+    let folder = scratch.path().join("repository");
+    made(folder.to_str().unwrap());
+    let done = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "failures::the_backup_to_a_server", "--nocapture", "--test-threads=1"])
+        .env("MOODLE_BACKUP_TEST_LOCATION", &folder)
+        .env("LD_PRELOAD", &library)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(said.contains("it is stored"), "{said}");
+    assert_eq!(opened(folder.to_str().unwrap()).snapshots().unwrap().len(), 1);
 }
 
 /// What a proxy in front of a server does to a connection.

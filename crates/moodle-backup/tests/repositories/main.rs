@@ -3,6 +3,8 @@
 
 mod failures;
 #[cfg(feature = "faults")]
+mod inits;
+#[cfg(feature = "faults")]
 mod kills;
 mod locks;
 mod prunes;
