@@ -9,6 +9,7 @@ mod diff;
 mod init;
 mod interrupt;
 mod key;
+mod keys;
 mod list;
 mod logs;
 mod metrics;
@@ -104,6 +105,7 @@ struct Output {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Init),
+    Key(keys::Keys),
     Create(Box<create::Create>),
     List(list::List),
     Show(show::Show),
@@ -120,6 +122,7 @@ impl Command {
     fn name(&self) -> &'static str {
         match self {
             Self::Init(_) => "init",
+            Self::Key(_) => "key",
             Self::Create(_) => "create",
             Self::List(_) => "list",
             Self::Show(_) => "show",
@@ -135,7 +138,7 @@ impl Command {
 
     /// Whether it is about snapshots that are there, of which a site's may be chosen.
     fn chooses(&self) -> bool {
-        !matches!(self, Self::Init(_) | Self::Create(_) | Self::Bench(_) | Self::Completions(_))
+        !matches!(self, Self::Init(_) | Self::Key(_) | Self::Create(_) | Self::Bench(_) | Self::Completions(_))
     }
 
     fn run(&self, context: &Context) -> Result<Report> {
@@ -145,6 +148,7 @@ impl Command {
         }
         match self {
             Self::Init(command) => command.run(context),
+            Self::Key(command) => command.run(context),
             Self::Create(command) => command.run(context),
             Self::List(command) => command.run(context),
             Self::Show(command) => command.run(context),
@@ -202,7 +206,7 @@ pub(crate) fn main() -> ExitCode {
     let begun = Instant::now();
     let output = options.output.clone();
     let progress = Shown::new(output.quiet, output.log_format.is_some());
-    logs::begin(output.log_format, progress.bar());
+    logs::begin(output.log_format, output.quiet, progress.bar());
     let name = command.name();
     let context = Arc::new(Context { options, progress, open: OnceLock::new() });
     let mut ended = run(command, &context);
@@ -331,6 +335,7 @@ mod tests {
             let arguments: &[&str] = match name {
                 "diff" | "cat" => &["a"],
                 "completions" => &["bash"],
+                "key" => &["list"],
                 "bench" => &["--folder", "a"],
                 _ => &[],
             };
@@ -355,9 +360,11 @@ mod tests {
                     continue;
                 }
             };
-            for argument in
-                command.get_arguments().filter(|argument| !["help", "version"].contains(&argument.get_id().as_str()))
-            {
+            let below: Vec<_> = command.get_subcommands().filter(|_| command.get_name() != "moodle-backup").collect();
+            let typed = below.iter().map(|below| format!("`{} {}", command.get_name(), below.get_name()));
+            missing.extend(typed.filter(|typed| !section.contains(typed)));
+            let arguments = command.get_arguments().chain(below.into_iter().flat_map(clap::Command::get_arguments));
+            for argument in arguments.filter(|argument| !["help", "version"].contains(&argument.get_id().as_str())) {
                 let option = argument.get_long().map(|name| format!("`--{name}"));
                 let variable = argument.get_env().map(|name| format!("`{}`", name.display()));
                 let lacking = [option, variable].into_iter().flatten().filter(|text| !section.contains(text.as_str()));

@@ -206,10 +206,8 @@ impl Repository {
     /// There is none, it is damaged, the key is wrong, or the store fails.
     pub fn open(store: Store, secret: &Secret) -> Result<Self> {
         let keys = store.list("keys")?;
-        if let Err(error) = store.get("config") {
-            if error.kind != Kind::Damaged {
-                return Err(error);
-            }
+        let config = store.get("config");
+        if config.as_ref().is_err_and(|error| error.kind == Kind::Damaged) {
             let location = store.location();
             return Err(if keys.is_empty() && store.list("data")?.is_empty() {
                 Error::new(
@@ -226,6 +224,7 @@ impl Repository {
                 )
             });
         }
+        let mut config = config?.to_vec();
         if keys.is_empty() {
             let what = format!("the repository in {} is half deleted: its folder `keys` is empty", store.location());
             return Err(Error::new(
@@ -235,14 +234,13 @@ impl Repository {
             ));
         }
         let (key, master) = keys::opened(&store, secret)?;
-        let inner = plain(&store)?.open(&Credentials::Masterkey(master)).map_err(|error| {
-            if error.is_code("C001") {
-                let what =
-                    format!("`config` of {} is damaged, or its `keys` are another repository's", store.location());
-                return Error::new(Kind::Damaged, what, "bring both back from one copy of the repository");
-            }
-            told(&store, "can't be opened", &error)
-        })?;
+        if Sealer::new(&master).is_none_or(|sealer| sealer.open(&mut config).is_none()) {
+            let what = format!("`config` of {} is damaged, or its `keys` are another repository's", store.location());
+            return Err(Error::new(Kind::Damaged, what, "bring both back from one copy of the repository"));
+        }
+        let inner = plain(&store)?
+            .open(&Credentials::Masterkey(master))
+            .map_err(|error| told(&store, "can't be opened", &error))?;
         Self::new(store, inner, key)
     }
 
@@ -415,4 +413,20 @@ fn brief(said: &str) -> String {
     });
     let kept: Vec<&str> = wanted.take_while(|one| !one.starts_with("For more information")).collect();
     kept.join(": ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::brief;
+
+    #[test]
+    fn of_what_a_library_says_people_get_the_cause_and_no_backtrace() {
+        let said = "Error: error processing {id} (kind: x): caused by: `rustic_core` experienced an error.\n\nMessage:\n\
+            Data decryption failed.\n\nFor more information, see: https://example.org\n\nSome additional details ...\n\n\
+            Context:\n- nonce: [1]\n\nBacktrace:\n  0: main\n";
+        assert_eq!(
+            brief(said),
+            "Error: error processing {id} (kind: x): caused by: `rustic_core` experienced an error.: Data decryption failed."
+        );
+    }
 }

@@ -142,13 +142,12 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     let _lock = lock_for_reading(repository, request.wait)?;
     let stored = repository.stored()?;
     let mut problems = stored.problems();
-    let snapshots = match &request.snapshot {
-        Some(name) => vec![sites::find(repository, &stored.index, name)?],
-        None => {
-            let all = repository.snapshot_files()?;
-            problems.extend(all.damaged);
-            repository.seen(&all.files)
-        }
+    let snapshots = if let Some(name) = &request.snapshot {
+        vec![sites::find(repository, &stored.index, name)?]
+    } else {
+        let all = repository.snapshot_files()?;
+        problems.extend(all.damaged);
+        repository.seen(&all.files)
     };
     // Reading everything finds these, too.
     for problem in problems.into_iter().filter(|_| !request.data) {

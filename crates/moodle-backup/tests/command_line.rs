@@ -345,3 +345,39 @@ fn of_several_sites_the_one_that_is_meant_is_chosen_for_every_command() {
     let create = run(in_repository(&repository, &["create", "--of", "one.example.org"]));
     assert_eq!(create.status.code(), Some(2), "{}", errors(&create));
 }
+
+#[test]
+fn a_key_is_added_shown_and_removed() {
+    let folder = repository();
+    let file = folder.path().join("new.key");
+    let key = |arguments: &[&str]| in_repository(&folder, &[&["key"], arguments].concat()).output().unwrap();
+    let both = key(&["add", "--new-key-file", file.to_str().unwrap(), "--age-recipient", "age1"]);
+    assert_eq!(both.status.code(), Some(2), "{}", errors(&both));
+    let added = run(in_repository(&folder, &["key", "add", "--json", "--new-key-file", file.to_str().unwrap()]));
+    let id = document(&added)["added"].as_str().unwrap().to_owned();
+    let listed = text(&run(in_repository(&folder, &["key", "list"])));
+    assert!(
+        listed.contains(&id[..8]) && listed.contains("a passphrase") && listed.matches('*').count() == 1,
+        "{listed}"
+    );
+    let mut by_file = program();
+    by_file.args(["list", "--repository"]).arg(folder.path().join("repository")).arg("--key-file").arg(&file);
+    assert!(run(by_file).status.success());
+    run(in_repository(&folder, &["key", "remove", &id]));
+    let listed = text(&run(in_repository(&folder, &["key", "list"])));
+    assert!(!listed.contains(&id[..8]), "{listed}");
+}
+
+#[test]
+fn a_log_has_what_the_backup_does_and_no_chatter_of_libraries() {
+    let folder = repository();
+    let site = MemorySite::new();
+    let store = Store::open(folder.path().join("repository").to_str().unwrap()).unwrap();
+    let open = Repository::open(store, &Secret::Passphrase(PASSPHRASE.into())).unwrap();
+    create::run_on(&open, &site.request(), &mut site.database(), &Silent).unwrap();
+    let logged = errors(&run(in_repository(&folder, &["prune", "--keep-last", "1", "--log-format", "text"])));
+    assert!(logged.contains("phase=\"choosing snapshots\""), "{logged}");
+    assert!(!logged.contains("getting snapshots") && !logged.contains("library="), "{logged}");
+    let quiet = run(in_repository(&folder, &["prune", "--keep-last", "1", "--log-format", "text", "--quiet"]));
+    assert_eq!(errors(&quiet), "");
+}

@@ -305,3 +305,58 @@ fn a_damaged_file_of_the_index_hides_nothing_that_packs_have() {
     assert_eq!(problems.len(), 1);
     assert!(folder.join(&problems[0].path) == file, "{problems:?}");
 }
+
+#[test]
+fn several_keys_open_a_repository_until_they_are_removed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("repository");
+    let repository = made(&folder);
+    let open = |secret: &Secret| Repository::open(Store::open(folder.to_str().unwrap()).unwrap(), secret);
+    let identity = age::x25519::Identity::generate();
+    let private = Secret::Age(secrecy::ExposeSecret::expose_secret(&identity.to_string()).to_owned().into());
+    let public = identity.to_public().to_string();
+    let second = repository.add_key(&NewKey::Passphrase("second".into())).unwrap();
+    let third = repository.add_key(&NewKey::Age(vec![public.clone()])).unwrap();
+
+    let by_age = open(&private).unwrap();
+    assert_eq!(by_age.id(), repository.id());
+    assert_eq!(open(&Secret::Passphrase("second".into())).unwrap().id(), repository.id());
+    let keys = by_age.keys().unwrap();
+    let current: Vec<_> = keys.iter().filter(|key| key.current).collect();
+    assert_eq!((keys.len(), current.len()), (3, 1));
+    assert_eq!((current[0].id.as_str(), current[0].recipients.as_slice()), (third.as_str(), [public].as_slice()));
+    assert!(keys.iter().all(|key| key.created.is_some() && !key.hostname.is_empty()), "{keys:?}");
+    if has_restic() {
+        let listed = restic(&folder, &["key", "list"]);
+        assert!(keys.iter().all(|key| listed.contains(&key.id[..8])), "{listed}");
+    }
+
+    assert!(by_age.remove_key(&third).unwrap_err().what.contains("is open by the key"));
+    assert_eq!(by_age.remove_key("nothing").unwrap_err().kind, Kind::Repository);
+    assert_eq!(repository.remove_key(&second[..8]).unwrap(), second);
+    assert_eq!(open(&Secret::Passphrase("second".into())).unwrap_err().kind, Kind::Key);
+    repository.remove_key(&third).unwrap();
+    assert_eq!(open(&private).unwrap_err().kind, Kind::Key);
+    assert_eq!(stored_files(&folder.join("moodle-backup")), Vec::<PathBuf>::new());
+    assert_eq!(opened(&folder).keys().unwrap().len(), 1);
+}
+
+#[test]
+fn a_damaged_key_keeps_no_other_from_opening_and_the_keys_of_another_repository_are_told() {
+    let scratch = tempfile::tempdir().unwrap();
+    let [folder, other] = ["repository", "other"].map(|name| scratch.path().join(name));
+    let repository = made(&folder);
+    let second = repository.add_key(&NewKey::Passphrase("second".into())).unwrap();
+    fs::write(folder.join("keys").join(&second), "{").unwrap();
+    opened(&folder);
+    let open = |secret: &Secret| Repository::open(Store::open(folder.to_str().unwrap()).unwrap(), secret).unwrap_err();
+    let error = open(&Secret::Passphrase("second".into()));
+    assert!(error.kind == Kind::Key && error.what.contains(&second), "{error}");
+
+    made(&other);
+    fs::remove_dir_all(folder.join("keys")).unwrap();
+    fs::rename(other.join("keys"), folder.join("keys")).unwrap();
+    let error = open(&secret());
+    assert_eq!(error.kind, Kind::Damaged);
+    assert!(error.what.contains("another repository's"), "{error}");
+}

@@ -168,7 +168,9 @@ fn the_same_damage_is_said_once_and_not_for_each_snapshot() {
     for _ in 0..4 {
         backed_up(&repository, &site);
     }
-    packs.iter().for_each(|pack| fs::remove_file(pack).unwrap());
+    for pack in packs {
+        fs::remove_file(pack).unwrap();
+    }
     let outcome = verified(&repository, &closure());
     let of_each: Vec<usize> = outcome.problems.iter().map(|problem| problem.snapshots.len()).collect();
     assert_eq!(of_each, [0, 0, 1, 4], "{:?}", outcome.problems);

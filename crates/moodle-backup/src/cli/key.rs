@@ -39,6 +39,36 @@ pub(crate) struct Sources {
     age_identity: Option<PathBuf>,
 }
 
+/// Who opens a repository by an identity of age.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Recipients {
+    /// Lock the repository for this age recipient (public key), in place of a passphrase; may be repeated.
+    #[arg(long, value_name = "RECIPIENT")]
+    age_recipient: Vec<String>,
+    /// A file with age recipients, one in a line.
+    #[arg(long, value_name = "FILE")]
+    age_recipients_file: Option<PathBuf>,
+}
+
+impl Recipients {
+    /// Returns those that are named.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub(crate) fn read(&self) -> Result<Vec<String>> {
+        let mut recipients = self.age_recipient.clone();
+        if let Some(path) = &self.age_recipients_file {
+            let text = fs::read_to_string(path).map_err(|error| {
+                let what = format!("the age recipients can't be read from {}", path.display());
+                Error::new(Kind::Usage, what, "name a file that this user may read").because(error)
+            })?;
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+            recipients.extend(lines.map(str::to_owned));
+        }
+        Ok(recipients)
+    }
+}
+
 /// A place that a key comes from.
 #[derive(Clone, Debug)]
 enum Source {
@@ -56,7 +86,7 @@ impl Sources {
     /// # Errors
     /// Nothing or more than one thing is named, or it can't be read.
     pub(crate) fn open(&self) -> Result<Secret> {
-        match self.source(&|name| std::env::var(name).ok())? {
+        match self.source(&|name| std::env::var(name).ok())?.1 {
             Source::AgeIdentity(path) => {
                 read(&path, "the age identity").map(|text| Secret::Age(SecretString::from(text)))
             }
@@ -65,15 +95,40 @@ impl Sources {
         }
     }
 
+    /// Returns the options that name a new key.
+    pub(crate) fn of_new(key_file: Option<&PathBuf>, file: Option<&PathBuf>, command: Option<&String>) -> Self {
+        Self {
+            key_file: key_file.cloned(),
+            passphrase_file: file.cloned(),
+            passphrase_command: command.cloned(),
+            age_identity: None,
+        }
+    }
+
     /// Returns what a new repository is locked with: recipients, where there are some, or a key file that is made.
     ///
     /// # Errors
     /// As [`open`](Self::open); both recipients and a source are named, or two passphrases differ.
     pub(crate) fn create(&self, recipients: Vec<String>) -> Result<NewKey> {
-        let source = self.source(&|name| std::env::var(name).ok())?;
+        self.create_from(recipients, &|name| std::env::var(name).ok())
+    }
+
+    /// As [`create`](Self::create), with these variables.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub(crate) fn create_from(
+        &self,
+        recipients: Vec<String>,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<NewKey> {
+        let (name, source) = self.source(environment)?;
         match (source, recipients.is_empty()) {
             (Source::Asked | Source::AgeIdentity(_), false) => Ok(NewKey::Age(recipients)),
-            (_, false) => Err(usage("both age recipients and a passphrase are given", "give one of them")),
+            (_, false) => {
+                let what = format!("age recipients are given, and {name} names a passphrase");
+                Err(usage(what, "leave one of them out"))
+            }
             (Source::AgeIdentity(_), true) => {
                 Err(usage("an age identity opens a repository and makes none", "give its recipient by --age-recipient"))
             }
@@ -90,7 +145,8 @@ impl Sources {
         }
     }
 
-    fn source(&self, environment: &dyn Fn(&str) -> Option<String>) -> Result<Source> {
+    /// Returns where the key comes from, and what names that.
+    fn source(&self, environment: &dyn Fn(&str) -> Option<String>) -> Result<(&'static str, Source)> {
         let options = [
             self.key_file.clone().map(|path| ("--key-file", Source::KeyFile(path))),
             self.passphrase_file.clone().map(|path| ("--passphrase-file", Source::PassphraseFile(path))),
@@ -107,13 +163,13 @@ impl Sources {
             variable(AGE_IDENTITY, |text| Source::AgeIdentity(text.into())),
         ];
         let [options, variables] = [options.into_iter().flatten().collect(), variables.into_iter().flatten().collect()];
-        let mut found: Vec<(&str, Source)> = if Vec::is_empty(&options) { variables } else { options };
+        let mut found: Vec<(&'static str, Source)> = if Vec::is_empty(&options) { variables } else { options };
         match (found.pop(), found.pop()) {
             (Some((first, _)), Some((second, _))) => {
                 Err(usage(format!("{second} and {first} both name a key"), "leave one of them out"))
             }
-            (Some((_, source)), None) => Ok(source),
-            (None, _) => Ok(Source::Asked),
+            (Some(found), None) => Ok(found),
+            (None, _) => Ok(("", Source::Asked)),
         }
     }
 }
@@ -217,7 +273,7 @@ mod tests {
     fn an_option_wins_over_the_environment() {
         let sources = Sources { passphrase_file: Some("file".into()), ..Sources::default() };
         let found = sources.source(&|_| Some("environment".into())).unwrap();
-        assert!(matches!(found, Source::PassphraseFile(path) if path == Path::new("file")));
+        assert!(matches!(found, ("--passphrase-file", Source::PassphraseFile(path)) if path == Path::new("file")));
     }
 
     #[test]
@@ -228,6 +284,14 @@ mod tests {
         let twice = |name: &str| [PASSPHRASE, KEY_FILE].contains(&name).then(|| "x".to_owned());
         let error = Sources::default().source(&twice).unwrap_err();
         assert_eq!(error.what, "MOODLE_BACKUP_KEY_FILE and MOODLE_BACKUP_PASSPHRASE both name a key");
+    }
+
+    #[test]
+    fn what_stands_beside_age_recipients_is_named() {
+        let set = |name: &str| (name == KEY_FILE).then(|| "x".to_owned());
+        let error = Sources::default().create_from(vec!["age1".into()], &set).unwrap_err();
+        assert!(error.what.contains("MOODLE_BACKUP_KEY_FILE"), "{error}");
+        assert!(Sources::default().create_from(vec!["age1".into()], &nothing).is_ok());
     }
 
     #[test]

@@ -19,9 +19,14 @@ pub(crate) enum Format {
     Text,
 }
 
-/// Begins to log: warnings, and with a format that was asked for also what goes on, unless the variable says otherwise.
-pub(crate) fn begin(format: Option<Format>, bar: Option<ProgressBar>) {
-    let level = if format.is_some() { "info" } else { "warn" };
+/// Begins to log: warnings, with a format that was asked for also what goes on, and with `quiet` errors alone, unless
+/// the variable says otherwise.
+pub(crate) fn begin(format: Option<Format>, quiet: bool, bar: Option<ProgressBar>) {
+    let level = match (quiet, format) {
+        (true, _) => "error",
+        (false, Some(_)) => "info",
+        (false, None) => "warn",
+    };
     let filter = std::env::var(VARIABLE).ok().and_then(|text| EnvFilter::try_new(text).ok());
     let filter = filter.unwrap_or_else(|| EnvFilter::new(level));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Beside(bar));
@@ -31,16 +36,16 @@ pub(crate) fn begin(format: Option<Format>, bar: Option<ProgressBar>) {
         None => logs.with_ansi(false).with_target(false).without_time().try_init(),
     };
     if begun.is_ok() && log::set_logger(&FromLog).is_ok() {
-        log::set_max_level(log::LevelFilter::Info);
+        log::set_max_level(log::LevelFilter::Warn);
     }
 }
 
-/// Hands on what libraries tell the crate `log`.
+/// Hands on what libraries warn of by the crate `log`.
 struct FromLog;
 
 impl log::Log for FromLog {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() <= log::Level::Info
+        metadata.level() <= log::Level::Warn
     }
 
     fn log(&self, record: &log::Record<'_>) {
@@ -48,8 +53,8 @@ impl log::Log for FromLog {
         match record.level() {
             log::Level::Error => tracing::error!(library, "{}", record.args()),
             log::Level::Warn => tracing::warn!(library, "{}", record.args()),
-            log::Level::Info => tracing::info!(library, "{}", record.args()),
-            log::Level::Debug | log::Level::Trace => {}
+            // What goes on in a library is nothing that goes on in a backup.
+            log::Level::Info | log::Level::Debug | log::Level::Trace => {}
         }
     }
 

@@ -129,6 +129,9 @@ impl Lines {
         }
         self.done.store(0, Ordering::Relaxed);
         self.due.store(milliseconds(INTERVAL), Ordering::Relaxed);
+        if self.logs {
+            tracing::info!(phase = name, "begins");
+        }
         *phase = Some(Phase { name: name.to_owned(), total, unit, begun: Instant::now() });
     }
 

@@ -75,11 +75,13 @@ impl Expected {
             let mut hasher = Hasher::new(Algorithm::Sha1);
             for blob in blobs {
                 match reader.blob(blob) {
-                    Ok(bytes) => hasher.update(&bytes),
+                    Ok(bytes) => {
+                        hasher.update(&bytes);
+                    }
                     // It was named before.
                     Err(error) if error.kind == Kind::Damaged => continue 'several,
                     Err(error) => return Err(error),
-                };
+                }
             }
             if hasher.finish().as_bytes() != hash.as_bytes() {
                 lying.push(*hash);
