@@ -367,33 +367,15 @@ fn config(opened: &Opened<'_>, path: &Path, request: &Request) -> Result<()> {
     };
     let mut source = opened.read(&node)?;
     if let Some(wwwroot) = &request.wwwroot {
-        source = with_wwwroot(&source, wwwroot).ok_or_else(|| {
+        source = config_php::with_text(&source, "wwwroot", wwwroot).ok_or_else(|| {
             Error::new(
                 Kind::Refused,
-                "the snapshot's config.php doesn't set $CFG->wwwroot to a text",
+                "the snapshot's config.php doesn't set $CFG->wwwroot",
                 "leave out --wwwroot, and set the address where that config.php takes it from",
             )
         })?;
     }
-    files::write_private(path, &source)
-}
-
-/// Returns a config.php with another `$CFG->wwwroot`; nothing: it has no such line.
-fn with_wwwroot(source: &[u8], wwwroot: &str) -> Option<Vec<u8>> {
-    let mut changed = false;
-    let quoted = wwwroot.replace('\\', "\\\\").replace('\'', "\\'");
-    let mut result = Vec::with_capacity(source.len());
-    for line in source.split_inclusive(|byte| *byte == b'\n') {
-        let text = String::from_utf8_lossy(line);
-        let rest = text.trim_start().strip_prefix("$CFG->wwwroot").map(str::trim_start);
-        if rest.is_some_and(|rest| rest.starts_with('=') && rest.contains(';')) {
-            result.extend_from_slice(format!("$CFG->wwwroot = '{quoted}';\n").as_bytes());
-            changed = true;
-        } else {
-            result.extend_from_slice(line);
-        }
-    }
-    changed.then_some(result)
+    files::write_private(path, &source, &node)
 }
 
 /// Tells whether the config.php of a tree names this database, so that Moodle's own checks look at what was restored.

@@ -288,6 +288,10 @@ fn what_contradicts_itself_is_refused_before_anything_is_opened() {
     for (arguments, what) in [
         (vec!["restore"], "nothing says where to restore to"),
         (vec!["verify", "--to-db", "pgsql://moodle@localhost/moodle"], "--to-db has no meaning without --rehearse"),
+        (
+            vec!["restore", "--to-dir", "a", "--wwwroot", "https://moodle.example.org"],
+            "--wwwroot changes the restored config.php, and none is asked for",
+        ),
         (vec!["prune"], "the policy keeps no snapshot at all"),
         (vec!["list", "--key-file", "a", "--age-identity", "b"], "--key-file and --age-identity both name a key"),
         (vec!["init", "--age-recipient", "age1x"], "both age recipients and a passphrase are given"),

@@ -110,12 +110,15 @@ fn full_site() -> MemorySite {
 fn a_restored_dataroot_is_what_was_backed_up() {
     let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
     let outcome = create(&repository, &site).unwrap();
-    assert_eq!((outcome.pool.listed, outcome.pool.copied, outcome.rows), (42, 42, 47));
+    assert_eq!((outcome.pool.listed, outcome.pool.copied, outcome.rows), (42, 42, 48));
     let config = target.path().join("config.php");
+    std::fs::write(target.path().join("elsewhere"), "elsewhere").unwrap();
+    symlink("elsewhere", &config).unwrap();
     let folder = target.path().join("data");
     let wanted = restore::Request {
         config: Some(config.clone()),
         wwwroot: Some("https://it's.example.org".to_owned()),
+        overwrite: true,
         ..request(&folder)
     };
     restore::run(&repository, &wanted, &Silent).unwrap();
@@ -124,6 +127,9 @@ fn a_restored_dataroot_is_what_was_backed_up() {
     for (path, file) in &expected {
         assert!(restored[path] == *file, "{path}");
     }
+    let mode = std::fs::symlink_metadata(&config).unwrap().mode();
+    assert_eq!(mode, 0o100_600, "it replaces the link, and only its owner may read it");
+    assert_eq!(std::fs::read(target.path().join("elsewhere")).unwrap(), b"elsewhere");
     let config = std::fs::read_to_string(config).unwrap();
     assert_eq!(config, "<?php\n$CFG->wwwroot = 'https://it\\'s.example.org';\n");
     assert_eq!(verified(&repository).problems, []);
@@ -205,15 +211,24 @@ fn content_that_the_site_lacks_ends_the_run_unless_it_may_be_missing() {
 fn a_course_comes_back_under_the_names_that_people_know() {
     let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
     let hash = site.add(6, "../../sly", b"sly");
+    let long = format!("{}.pdf", "Ж".repeat(200));
+    site.add(6, &long, b"long");
     create(&repository, &site).unwrap();
     let folder = target.path().join("course");
     std::fs::create_dir(&folder).unwrap();
     let outcome = restore::course(&repository, "latest", 7, &folder, None, &Silent).unwrap();
-    assert_eq!((outcome.files, outcome.missing.len()), (43, 0));
+    assert_eq!((outcome.files, outcome.missing.len()), (44, 0));
+    let [(short, wanted)] = outcome.renamed.as_slice() else { panic!("{:?}", outcome.renamed) };
+    assert_eq!(wanted, &Path::new("6/mod_x/content/0").join(&long));
+    assert!(short.to_str().unwrap().ends_with("Ж.pdf"), "{short:?}");
+    assert_eq!(std::fs::read(folder.join(short)).unwrap(), b"long");
     assert_eq!(std::fs::read(folder.join("6/mod_x/content/0/file 9")).unwrap(), 9_u32.to_le_bytes());
     assert_eq!(std::fs::read(folder.join("5/mod_x/content/0/empty")).unwrap(), b"");
     assert_eq!(std::fs::read(folder.join("6/mod_x/content/0/sly")).unwrap(), b"sly");
     assert!(!folder.join("55").exists());
+    let none = target.path().join("none");
+    assert_eq!(restore::course(&repository, "latest", 10, &none, None, &Silent).unwrap().files, 0);
+    assert!(none.is_dir());
     assert_eq!(
         restore::course(&repository, "latest", 9, &folder.join("x"), None, &Silent).unwrap_err().kind,
         Kind::Refused

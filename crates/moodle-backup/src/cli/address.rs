@@ -39,6 +39,16 @@ impl Target {
     }
 }
 
+/// Reads the address of a site as Moodle has it: without a slash at its end.
+pub(crate) fn website(text: &str) -> std::result::Result<String, String> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => Err("write an address as https://moodle.example.org".to_owned()),
+    }
+}
+
 /// Returns the password from a file, or from the environment; nothing: neither has one.
 ///
 /// # Errors
@@ -140,6 +150,15 @@ mod tests {
         assert_eq!(error.kind, Kind::Usage);
         assert!(!format!("{error} {}", error.fix).contains("hush"));
         assert!(!refused("moodle:hush@db/moodle").contains("hush"));
+    }
+
+    #[test]
+    fn the_address_of_a_site_is_one_that_a_browser_opens() {
+        assert_eq!(website("https://moodle.example.org/"), Ok("https://moodle.example.org".to_owned()));
+        assert_eq!(website("http://localhost:8000/m"), Ok("http://localhost:8000/m".to_owned()));
+        for wrong in ["nonsense", "moodle.example.org", "ftp://moodle.example.org", "https://", "/srv", ""] {
+            assert!(website(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

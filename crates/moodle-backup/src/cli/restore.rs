@@ -11,7 +11,7 @@ use moodle_backup::sites::LATEST;
 use serde_json::json;
 
 use super::Context;
-use super::address::Target;
+use super::address::{self, Target};
 use super::report::{Report, bytes, count, duration};
 
 /// Restores a site, its database, its files, the files of a course, or one file.
@@ -36,7 +36,7 @@ pub(crate) struct Restore {
     #[arg(long, value_name = "DIR")]
     code: Option<PathBuf>,
     /// The new address of the site, which is rewritten only with this.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = address::website)]
     wwwroot: Option<String>,
     /// Replace what is in the targets.
     #[arg(long)]
@@ -86,6 +86,13 @@ impl Restore {
             request.address = Some(site.wwwroot).filter(|address| !address.is_empty());
             request.code = site.code;
         }
+        if self.wwwroot.is_some() && self.to_config.is_none() && self.to_site.is_none() {
+            return Err(Error::new(
+                Kind::Usage,
+                "--wwwroot changes the restored config.php, and none is asked for",
+                "add --to-config, or leave --wwwroot out",
+            ));
+        }
         if request.database.is_none() && request.folder.is_none() && request.config.is_none() {
             return Err(Error::new(
                 Kind::Usage,
@@ -106,6 +113,9 @@ impl Restore {
         let (repository, wait) = (context.repository()?, context.options.wait);
         let outcome = restore::course(&repository, &self.snapshot, course, folder, wait, context.progress())?;
         let mut lines: Vec<String> = outcome.missing.iter().map(|path| format!("missing: {path}")).collect();
+        lines.extend(
+            outcome.renamed.iter().map(|(path, name)| format!("renamed: {} is {}", name.display(), path.display())),
+        );
         let (files, size) = (count(outcome.files), bytes(outcome.bytes));
         lines.push(format!("{files} files of course {course}, {size}, are in {}", folder.display()));
         let report =

@@ -23,7 +23,7 @@ pub(crate) struct SiteOptions {
     #[arg(long, value_name = "DIR")]
     filedir: Option<PathBuf>,
     /// The address of the site.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = address::website)]
     wwwroot: Option<String>,
     /// The object store that holds the pool of a site with an alternative file system, as `s3://BUCKET/PREFIX`.
     #[arg(long, value_name = "LOCATION")]

@@ -2,6 +2,8 @@
 //!
 //! Which they are is in the snapshot's own dump: in the tables `context` and `files`.
 
+mod names;
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +17,7 @@ use crate::repository::tree::{Node, Tree};
 use crate::repository::{BlobId, Repository};
 use crate::snapshot::rows::{Table, unescaped};
 use crate::snapshot::{Opened, lock_for_reading};
+use names::Names;
 
 /// `contextlevel` of a course.
 const COURSE: &str = "50";
@@ -30,6 +33,8 @@ pub struct CourseOutcome {
     pub bytes: u64,
     /// Files that the snapshot doesn't have.
     pub missing: Vec<String>,
+    /// Files that a file system can't have under their own names: what they are called, and what they should be.
+    pub renamed: Vec<(PathBuf, PathBuf)>,
 }
 
 /// Writes the files of a course into `folder`, as `CONTEXT/component/filearea/itemid/path/name`; `wait` is how long
@@ -59,20 +64,27 @@ pub fn course(
     let nodes = nodes(&opened, &rows)?;
     let mut missing = Vec::new();
     let mut wanted = Vec::new();
+    let mut names = Names::of(rows.iter().map(|row| row.path.as_path()));
     for row in rows {
         match nodes.get(&row.hash) {
-            Some(node) => wanted.push((row.path, node.clone())),
+            Some(node) => wanted.push((names.take(row.path), node.clone())),
             None => missing.push(row.path.display().to_string()),
         }
     }
-    for (path, _) in &wanted {
-        let parent = folder.join(path.parent().unwrap_or(Path::new("")));
-        std::fs::create_dir_all(&parent).map_err(|error| {
-            Error::new(Kind::Local, format!("{} can't be made", parent.display()), "give another folder").because(error)
+    let folders = wanted.iter().filter_map(|(path, _)| path.parent()).map(|parent| folder.join(parent));
+    for made in std::iter::once(folder.to_owned()).chain(folders) {
+        std::fs::create_dir_all(&made).map_err(|error| {
+            Error::new(Kind::Local, format!("{} can't be made", made.display()), "give another folder").because(error)
         })?;
     }
     let restored = Plan::of(&opened, wanted, None)?.write(&opened, folder, false, progress)?;
-    Ok(CourseOutcome { snapshot: opened.snapshot.id.clone(), files: restored.files, bytes: restored.bytes, missing })
+    Ok(CourseOutcome {
+        snapshot: opened.snapshot.id.clone(),
+        files: restored.files,
+        bytes: restored.bytes,
+        missing,
+        renamed: names.renamed,
+    })
 }
 
 /// A row of the table `files`.

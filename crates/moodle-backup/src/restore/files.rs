@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -397,16 +397,19 @@ fn attributes(node: &Node) -> Attributes {
     }
 }
 
-/// Writes a file that only its owner may read.
-pub(super) fn write_private(path: &Path, content: &[u8]) -> Result<()> {
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| local(path, error))?;
-    file.write_all(content).map_err(|error| local(path, error))
+/// Writes a file that only its owner may read, in place of whatever has its name: a link is replaced and not followed.
+pub(super) fn write_private(path: &Path, content: &[u8], node: &Node) -> Result<()> {
+    let failed = |error| local(path, error);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(content).map_err(failed)?;
+    if rustix::process::geteuid().is_root() {
+        let (uid, gid) = (Uid::from_raw(node.uid), Gid::from_raw(node.gid));
+        rustix::fs::fchown(file.as_file(), Some(uid), Some(gid)).map_err(|error| local(path, error.into()))?;
+    }
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| local(path, error.error))?;
+    Ok(())
 }
 
 fn local(path: &Path, error: std::io::Error) -> Error {

@@ -7,6 +7,7 @@
 mod evaluate;
 mod image;
 mod lexer;
+mod rewrite;
 mod value;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 pub(super) use self::lexer::{Kind, tokens};
+pub use self::rewrite::with_text;
 pub use self::value::{Key, Value};
 use crate::error::{Error, Kind as ErrorKind, Result};
 

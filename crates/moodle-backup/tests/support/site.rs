@@ -214,10 +214,10 @@ impl View for MemoryView {
              `filearea` text,\n  `itemid` bigint,\n  `filepath` text,\n  `filename` text,\n  `filesize` bigint\n);\n"
                 .to_owned(),
         )?;
-        let contexts = "1\t10\t0\t/1\n5\t50\t7\t/1/5\n6\t70\t3\t/1/5/6\n55\t50\t8\t/1/55\n";
+        let contexts = "1\t10\t0\t/1\n5\t50\t7\t/1/5\n7\t50\t10\t/1/7\n6\t70\t3\t/1/5/6\n55\t50\t8\t/1/55\n";
         let contexts = TableFacts {
             name: "mdl_context".to_owned(),
-            rows: 4,
+            rows: 5,
             files: vec![write("mdl_context/0.tsv", contexts.to_owned())?],
         };
         let mut rows = String::new();

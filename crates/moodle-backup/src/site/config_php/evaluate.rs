@@ -208,7 +208,7 @@ impl Evaluator<'_> {
     fn doubt(&mut self, start: usize) {
         for at in start..self.at.min(self.tokens.len()) {
             let here = &self.tokens[at..];
-            let [Token { kind: Kind::Variable(variable), line }, rest @ ..] = here else {
+            let [Token { kind: Kind::Variable(variable), line, .. }, rest @ ..] = here else {
                 continue;
             };
             let (setting, name, rest) = match rest {

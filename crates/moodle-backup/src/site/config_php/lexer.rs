@@ -1,9 +1,12 @@
 //! The tokens of PHP that a config.php is made of.
 
-/// A token, and the line that it begins in.
+use std::ops::Range;
+
+/// A token, the line that it begins in, and its bytes in the source.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::site) struct Token {
     pub(in crate::site) line: usize,
+    pub(in crate::site) bytes: Range<usize>,
     pub(in crate::site) kind: Kind,
 }
 
@@ -43,7 +46,7 @@ const CASTS: [&str; 9] = ["int", "integer", "bool", "boolean", "float", "double"
 /// # Errors
 /// The line of a string or comment that doesn't end, or of a character that PHP doesn't have.
 pub(in crate::site) fn tokens(source: &[u8]) -> Result<Vec<Token>, usize> {
-    let mut lexer = Lexer { source, at: 0, line: 1, tokens: Vec::new() };
+    let mut lexer = Lexer { source, at: 0, line: 1, begin: 0, tokens: Vec::new() };
     while lexer.open() {
         lexer.code()?;
     }
@@ -54,6 +57,8 @@ struct Lexer<'a> {
     source: &'a [u8],
     at: usize,
     line: usize,
+    /// Where the token begins that is read.
+    begin: usize,
     tokens: Vec<Token>,
 }
 
@@ -69,7 +74,7 @@ impl Lexer<'_> {
     }
 
     fn push(&mut self, line: usize, kind: Kind) {
-        self.tokens.push(Token { line, kind });
+        self.tokens.push(Token { line, bytes: self.begin..self.at, kind });
     }
 
     /// Goes on behind the next `<?php`; false: there is none.
@@ -86,6 +91,7 @@ impl Lexer<'_> {
     fn code(&mut self) -> Result<(), usize> {
         while let Some(&byte) = self.rest().first() {
             let line = self.line;
+            self.begin = self.at;
             match byte {
                 _ if byte.is_ascii_whitespace() => self.skip(1),
                 b'#' if self.rest().get(1) == Some(&b'[') => return Err(line),
