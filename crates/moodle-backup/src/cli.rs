@@ -50,6 +50,7 @@ Exit codes:
     2  usage           13  locked by another run 17  stored bytes are damaged
    10  site            14  store fails           18  restore refused
    11  repository      15  database fails        19  local file, no space
+   20  Moodle's own checks of a restored site fail
   130  interrupted     101 a defect of this program";
 
 /// Backs up a whole Moodle site while it runs, proves that nothing is missing, and brings it back: database, file pool

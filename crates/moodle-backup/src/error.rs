@@ -30,6 +30,8 @@ pub enum Kind {
     Refused,
     /// A local file or folder fails: permissions, no space.
     Local,
+    /// The site is restored, and Moodle's own checks fail.
+    Checks,
     /// The run was told to stop.
     Interrupted,
 }
@@ -50,6 +52,7 @@ impl Kind {
             Self::Damaged => 17,
             Self::Refused => 18,
             Self::Local => 19,
+            Self::Checks => 20,
             Self::Interrupted => 130,
         }
     }

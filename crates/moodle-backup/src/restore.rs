@@ -1,16 +1,18 @@
 //! `moodle-backup restore`: a snapshot becomes a site again, here or elsewhere; or a course's files, or one file.
 
+mod checks;
 mod course;
 mod files;
 mod stranger;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+pub use self::checks::Checks;
+pub(crate) use self::checks::{checks, is_of};
 pub use self::course::{CourseOutcome, course};
 use self::files::Target;
 use crate::database::{self, Connection, Server};
@@ -80,15 +82,6 @@ pub struct Outcome {
     pub notes: Vec<String>,
     /// What Moodle's own checks said, where they were run.
     pub checks: Option<Checks>,
-}
-
-/// What `admin/cli/checks.php` said.
-#[derive(Clone, Debug, Serialize)]
-pub struct Checks {
-    /// Whether it found nothing wrong.
-    pub passed: bool,
-    /// Its words.
-    pub output: String,
 }
 
 /// Why a restore can't be right, and what can be done.
@@ -178,13 +171,14 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
         target.finish()?;
     }
     if let (Some(code), Some(connection)) = (&request.code, &request.database) {
-        if is_of(code, connection) {
-            outcome.checks = Some(checks(code));
+        let named = if is_of(code, connection) {
+            checks(code)
         } else {
-            outcome.notes.push(format!(
-                "Moodle's own checks were not run: the config.php in {} doesn't name the database that was restored",
-                code.display()
-            ));
+            Err(format!("the config.php in {} doesn't name the database that was restored", code.display()))
+        };
+        match named {
+            Ok(checks) => outcome.checks = Some(checks),
+            Err(reason) => outcome.notes.push(format!("Moodle's own checks were not run: {reason}")),
         }
     }
     outcome.seconds = begun.elapsed().as_secs_f64();
@@ -261,7 +255,7 @@ fn refusals(manifest: &Manifest, request: &Request, versions: Option<&Versions>)
     if let Some(connection) = &request.database {
         match &manifest.database {
             None => {
-                reasons.push(Refusal::new("the snapshot has no database", "restore its files only: leave out --to-db"))
+                reasons.push(Refusal::new("the snapshot has no database", "restore its files only: leave out --to-db"));
             }
             Some(facts) => {
                 let postgres = facts.dbtype == "pgsql";
@@ -376,34 +370,4 @@ fn config(opened: &Opened<'_>, path: &Path, request: &Request) -> Result<()> {
         })?;
     }
     files::write_private(path, &source, &node)
-}
-
-/// Tells whether the config.php of a tree names this database, so that Moodle's own checks look at what was restored.
-pub(crate) fn is_of(code: &Path, connection: &Connection) -> bool {
-    let named = config_php::read(&code.join("config.php"))
-        .and_then(|config| site::connection(&site::Options::default(), Some(&config)));
-    named.is_ok_and(|named| {
-        let place = |one: &Connection| (one.host.replace("localhost", "127.0.0.1"), one.port, one.database.clone());
-        named.prefix == connection.prefix && place(&named) == place(connection)
-    })
-}
-
-/// Returns what a program said, without the colours that Moodle's checks have even where nobody sees them.
-fn plain(said: &[u8]) -> String {
-    console::strip_ansi_codes(String::from_utf8_lossy(said).trim()).into_owned()
-}
-
-/// Runs Moodle's own checks in a tree.
-///
-/// They look at the database that the tree's config.php names: who calls this has made sure that it is the right one.
-pub(crate) fn checks(code: &Path) -> Checks {
-    let code = &std::fs::canonicalize(code).unwrap_or_else(|_| code.to_owned());
-    let script = versions::public(code).join("admin/cli/checks.php");
-    let script = if script.is_file() { script } else { code.join("admin/cli/checks.php") };
-    match Command::new("php").arg(&script).current_dir(code).output() {
-        Ok(output) => {
-            Checks { passed: output.status.success(), output: plain(&[output.stdout, output.stderr].concat()) }
-        }
-        Err(error) => Checks { passed: false, output: format!("php {} can't be run: {error}", script.display()) },
-    }
 }

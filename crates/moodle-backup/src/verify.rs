@@ -90,6 +90,8 @@ pub enum ProblemKind {
     Missing,
     /// What is stored can't be read as it was.
     Damaged,
+    /// Moodle's own checks fail after a restore, or can't be run.
+    Checks,
 }
 
 impl Outcome {
@@ -101,6 +103,8 @@ impl Outcome {
             Kind::Damaged.exit_code()
         } else if has(ProblemKind::Missing) {
             Kind::Closure.exit_code()
+        } else if has(ProblemKind::Checks) {
+            Kind::Checks.exit_code()
         } else {
             0
         }

@@ -20,9 +20,9 @@ use moodle_backup::snapshot::Opened;
 use moodle_backup::{diff, restore, verify};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use support::repository;
 use support::server::{Database, TestServer, servers};
 use support::site::{MemorySite, discard, place, put};
+use support::{Temporary, repository};
 
 /// A site with a real database.
 struct RealSite {
@@ -177,6 +177,58 @@ fn config_php(folder: &Path, database: &Database, address: &str) {
     std::fs::write(folder.join("config.php"), config).unwrap();
 }
 
+/// Runs the program, and returns its exit code and its document.
+fn run(server: &TestServer, repository: &Temporary, arguments: &[&str]) -> (Option<i32>, serde_json::Value) {
+    let output = Command::new(env!("CARGO_BIN_EXE_moodle-backup"))
+        .args(arguments)
+        .args(["--json", "--repository"])
+        .arg(repository.folder.path())
+        .env("MOODLE_BACKUP_PASSPHRASE", "correct horse")
+        .env("MOODLE_BACKUP_DB_PASSWORD", &server.password)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let document = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {said}"));
+    (output.status.code(), document)
+}
+
+#[test]
+fn a_site_whose_own_checks_fail_is_restored_and_says_so_by_its_exit_code() {
+    if Command::new("php").arg("--version").output().is_err() {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "CI has php");
+        eprintln!("skipped: there is no php");
+        return;
+    }
+    for server in servers() {
+        let (site, repository, folder) = (real_site(&server), repository(), tempfile::tempdir().unwrap());
+        create::run(&repository, &site.request(), &Silent).unwrap();
+        let (tree, target) = (folder.path(), server.database("target"));
+        config_php(tree, &target, "https://a.example.org");
+        std::fs::write(tree.join("version.php"), "<?php $version = 2025100600.02; $release = '5.1'; $branch = '501';")
+            .unwrap();
+        std::fs::create_dir_all(tree.join("admin/cli")).unwrap();
+        let to_site = tree.to_str().unwrap();
+        let (code, restored) = run(&server, &repository, &["restore", "--to-site", to_site]);
+        assert_eq!(code, Some(0), "{restored}");
+        assert!(restored["notes"].to_string().contains("has no admin/cli/checks.php"), "{restored}");
+        for (ending, expected) in [(0, 0), (1, 0), (2, 20), (3, 20)] {
+            let script = format!("<?php echo \"ends {ending}\\n\"; exit({ending});");
+            std::fs::write(tree.join("admin/cli/checks.php"), script).unwrap();
+            let (code, restored) = run(&server, &repository, &["restore", "--to-site", to_site, "--overwrite"]);
+            assert_eq!(code, Some(expected), "{restored}");
+            assert_eq!(restored["checks"]["output"].as_str(), Some(format!("ends {ending}").as_str()));
+        }
+        let scratch = server.database("scratch");
+        config_php(tree, &scratch, "https://a.example.org");
+        let kind = if server.is_postgres() { "pgsql" } else { "mariadb" };
+        let to_db = format!("{kind}://{}@{}:{}/{}", server.user, server.host, server.port, scratch.connection.database);
+        let (code, rehearsed) =
+            run(&server, &repository, &["verify", "--rehearse", "--to-db", &to_db, "--code", to_site]);
+        assert_eq!(code, Some(20), "{rehearsed}");
+        assert_eq!(rehearsed["problems"][0]["kind"].as_str(), Some("checks"), "{rehearsed}");
+    }
+}
+
 #[test]
 fn over_a_site_goes_its_own_snapshot_and_another_sites_only_by_its_whole_id() {
     for server in servers() {
@@ -194,18 +246,7 @@ fn over_a_site_goes_its_own_snapshot_and_another_sites_only_by_its_whole_id() {
         let (to_site, database) = (folder.path().to_str().unwrap(), &target.connection.database);
         let kind = if server.is_postgres() { "pgsql" } else { "mariadb" };
         let to_db = format!("{kind}://{}@{}:{}/{database}", server.user, server.host, server.port);
-        let restore = |arguments: &[&str]| {
-            let output = Command::new(env!("CARGO_BIN_EXE_moodle-backup"))
-                .args(["restore", "--json", "--repository"])
-                .arg(repository.folder.path())
-                .args(arguments)
-                .env("MOODLE_BACKUP_PASSPHRASE", "correct horse")
-                .env("MOODLE_BACKUP_DB_PASSWORD", &server.password)
-                .output()
-                .unwrap();
-            let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-            (output.status.code(), document)
-        };
+        let restore = |arguments: &[&str]| run(&server, &repository, &[&["restore"], arguments].concat());
         let pool = |content: &str| place(&folder.path().join("volume"), "pool", sha1(content.as_bytes()).as_bytes());
 
         let (code, restored) = restore(&["--to-site", to_site]);

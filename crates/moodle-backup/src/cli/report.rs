@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use moodle_backup::error::{Error, Kind};
+use moodle_backup::restore::Checks;
 
 /// The end of a command that could do its work.
 #[derive(Debug, Default)]
@@ -44,6 +45,13 @@ pub(crate) fn failure(error: &Error) -> Value {
 
 fn name(kind: Kind) -> String {
     format!("{kind:?}").to_ascii_lowercase()
+}
+
+/// Says how Moodle's own checks ended, with their words.
+pub(crate) fn checked(checks: &Checks) -> String {
+    let verdict = if checks.passed { "pass" } else { "fail" };
+    let words: String = checks.output.lines().flat_map(|line| ["\n  ", line]).collect();
+    format!("Moodle's own checks of the restored site {verdict}:{words}")
 }
 
 /// Aligns rows of a table in columns; the first row is the head.

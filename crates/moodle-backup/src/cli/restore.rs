@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::Context;
 use super::address::{self, Target};
-use super::report::{Report, bytes, count, duration};
+use super::report::{Report, bytes, checked, count, duration};
 
 /// Restores a site, its database, its files, the files of a course, or one file.
 #[derive(Args, Debug)]
@@ -105,8 +105,14 @@ impl Restore {
             .figure("files", outcome.files)
             .figure("bytes", outcome.bytes)
             .figure("database_rows", outcome.rows);
-        let refused = outcome.dry_run && !outcome.refused.is_empty();
-        Ok(Report { exit_code: if refused { Kind::Refused.exit_code() } else { 0 }, ..report })
+        let exit_code = if !outcome.refused.is_empty() {
+            Kind::Refused.exit_code()
+        } else if outcome.checks.as_ref().is_some_and(|checks| !checks.passed) {
+            Kind::Checks.exit_code()
+        } else {
+            0
+        };
+        Ok(Report { exit_code, ..report })
     }
 
     fn course(&self, context: &Context, course: u64, folder: &Path) -> Result<Report> {
@@ -151,9 +157,7 @@ fn text(outcome: &restore::Outcome) -> String {
     lines.extend(outcome.plugin_gaps.iter().map(|gap| format!("plugin: {gap}")));
     lines.extend(outcome.notes.iter().map(|note| format!("note: {note}")));
     lines.extend(outcome.refused.iter().map(|reason| format!("refused: {reason}")));
-    if let Some(checks) = &outcome.checks {
-        lines.push(checks.output.trim_end().to_owned());
-    }
+    lines.extend(outcome.checks.as_ref().map(checked));
     lines.push(format!(
         "{} snapshot {} of {}: {} tables, {} rows, {} files, {}{}",
         if outcome.dry_run { "would restore" } else { "restored" },

@@ -9,7 +9,7 @@ use moodle_backup::verify::{self, Rehearsal, Request};
 
 use super::Context;
 use super::address::Target;
-use super::report::{Report, bytes, count, duration};
+use super::report::{Report, bytes, checked, count, duration};
 
 /// Verifies snapshots: --closure (what is done without an option, and with --data), --data, --rehearse, or several of them.
 #[derive(Args, Debug)]
@@ -78,9 +78,7 @@ fn line(problem: &verify::Problem) -> String {
 
 fn text(outcome: &verify::Outcome) -> String {
     let mut lines: Vec<String> = outcome.problems.iter().map(line).collect();
-    if let Some(checks) = &outcome.checks {
-        lines.push(checks.output.trim_end().to_owned());
-    }
+    lines.extend(outcome.checks.as_ref().map(checked));
     if let Some(since) = outcome.listed_since {
         lines.push(format!("the site lists {} contents that came after the snapshot", count(since)));
     }

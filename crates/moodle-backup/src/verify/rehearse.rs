@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use accel::hash::{Algorithm, Hasher};
 
-use super::{Outcome, Rehearsal};
+use super::{Outcome, ProblemKind, Rehearsal};
 use crate::database::{self, Sink, SinkFile, Source as _};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{FileFacts, TableFacts};
@@ -63,11 +63,17 @@ pub(super) fn run(
         }
     }
     if let Some(code) = &rehearsal.code {
-        let checks = checks(code);
-        if !checks.passed {
-            outcome.damaged(format!("snapshot {id}: Moodle's own checks fail after a restore"));
+        let wrong = match checks(code) {
+            Ok(checks) => {
+                let wrong = (!checks.passed).then(|| "Moodle's own checks fail after a restore".to_owned());
+                outcome.checks = Some(checks);
+                wrong
+            }
+            Err(reason) => Some(format!("Moodle's own checks were not run after a restore: {reason}")),
+        };
+        if let Some(what) = wrong {
+            outcome.wrong(ProblemKind::Checks, Some(id), what);
         }
-        outcome.checks = Some(checks);
     }
     database::clear(&rehearsal.database, facts)
 }
