@@ -2,13 +2,15 @@
 
 mod mariadb;
 mod postgres;
+mod target;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use secrecy::SecretString;
 
-use crate::error::{Error, Kind, Result};
+pub use self::target::{Loaded, load, refusals, tables};
+use crate::error::Result;
 use crate::manifest::{DatabaseFacts, FileFacts};
 use crate::progress::Progress;
 
@@ -138,12 +140,26 @@ pub trait View: Send {
 }
 
 /// How tables are loaded.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct RestoreOptions {
     /// How many connections load at once.
     pub jobs: usize,
     /// Whether tables of the same names are replaced.
     pub overwrite: bool,
+    /// What becomes of others with the prefix.
+    pub other_tables: OtherTables,
+}
+
+/// What becomes of tables with the prefix that a dump lacks: another site's whose prefix begins alike, or a plugin's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OtherTables {
+    /// Nothing is loaded beside them.
+    #[default]
+    Refuse,
+    /// They stay.
+    Keep,
+    /// They are dropped.
+    Drop,
 }
 
 /// What was loaded.
@@ -186,34 +202,10 @@ pub fn config(connection: &Connection, names: &[&str]) -> Result<BTreeMap<String
     }
 }
 
-/// Returns the names of the tables with the connection's prefix.
+/// Loads a dump as [`load`] does, and drops what it replaces.
 ///
 /// # Errors
-/// The database fails.
-pub fn tables(connection: &Connection) -> Result<Vec<String>> {
-    match connection.kind {
-        Server::PostgreSql => postgres::tables(connection),
-        Server::MariaDb | Server::MySql => mariadb::tables(connection),
-    }
-}
-
-/// Removes the tables of a dump, and no other.
-///
-/// # Errors
-/// The database fails.
-pub fn clear(connection: &Connection, facts: &DatabaseFacts) -> Result<()> {
-    match connection.kind {
-        Server::PostgreSql => postgres::clear(connection, facts),
-        Server::MariaDb | Server::MySql => mariadb::clear(connection, facts),
-    }
-}
-
-/// Loads a dump: tables, rows in parallel, indexes last. Rows are counted and files hashed on the way.
-///
-/// # Errors
-/// The dump is of another kind of database, tables of its names are there and aren't to be replaced, a file isn't what
-/// the manifest says, or the database fails. What was loaded until then stays; the same call with
-/// [`overwrite`](RestoreOptions::overwrite) begins anew.
+/// As [`load`].
 pub fn restore(
     connection: &Connection,
     facts: &DatabaseFacts,
@@ -221,16 +213,7 @@ pub fn restore(
     options: RestoreOptions,
     progress: &dyn Progress,
 ) -> Result<Restored> {
-    let postgres = connection.kind == Server::PostgreSql;
-    if postgres != (facts.dbtype == "pgsql") {
-        let what = format!("the dump is of {}, which the target isn't", facts.dbtype);
-        return Err(Error::new(Kind::Refused, what, "name a database of the same kind: the two are not translated"));
-    }
-    if postgres {
-        postgres::restore(connection, facts, source, options, progress)
-    } else {
-        mariadb::restore(connection, facts, source, options, progress)
-    }
+    load(connection, facts, source, options, progress)?.keep()
 }
 
 /// The SHA-1 of nothing.

@@ -15,7 +15,7 @@ pub use self::checks::Checks;
 pub(crate) use self::checks::{checks, is_of};
 pub use self::course::{CourseOutcome, course};
 use self::files::Target;
-use crate::database::{self, Connection, Server};
+use crate::database::{self, Connection, OtherTables, RestoreOptions};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{Held, Manifest};
 use crate::progress::Progress;
@@ -23,7 +23,7 @@ use crate::repository::Repository;
 use crate::site::versions::{self, Versions};
 use crate::site::{self, config_php};
 use crate::sites;
-use crate::snapshot::{Opened, lock_for_reading};
+use crate::snapshot::{Dump, Opened, lock_for_reading};
 
 /// What is to be restored, and where.
 #[derive(Clone, Debug, Default)]
@@ -47,12 +47,20 @@ pub struct Request {
     pub wwwroot: Option<String>,
     /// What is in the targets may be replaced.
     pub overwrite: bool,
+    /// What becomes of tables that the snapshot lacks.
+    pub other_tables: OtherTables,
     /// Nothing is changed: only what would be done, and why not, is found out.
     pub dry_run: bool,
     /// How many threads and connections work.
     pub jobs: usize,
     /// How long another run is waited for; nothing: not at all.
     pub wait: Option<Duration>,
+}
+
+impl Request {
+    fn options(&self) -> RestoreOptions {
+        RestoreOptions { jobs: self.jobs, overwrite: self.overwrite, other_tables: self.other_tables }
+    }
 }
 
 /// What was restored, or would be.
@@ -107,7 +115,7 @@ const OVERWRITE: &str = "--overwrite replaces what is in the targets";
 pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) -> Result<Outcome> {
     let begun = Instant::now();
     let _lock = lock_for_reading(repository, request.wait)?;
-    let index = repository.index()?;
+    let index = repository.stored()?.index;
     let opened = Opened::open(repository, &index, stranger::snapshot(repository, &index, request)?)?;
     let versions = request.code.as_deref().map(versions::read).transpose()?;
     let manifest = &opened.manifest;
@@ -120,8 +128,12 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
         ..Outcome::default()
     };
     let id = &opened.snapshot.id;
+    let dump = opened.dump()?;
+    if request.database.is_some() {
+        dump.is_stored()?;
+    }
     let targets = targets(request);
-    let mut reasons = refusals(manifest, request, versions.as_ref())?;
+    let mut reasons = refusals(manifest, &dump, request, versions.as_ref())?;
     reasons.extend(stranger::refusal(&opened, request)?);
     reasons.extend(targets.iter().filter_map(|target| target.refusal(id, request.overwrite)));
     if request.config.is_some() && opened.node("config/config.php")?.is_none() {
@@ -133,6 +145,7 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     let mut plans = Vec::new();
     for target in &targets {
         let mut plan = target.plan(&opened)?;
+        plan.is_stored(&opened.reader)?;
         reasons.extend(plan.obstacle(&target.folder)?);
         let size = plan.size();
         (outcome.files, outcome.bytes) = (outcome.files + size.files, outcome.bytes + size.bytes);
@@ -159,8 +172,7 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
         plan.write(&opened, &target.folder, resumed, progress)?;
     }
     if let (Some(connection), Some(facts)) = (&request.database, &manifest.database) {
-        let options = database::RestoreOptions { jobs: request.jobs, overwrite: request.overwrite };
-        let restored = database::restore(connection, facts, &opened.dump()?, options, progress)?;
+        let restored = database::restore(connection, facts, &dump, request.options(), progress)?;
         outcome.tables = restored.tables.len() as u64;
         outcome.rows = restored.tables.values().sum();
     }
@@ -238,7 +250,12 @@ fn targets(request: &Request) -> Vec<Target> {
 }
 
 /// Returns why a restore can't be right, as far as the files in the targets don't matter.
-fn refusals(manifest: &Manifest, request: &Request, versions: Option<&Versions>) -> Result<Vec<Refusal>> {
+fn refusals(
+    manifest: &Manifest,
+    dump: &Dump<'_, '_>,
+    request: &Request,
+    versions: Option<&Versions>,
+) -> Result<Vec<Refusal>> {
     let mut reasons = Vec::new();
     let site = &manifest.site;
     if let Some(versions) = versions
@@ -258,33 +275,8 @@ fn refusals(manifest: &Manifest, request: &Request, versions: Option<&Versions>)
                 reasons.push(Refusal::new("the snapshot has no database", "restore its files only: leave out --to-db"));
             }
             Some(facts) => {
-                let postgres = facts.dbtype == "pgsql";
-                if postgres != (connection.kind == Server::PostgreSql) {
-                    reasons.push(Refusal::new(
-                        format!("the dump is of {}, and loads into the same kind of server only", facts.dbtype),
-                        "restore it there; from one kind to the other goes Moodle's own admin/cli/dbtransfer.php",
-                    ));
-                } else if !request.overwrite {
-                    let tables = database::tables(connection)?;
-                    if let Some(first) = tables.first() {
-                        reasons.push(Refusal::new(
-                            format!("the database {} is not empty: {first} is there", connection.database),
-                            OVERWRITE,
-                        ));
-                    }
-                }
-                if facts.prefix != connection.prefix {
-                    reasons.push(Refusal::new(
-                        format!(
-                            "the dump's tables begin with {:?} and the target's with {:?}",
-                            facts.prefix, connection.prefix
-                        ),
-                        format!(
-                            "write ?prefix={0} behind the address of --to-db, or $CFG->prefix = '{0}' into the config.php",
-                            facts.prefix
-                        ),
-                    ));
-                }
+                let found = database::refusals(connection, facts, dump, request.options())?;
+                reasons.extend(found.into_iter().map(|reason| Refusal::new(reason.what, reason.fix)));
             }
         }
     }

@@ -278,6 +278,20 @@ impl Dump<'_, '_> {
     pub fn blobs(&self, path: &str) -> Option<&[BlobId]> {
         self.files.get(path).map(Vec::as_slice)
     }
+
+    /// Fails when a file isn't stored in the packs of the reader's index.
+    ///
+    /// # Errors
+    /// One isn't.
+    pub fn is_stored(&self) -> Result<()> {
+        let lacking = |blobs: &Vec<BlobId>| blobs.iter().any(|blob| !self.reader.has(blob));
+        let Some((path, _)) = self.files.iter().find(|(_, blobs)| lacking(blobs)) else { return Ok(()) };
+        Err(Error::new(
+            Kind::Damaged,
+            format!("database/{path} of the snapshot isn't stored any more"),
+            "take another snapshot: `moodle-backup verify` names what is missing",
+        ))
+    }
 }
 
 impl std::fmt::Debug for Dump<'_, '_> {

@@ -31,7 +31,7 @@ fn dumped(database: &Database) -> Result<(DatabaseFacts, Dump)> {
 fn comes_back(database: &Database) {
     let (facts, dump) = dumped(database).unwrap();
     let target = database.server.database("restored");
-    let options = RestoreOptions { jobs: 2, overwrite: false };
+    let options = RestoreOptions { jobs: 2, ..RestoreOptions::default() };
     database::restore(&target.connection, &facts, &dump, options, &Silent).unwrap();
     assert_eq!(target.definitions(), database.definitions());
     assert_eq!(target.contents(), database.contents());

@@ -3,7 +3,8 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use moodle_backup::database::OtherTables;
 use moodle_backup::error::{Error, Kind, Result};
 use moodle_backup::restore::{self, Request};
 use moodle_backup::site::{self, Site};
@@ -41,15 +42,37 @@ pub(crate) struct Restore {
     /// Replace what is in the targets.
     #[arg(long)]
     overwrite: bool,
+    /// What becomes of tables with the prefix that the snapshot lacks, as another site's or a newer plugin's. Without it
+    /// they are named, and nothing is restored.
+    #[arg(long, value_name = "WHAT")]
+    other_tables: Option<Others>,
     /// Change nothing: show what would be restored, and why it would be refused.
     #[arg(long)]
     dry_run: bool,
     /// Restore only the files of this course.
-    #[arg(long, value_name = "ID", requires = "to_dir", conflicts_with_all = ["file", "to_db", "to_config", "wwwroot", "dry_run", "overwrite"])]
+    #[arg(long, value_name = "ID", requires = "to_dir", conflicts_with_all = ["file", "to_db", "to_config", "wwwroot", "dry_run", "overwrite", "other_tables"])]
     course: Option<u64>,
     /// Restore only the content with this hash: to --to-dir, or to standard output.
-    #[arg(long, value_name = "HASH", conflicts_with_all = ["to_db", "to_config", "wwwroot", "dry_run", "overwrite"])]
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["to_db", "to_config", "wwwroot", "dry_run", "overwrite", "other_tables"])]
     file: Option<String>,
+}
+
+/// What becomes of tables that the snapshot lacks.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Others {
+    /// They stay.
+    Keep,
+    /// They are removed.
+    Drop,
+}
+
+impl From<Others> for OtherTables {
+    fn from(others: Others) -> Self {
+        match others {
+            Others::Keep => Self::Keep,
+            Others::Drop => Self::Drop,
+        }
+    }
 }
 
 impl Restore {
@@ -72,6 +95,7 @@ impl Restore {
             filedir: None,
             address: None,
             overwrite: self.overwrite,
+            other_tables: self.other_tables.map_or(OtherTables::Refuse, OtherTables::from),
             dry_run: self.dry_run,
             jobs: context.options.jobs(),
             wait: context.options.wait,

@@ -3,6 +3,7 @@
 mod dump;
 mod load;
 mod table;
+mod target;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +13,7 @@ use mysql::prelude::Queryable as _;
 use mysql::{Conn, OptsBuilder, SslOpts};
 use secrecy::ExposeSecret as _;
 
-pub(super) use load::{clear, restore};
+pub(super) use self::target::Target;
 
 use super::{Connection, Listing, Tls, View};
 use crate::error::{Error, Kind, Result};
@@ -31,11 +32,6 @@ pub(super) fn listing(connection: &Connection) -> Result<Listing> {
 
 pub(super) fn config(connection: &Connection, names: &[&str]) -> Result<BTreeMap<String, String>> {
     configured(&mut connected(connection)?, &connection.prefix, names)
-}
-
-pub(super) fn tables(connection: &Connection) -> Result<Vec<String>> {
-    let mut client = connected(connection)?;
-    Ok(table::all(&mut client, &connection.prefix)?.into_iter().map(|table| table.name).collect())
 }
 
 /// Connects, with all set so that bytes come and go as the server has them.
@@ -114,8 +110,10 @@ fn failed(error: &mysql::Error, statement: &str) -> Error {
         1412 | 1146 => "tables were changed meanwhile: back up again when no upgrade or installation runs",
         // ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR, ER_SPECIFIC_ACCESS_DENIED_ERROR
         1044 | 1142 | 1227 => "grant this user the right",
+        // ER_LOCK_WAIT_TIMEOUT
+        1205 => "stop who uses the tables, as the site itself or a backup of it",
         // ER_DISK_FULL, ER_RECORD_FILE_FULL
-        1021 | 1114 => "make room for the database and begin again with --overwrite",
+        1021 | 1114 => "make room for the database and run the same again",
         _ => "see the server's log",
     };
     let short: String = statement.chars().take(120).collect();

@@ -17,6 +17,7 @@
 mod catalog;
 mod connect;
 mod load;
+mod target;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, Write as _};
@@ -26,7 +27,7 @@ use postgres::{Client, Row};
 
 use self::catalog::{Catalog, Table};
 use self::connect::{connect, failed, schema_of};
-pub(super) use self::load::{clear, restore};
+pub(super) use self::target::Target;
 use super::{Connection, Listing, Sink, View};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, FileFacts, TableFacts};
@@ -122,12 +123,6 @@ pub(super) fn config(connection: &Connection, names: &[&str]) -> Result<BTreeMap
     let mut client = connect(connection)?;
     let schema = schema_of(&mut client, connection)?;
     values(&mut client, &qualified(&schema, connection, "config"), names)
-}
-
-pub(super) fn tables(connection: &Connection) -> Result<Vec<String>> {
-    let mut client = connect(connection)?;
-    let schema = schema_of(&mut client, connection)?;
-    catalog::names(&mut client, &schema, &connection.prefix)
 }
 
 /// Lists the contents of a table `files`, sorted.

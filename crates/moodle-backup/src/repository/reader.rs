@@ -48,6 +48,12 @@ struct Stretch {
 }
 
 impl Reader<'_> {
+    /// Tells whether the index has a blob.
+    #[must_use]
+    pub fn has(&self, id: &BlobId) -> bool {
+        self.index.contains(id)
+    }
+
     /// Returns a blob.
     ///
     /// # Errors

@@ -13,8 +13,8 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid
 use super::{OVERWRITE, Refusal};
 use crate::error::{Error, Kind, Result};
 use crate::progress::{Progress, Unit};
-use crate::repository::BlobId;
 use crate::repository::tree::{Node, NodeKind};
+use crate::repository::{BlobId, Reader};
 use crate::site::pool::Attributes;
 use crate::snapshot::{Opened, mode};
 
@@ -198,6 +198,18 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// Fails when a file's content isn't stored in the packs of the reader's index.
+    pub(super) fn is_stored(&self, reader: &Reader<'_>) -> Result<()> {
+        let lacking = |(blob, _): &(&BlobId, &Place)| !reader.has(blob);
+        let Some((_, place)) = self.blobs.iter().zip(&self.places).find(lacking) else { return Ok(()) };
+        let path = self.items[place.item as usize].path.display();
+        Err(Error::new(
+            Kind::Damaged,
+            format!("the content of {path} isn't stored any more"),
+            "take another snapshot: `moodle-backup verify` names what is missing",
+        ))
     }
 
     /// How many files have to be written, and how many bytes.

@@ -10,7 +10,7 @@ use accel::hash::{Algorithm, Hasher};
 use super::{Outcome, ProblemKind, Rehearsal};
 use crate::database::{self, Sink, SinkFile, Source as _};
 use crate::error::{Error, Kind, Result};
-use crate::manifest::{FileFacts, TableFacts};
+use crate::manifest::{DatabaseFacts, FileFacts, TableFacts};
 use crate::progress::Progress;
 use crate::restore::{checks, is_of};
 use crate::snapshot::Opened;
@@ -34,9 +34,24 @@ pub(super) fn run(
         let what = format!("the config.php in {} doesn't name the database of the rehearsal", code.display());
         return Err(Error::new(Kind::Usage, what, "leave out --code: Moodle's own checks would look at another site"));
     }
-    let options = database::RestoreOptions { jobs, overwrite: false };
-    let restored = database::restore(&rehearsal.database, facts, &opened.dump()?, options, progress)?;
-    outcome.rows = Some(restored.tables.values().sum());
+    let options = database::RestoreOptions { jobs, ..database::RestoreOptions::default() };
+    let loaded = database::load(&rehearsal.database, facts, &opened.dump()?, options, progress)?;
+    outcome.rows = Some(loaded.restored().tables.values().sum());
+    let compared = compare(opened, facts, rehearsal, jobs, outcome, progress);
+    let discarded = loaded.discard();
+    compared.and(discarded)
+}
+
+/// Dumps what was loaded again, compares, and runs Moodle's checks.
+fn compare(
+    opened: &Opened<'_>,
+    facts: &DatabaseFacts,
+    rehearsal: &Rehearsal,
+    jobs: usize,
+    outcome: &mut Outcome,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let id = &opened.snapshot.id;
     let lines = Hashes::default();
     let again = database::open(&rehearsal.database, jobs)?.dump(&lines, progress)?;
     let lines = lines.tables.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -75,7 +90,7 @@ pub(super) fn run(
             outcome.wrong(ProblemKind::Checks, Some(id), what);
         }
     }
-    database::clear(&rehearsal.database, facts)
+    Ok(())
 }
 
 /// Hashes of lines, added up: the same for the same lines in any order and in any files.

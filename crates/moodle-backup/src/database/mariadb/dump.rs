@@ -172,7 +172,7 @@ fn changed(names: &[&str]) -> Error {
 }
 
 fn own_names(client: &mut Conn, prefix: &str) -> Result<Vec<String>> {
-    Ok(table::names(client)?.into_iter().filter(|name| name.starts_with(prefix)).collect())
+    Ok(table::names(client)?.into_iter().filter(|name| name.starts_with(prefix) && !name.starts_with('~')).collect())
 }
 
 /// Opens the same view on all of `clients`; returns how.

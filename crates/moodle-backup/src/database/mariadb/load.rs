@@ -9,10 +9,10 @@ use crossbeam_channel::{Receiver, Sender};
 use mysql::prelude::Queryable as _;
 use mysql::{Conn, LocalInfileHandler};
 
-use super::super::{Connection, RestoreOptions, Restored, Source};
+use super::super::{Restored, Source};
 use super::dump::load_statement;
-use super::table::{self, Columns};
-use super::{connected, failed, quoted, rows, run, text};
+use super::table::Columns;
+use super::{failed, quoted, rows, run, text};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, FileFacts, TableFacts};
 use crate::progress::{Progress, Unit};
@@ -22,40 +22,18 @@ const PIECE: usize = 1 << 20;
 /// A statement that inserts rows has about this many bytes.
 const STATEMENT: usize = 512 << 10;
 
-pub(crate) fn clear(connection: &Connection, facts: &DatabaseFacts) -> Result<()> {
-    let mut client = connected(connection)?;
-    run(&mut client, "SET SESSION foreign_key_checks = 0")?;
-    facts.tables.iter().try_for_each(|table| run(&mut client, &format!("DROP TABLE IF EXISTS {}", quoted(&table.name))))
-}
-
-pub(crate) fn restore(
-    connection: &Connection,
+/// Loads a dump into a database that has none of its tables.
+pub(super) fn load(
+    clients: &mut [Conn],
     facts: &DatabaseFacts,
     source: &dyn Source,
-    options: RestoreOptions,
     progress: &dyn Progress,
 ) -> Result<Restored> {
-    let mut clients = (0..options.jobs.max(1)).map(|_| connected(connection)).collect::<Result<Vec<_>>>()?;
-    let there: Vec<_> = table::names(&mut clients[0])?;
-    let occupied: Vec<_> = facts.tables.iter().map(|table| &table.name).filter(|name| there.contains(name)).collect();
-    if !options.overwrite && !occupied.is_empty() {
-        let what = format!(
-            "the database {} has {} of these tables already, as {}",
-            connection.database,
-            occupied.len(),
-            occupied[0]
-        );
-        return Err(Error::new(Kind::Refused, what, "name an empty database, or replace them with --overwrite"));
-    }
-    for client in &mut clients {
+    for client in &mut *clients {
         run(client, "SET SESSION unique_checks = 0, foreign_key_checks = 0")?;
     }
-    if options.overwrite {
-        let own: Vec<_> = there.iter().filter(|name| name.starts_with(&connection.prefix)).collect();
-        spread(&mut clients, own, &|client, name| run(client, &format!("DROP TABLE IF EXISTS {}", quoted(name))))?;
-    }
     progress.phase("creating tables", facts.tables.len() as u64, Unit::Files);
-    spread(&mut clients, facts.tables.iter().collect(), &|client, table: &TableFacts| {
+    spread(clients, facts.tables.iter().collect(), &|client, table: &TableFacts| {
         run(client, &script(source, &format!("{}/table.sql", table.name))?)?;
         progress.advance(1);
         Ok(())
@@ -66,8 +44,8 @@ pub(crate) fn restore(
     let mut files: Vec<_> =
         facts.tables.iter().flat_map(|table| table.files.iter().map(move |file| (table, file))).collect();
     files.sort_by_key(|(_, file)| std::cmp::Reverse(file.size));
-    spread(&mut clients, files, &|client, (table, file)| {
-        let rows = load(client, &table.name, file, source)?;
+    spread(clients, files, &|client, (table, file)| {
+        let rows = load_file(client, &table.name, file, source)?;
         *guarded(&loaded).entry(table.name.clone()).or_default() += rows;
         progress.advance(rows);
         Ok(())
@@ -82,7 +60,7 @@ pub(crate) fn restore(
     }
     let indexed: Vec<_> = facts.tables.iter().collect();
     progress.phase("building indexes", indexed.len() as u64, Unit::Files);
-    spread(&mut clients, indexed, &|client, table| {
+    spread(clients, indexed, &|client, table| {
         let statement = script(source, &format!("{}/indexes.sql", table.name))?;
         if !statement.trim().is_empty() {
             run(client, &statement)?;
@@ -116,7 +94,7 @@ fn spread<T: Send>(
     failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
 
-fn script(source: &dyn Source, path: &str) -> Result<String> {
+pub(super) fn script(source: &dyn Source, path: &str) -> Result<String> {
     let mut statement = String::new();
     source.file(path)?.read_to_string(&mut statement).map_err(|error| unread(path, error))?;
     Ok(statement.trim_end().trim_end_matches(';').to_owned())
@@ -128,7 +106,7 @@ fn unread(path: &str, error: std::io::Error) -> Error {
 }
 
 /// Loads a file of rows; returns how many.
-fn load(client: &mut Conn, table: &str, file: &FileFacts, source: &dyn Source) -> Result<u64> {
+fn load_file(client: &mut Conn, table: &str, file: &FileFacts, source: &dyn Source) -> Result<u64> {
     let names = Columns::of(client, table)?.names();
     let statement = load_statement(&file.path, table, &names);
     let (pieces, read) = crossbeam_channel::bounded(2);

@@ -28,12 +28,13 @@ pub(super) fn names(client: &mut Conn) -> Result<Vec<String>> {
     Ok(rows(client, query)?.iter().map(|row| text(&row[0])).collect())
 }
 
-/// Returns the tables with this prefix, sorted by name.
+/// Returns the tables with this prefix, sorted by name, without those of a load that goes on.
 pub(super) fn all(client: &mut Conn, prefix: &str) -> Result<Vec<Table>> {
     let like = literal(&format!("{}%", prefix.replace('\\', "\\\\").replace('_', "\\_").replace('%', "\\%")));
     let query = format!(
         "SELECT TABLE_NAME, ENGINE, AVG_ROW_LENGTH, DATA_LENGTH, CREATE_TIME FROM information_schema.TABLES \
-         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND TABLE_NAME LIKE {like} ORDER BY TABLE_NAME"
+         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND TABLE_NAME LIKE {like} AND TABLE_NAME NOT LIKE '~%' \
+         ORDER BY TABLE_NAME"
     );
     let mut found = Vec::new();
     for row in rows(client, &query)? {

@@ -69,7 +69,8 @@ pub(super) fn names(client: &mut Client, schema: &str, prefix: &str) -> Result<V
         .query(
             "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              WHERE n.nspname = $1::text AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' \
-             AND left(c.relname::text, length($2::text)) = $2::text ORDER BY c.relname COLLATE \"C\"",
+             AND left(c.relname::text, length($2::text)) = $2::text AND c.relname <> '~moodle-backup' \
+             ORDER BY c.relname COLLATE \"C\"",
             &[&schema, &prefix],
         )
         .map_err(|error| failed("the tables can't be listed", "", &error))?;
@@ -89,7 +90,7 @@ const FIRST_OWN_OID: u32 = 16_384;
 const FROM: &str = "pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace";
 /// Which they are.
 const OURS: &str = "n.nspname = $1::text AND left(c.relname::text, length($2::text)) = $2::text \
-    AND c.relpersistence <> 't'";
+    AND c.relpersistence <> 't' AND c.relname <> '~moodle-backup'";
 
 impl Catalog {
     /// Reads it; the search path is the schema.
@@ -108,7 +109,10 @@ impl Catalog {
 
     /// Returns the statements that make extensions, sequences and tables.
     pub(super) fn schema(&self) -> String {
-        let mut sql: String = self.extensions.iter().map(|statement| format!("{statement};\n")).collect();
+        let mut sql = String::new();
+        for statement in &self.extensions {
+            let _ = writeln!(sql, "{statement};");
+        }
         let own = || self.sequences.iter().filter(|sequence| !sequence.identity);
         for sequence in own() {
             let _ = writeln!(sql, "CREATE SEQUENCE {} {};", quoted(&sequence.name), sequence.definition);

@@ -12,13 +12,13 @@ use postgres::Client;
 use super::catalog::{self, Table};
 use super::connect::{connect, failed, schema_of};
 use super::{WRITE_BYTES, quoted};
-use crate::database::{Connection, RestoreOptions, Restored, Source};
+use crate::database::{Connection, Restored, Source};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, FileFacts, TableFacts};
 use crate::progress::{Progress, Unit};
 
-/// What to do after a restore that failed.
-const AGAIN: &str = "the database holds a part of the restore: run it again with --overwrite";
+/// What to do after a restore that failed: the database is as it was before.
+const AGAIN: &str = "mend what is said, and run the same again";
 
 /// Returns the script that loads a dump with `psql`.
 pub(super) fn script(tables: &[Table], facts: &[TableFacts]) -> String {
@@ -35,15 +35,8 @@ pub(super) fn script(tables: &[Table], facts: &[TableFacts]) -> String {
     sql
 }
 
-/// Drops the tables of a dump, and its sequences.
-pub(in crate::database) fn clear(connection: &Connection, facts: &DatabaseFacts) -> Result<()> {
-    let names: Vec<String> = facts.tables.iter().map(|table| table.name.clone()).collect();
-    let (mut client, schema) = session(connection)?;
-    drop_tables(&mut client, &schema, &connection.prefix, &names)
-}
-
 /// Connects for loading; also returns the schema.
-fn session(connection: &Connection) -> Result<(Client, String)> {
+pub(super) fn session(connection: &Connection) -> Result<(Client, String)> {
     let mut client = connect(connection)?;
     let schema = schema_of(&mut client, connection)?;
     let sql = format!(
@@ -55,58 +48,22 @@ fn session(connection: &Connection) -> Result<(Client, String)> {
     Ok((client, schema))
 }
 
-fn drop_tables(client: &mut Client, schema: &str, prefix: &str, names: &[String]) -> Result<()> {
-    let undropped =
-        |error: &postgres::Error| failed("the old tables can't be dropped", "give a user who owns them", error);
-    for part in names.chunks(50) {
-        let list: Vec<String> = part.iter().map(|name| quoted(name)).collect();
-        let sql = format!("DROP TABLE IF EXISTS {} CASCADE", list.join(", "));
-        client.batch_execute(&sql).map_err(|error| undropped(&error))?;
-    }
-    // Those that tables own are gone with them.
-    let rows = client
-        .query(
-            "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-             WHERE n.nspname = $1::text AND c.relkind = 'S' AND left(c.relname::text, length($2::text)) = $2::text \
-             AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid \
-             AND d.deptype IN ('a', 'i'))",
-            &[&schema, &prefix],
-        )
-        .map_err(|error| undropped(&error))?;
-    for row in rows {
-        let name: String = row.get(0);
-        client
-            .batch_execute(&format!("DROP SEQUENCE IF EXISTS {} CASCADE", quoted(&name)))
-            .map_err(|error| undropped(&error))?;
-    }
-    Ok(())
-}
-
-/// Loads a dump: tables, rows over several connections, then indexes.
-pub(in crate::database) fn restore(
+/// Loads a dump into a schema that has none of its tables.
+pub(super) fn load(
     connection: &Connection,
+    schema: &str,
     facts: &DatabaseFacts,
     source: &dyn Source,
-    options: RestoreOptions,
+    jobs: usize,
     progress: &dyn Progress,
 ) -> Result<Restored> {
-    let (mut leader, schema) = session(connection)?;
-    let there = catalog::names(&mut leader, &schema, &connection.prefix)?;
-    if options.overwrite {
-        drop_tables(&mut leader, &schema, &connection.prefix, &there)?;
-    } else if let Some(first) = there.first() {
-        return Err(Error::new(
-            Kind::Refused,
-            format!("the database {} has {} tables already, {first} among them", connection.database, there.len()),
-            "give an empty database, or --overwrite to drop these tables",
-        ));
-    }
+    let mut leader = session(connection)?.0;
     leader
         .batch_execute(&text(source, "schema.sql")?)
         .map_err(|error| failed("the tables can't be made", "give a user who may create in the schema", &error))?;
-    let columns = catalog::loaded(&mut leader, &schema, &facts.prefix)?;
+    let columns = catalog::loaded(&mut leader, schema, &facts.prefix)?;
     let mut clients = vec![leader];
-    for _ in 1..options.jobs {
+    for _ in 1..jobs {
         clients.push(session(connection)?.0);
     }
     let mut files: Vec<(&TableFacts, &FileFacts)> =
@@ -116,7 +73,7 @@ pub(in crate::database) fn restore(
     let counted = Mutex::new(BTreeMap::new());
     share(&mut clients, &files, &|client, (table, file)| {
         let columns = columns.get(&table.name).map(String::as_str).unwrap_or_default();
-        let rows = load(client, table, columns, file, source)?;
+        let rows = load_file(client, table, columns, file, source)?;
         progress.advance(file.size);
         *counted.lock().unwrap_or_else(PoisonError::into_inner).entry(table.name.clone()).or_insert(0) += rows;
         Ok(())
@@ -176,7 +133,13 @@ pub(super) fn share<T: Sync>(
 }
 
 /// Loads a file, and returns how many rows it had.
-fn load(client: &mut Client, table: &TableFacts, columns: &str, file: &FileFacts, source: &dyn Source) -> Result<u64> {
+fn load_file(
+    client: &mut Client,
+    table: &TableFacts,
+    columns: &str,
+    file: &FileFacts,
+    source: &dyn Source,
+) -> Result<u64> {
     let refused = |error: &postgres::Error| {
         failed(&format!("{} takes no rows from database/{}", table.name, file.path), AGAIN, error)
     };
@@ -210,7 +173,7 @@ fn load(client: &mut Client, table: &TableFacts, columns: &str, file: &FileFacts
     writer.finish().map_err(|error| refused(&error))
 }
 
-fn text(source: &dyn Source, path: &str) -> Result<String> {
+pub(super) fn text(source: &dyn Source, path: &str) -> Result<String> {
     let mut text = String::new();
     source.file(path)?.read_to_string(&mut text).map_err(|error| {
         Error::new(Kind::Damaged, format!("database/{path} can't be read"), "take another snapshot").because(error)

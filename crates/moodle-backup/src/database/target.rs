@@ -1,0 +1,297 @@
+//! A database that a dump is loaded into: it is looked at first, and whatever fails leaves it as it was.
+//!
+//! What the dump replaces is set aside, the dump is loaded, and only then what was set aside is dropped. A table of this
+//! program's own, [`LIST`], says at each moment what has to be done should the run be broken off here: the next one
+//! begins with that.
+//!
+//! | row | what the name stands for |
+//! | --- | --- |
+//! | `drop` | the load that goes on makes it |
+//! | `put back` | it was there before, and is set aside |
+//! | `drop aside` | it was replaced, and is set aside |
+//! | `keep` | it replaced another |
+
+use super::{Connection, OtherTables, RestoreOptions, Restored, Server, Source, mariadb, postgres};
+use crate::error::{Error, Kind, Result};
+use crate::manifest::DatabaseFacts;
+use crate::progress::Progress;
+
+/// The table with what is left to do. No table of Moodle begins like this.
+pub(super) const LIST: &str = "~moodle-backup";
+
+/// How many names an error tells.
+const NAMES: usize = 20;
+
+/// What each kind of server does in its own way. Names are those of tables, and of sequences that no table owns.
+pub(super) trait Target: Send {
+    /// Keeps other runs away for as long as the connection lasts; false: one is there.
+    fn lock(&mut self) -> Result<bool>;
+    /// Returns the names with the prefix, sorted, without those of this program.
+    fn names(&mut self) -> Result<Vec<String>>;
+    /// Returns the names that a dump makes.
+    fn made(&self, facts: &DatabaseFacts, source: &dyn Source) -> Result<Vec<String>>;
+    /// Returns why the user or the server can't load a dump in place of `replaced`, each as [`refused`] makes it. Nothing is
+    /// changed.
+    fn objections(
+        &mut self,
+        facts: &DatabaseFacts,
+        source: &dyn Source,
+        replaced: &[String],
+        jobs: usize,
+    ) -> Result<Vec<Error>>;
+    /// Returns what isn't among `names`, would go with them, and be in no dump.
+    fn bound(&mut self, names: &[String]) -> Result<Vec<String>>;
+    /// Returns the rows of the list, name and what is to be done; nothing: there is no list.
+    fn list(&mut self) -> Result<Option<Vec<(String, String)>>>;
+    /// Makes an empty list.
+    fn make_list(&mut self) -> Result<()>;
+    /// Returns the list's name, and a text, as SQL has them.
+    fn quoted(&self, name: &str) -> String;
+    fn literal(&self, text: &str) -> String;
+    /// Runs a statement.
+    fn run(&mut self, statement: &str) -> Result<()>;
+    /// Sets all of these aside at once, or none.
+    fn set_aside(&mut self, names: &[String]) -> Result<()>;
+    /// Puts those of them back that are set aside, at once.
+    fn put_back(&mut self, names: &[String]) -> Result<()>;
+    /// Drops those of them that are there.
+    fn drop(&mut self, names: &[String]) -> Result<()>;
+    /// Drops those of them that are set aside.
+    fn drop_aside(&mut self, names: &[String]) -> Result<()>;
+    /// Loads a dump.
+    fn load(
+        &mut self,
+        facts: &DatabaseFacts,
+        source: &dyn Source,
+        jobs: usize,
+        progress: &dyn Progress,
+    ) -> Result<Restored>;
+}
+
+/// A dump that is loaded, while what it replaces is still there.
+pub struct Loaded {
+    target: Box<dyn Target>,
+    restored: Restored,
+}
+
+impl std::fmt::Debug for Loaded {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Loaded").field(&self.restored).finish()
+    }
+}
+
+impl Loaded {
+    /// What was loaded.
+    #[must_use]
+    pub fn restored(&self) -> &Restored {
+        &self.restored
+    }
+
+    /// Drops what was replaced.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn keep(mut self) -> Result<Restored> {
+        let list = self.target.quoted(LIST);
+        // One statement: before it the load is undone, after it the old tables are dropped, whoever does it.
+        self.target.run(&format!(
+            "UPDATE {list} SET todo = CASE todo WHEN 'drop' THEN 'keep' WHEN 'put back' THEN 'drop aside' ELSE todo END"
+        ))?;
+        settle(self.target.as_mut())?;
+        Ok(self.restored)
+    }
+
+    /// Makes the database what it was before.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn discard(mut self) -> Result<()> {
+        settle(self.target.as_mut())
+    }
+}
+
+fn open(connection: &Connection) -> Result<Box<dyn Target>> {
+    Ok(match connection.kind {
+        Server::PostgreSql => Box::new(postgres::Target::open(connection)?),
+        Server::MariaDb | Server::MySql => Box::new(mariadb::Target::open(connection)?),
+    })
+}
+
+/// Returns why a dump can't be loaded. Nothing is changed.
+///
+/// # Errors
+/// The database can't be reached, or the dump's definitions can't be read.
+pub fn refusals(
+    connection: &Connection,
+    facts: &DatabaseFacts,
+    source: &dyn Source,
+    options: RestoreOptions,
+) -> Result<Vec<Error>> {
+    if let Some(reason) = of_another_kind(connection, facts) {
+        return Ok(vec![reason]);
+    }
+    Ok(look(open(connection)?.as_mut(), connection, facts, source, options)?.refusals)
+}
+
+fn of_another_kind(connection: &Connection, facts: &DatabaseFacts) -> Option<Error> {
+    let other = (facts.dbtype == "pgsql") != (connection.kind == Server::PostgreSql);
+    other.then(|| {
+        refused(
+            format!("the dump is of {}, and loads into the same kind of server only", facts.dbtype),
+            "restore it there; from one kind to the other goes Moodle's own admin/cli/dbtransfer.php",
+        )
+    })
+}
+
+/// Makes a reason why a dump can't be loaded, and what can be done.
+pub(super) fn refused(what: impl Into<String>, fix: impl Into<String>) -> Error {
+    Error::new(Kind::Refused, what, fix)
+}
+
+/// Returns the names with the connection's prefix that are in the database.
+///
+/// # Errors
+/// The database fails.
+pub fn tables(connection: &Connection) -> Result<Vec<String>> {
+    open(connection)?.names()
+}
+
+/// Loads a dump: tables, rows in parallel, indexes last. Rows are counted and files hashed on the way.
+///
+/// # Errors
+/// It is refused, a file isn't what the manifest says, or the database fails: then it is as it was before.
+pub fn load(
+    connection: &Connection,
+    facts: &DatabaseFacts,
+    source: &dyn Source,
+    options: RestoreOptions,
+    progress: &dyn Progress,
+) -> Result<Loaded> {
+    if let Some(reason) = of_another_kind(connection, facts) {
+        return Err(reason);
+    }
+    let mut target = open(connection)?;
+    if !target.lock()? {
+        let what = format!("another restore into the database {} goes on", connection.database);
+        return Err(Error::new(Kind::Locked, what, "wait until it has ended"));
+    }
+    let Looked { refusals, made, replaced } = look(target.as_mut(), connection, facts, source, options)?;
+    if let Some(reason) = refusals.into_iter().next() {
+        return Err(reason);
+    }
+    settle(target.as_mut())?;
+    target.make_list()?;
+    let loaded = note(target.as_mut(), &replaced, "put back")
+        .and_then(|()| target.set_aside(&replaced))
+        .and_then(|()| note(target.as_mut(), &made, "drop"))
+        .and_then(|()| target.load(facts, source, options.jobs.max(1), progress));
+    match loaded {
+        Ok(restored) => Ok(Loaded { target, restored }),
+        Err(mut error) => {
+            drop(target);
+            // What failed may have been the connection.
+            if let Err(second) = open(connection).and_then(|mut target| settle(target.as_mut())) {
+                tracing::warn!(%second, database = connection.database, "a broken-off restore isn't undone yet");
+                "the database isn't as it was before, either: mend it and run the same again, which begins with that"
+                    .clone_into(&mut error.fix);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// What a look at a database found.
+struct Looked {
+    refusals: Vec<Error>,
+    made: Vec<String>,
+    replaced: Vec<String>,
+}
+
+fn look(
+    target: &mut dyn Target,
+    connection: &Connection,
+    facts: &DatabaseFacts,
+    source: &dyn Source,
+    options: RestoreOptions,
+) -> Result<Looked> {
+    let mut refusals = Vec::new();
+    if facts.prefix != connection.prefix {
+        refusals.push(refused(
+            format!("the dump's tables begin with {:?} and the target's with {:?}", facts.prefix, connection.prefix),
+            format!(
+                "write ?prefix={0} behind the address of --to-db, or $CFG->prefix = '{0}' into the config.php",
+                facts.prefix
+            ),
+        ));
+    }
+    let made = target.made(facts, source)?;
+    let there = settled(target)?;
+    let (same, others): (Vec<String>, Vec<String>) = there.into_iter().partition(|name| made.contains(name));
+    let database = &connection.database;
+    if let (Some(first), false) = (same.first(), options.overwrite) {
+        refusals.push(refused(
+            format!("the database {database} is not empty: {first} is there"),
+            "--overwrite replaces what is in the targets",
+        ));
+    }
+    if !others.is_empty() && options.other_tables == OtherTables::Refuse {
+        let (prefix, others) = (&connection.prefix, told(&others));
+        refusals.push(refused(
+            format!("the database {database} has tables with the prefix {prefix:?} that the snapshot lacks: {others}"),
+            "--other-tables keep leaves them alone, --other-tables drop removes them",
+        ));
+    }
+    let mut replaced = same;
+    if options.other_tables == OtherTables::Drop {
+        replaced.extend(others);
+    }
+    let bound = target.bound(&replaced)?;
+    if !bound.is_empty() {
+        refusals.push(refused(
+            format!("what isn't in the snapshot depends on tables that would be replaced: {}", told(&bound)),
+            "drop it, and make it again afterwards",
+        ));
+    }
+    refusals.extend(target.objections(facts, source, &replaced, options.jobs.max(1))?);
+    Ok(Looked { refusals, made, replaced })
+}
+
+fn told(names: &[String]) -> String {
+    let more = names.len().saturating_sub(NAMES);
+    let told = names[..names.len() - more].join(", ");
+    if more > 0 { format!("{told} and {more} more") } else { told }
+}
+
+/// Returns the names that are there once [`settle`] is through.
+fn settled(target: &mut dyn Target) -> Result<Vec<String>> {
+    let (mut names, list) = (target.names()?, target.list()?.unwrap_or_default());
+    names.retain(|name| !list.iter().any(|(other, todo)| todo == "drop" && other == name));
+    names.extend(list.into_iter().filter(|(_, todo)| todo == "put back").map(|(name, _)| name));
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
+/// Does what the list says, and removes it.
+fn settle(target: &mut dyn Target) -> Result<()> {
+    let Some(rows) = target.list()? else { return Ok(()) };
+    let of = |wanted: &str| -> Vec<String> {
+        rows.iter().filter(|(_, todo)| todo == wanted).map(|(name, _)| name.clone()).collect()
+    };
+    let list = target.quoted(LIST);
+    target.drop(&of("drop"))?;
+    // What is put back has the same names.
+    target.run(&format!("DELETE FROM {list} WHERE todo = 'drop'"))?;
+    target.put_back(&of("put back"))?;
+    target.drop_aside(&of("drop aside"))?;
+    target.run(&format!("DROP TABLE {list}"))
+}
+
+fn note(target: &mut dyn Target, names: &[String], todo: &str) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<String> = names.iter().map(|name| format!("({}, '{todo}')", target.literal(name))).collect();
+    let statement = format!("INSERT INTO {} (name, todo) VALUES {}", target.quoted(LIST), rows.join(", "));
+    target.run(&statement)
+}
