@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use accel::hash::sha1;
 use moodle_backup::create::{self, Request};
+use moodle_backup::database::{self, OtherTables, RestoreOptions};
 use moodle_backup::error::Kind;
 use moodle_backup::progress::Silent;
 use moodle_backup::snapshot::Opened;
@@ -272,6 +273,109 @@ fn over_a_site_goes_its_own_snapshot_and_another_sites_only_by_its_whole_id() {
         assert!(copied["notes"].to_string().contains("replace.php"), "{copied}");
         assert_ne!(target.contents(), before);
         assert!(pool("https://two.example.org").is_file());
+    }
+}
+
+/// A content that makes its pack the largest.
+fn noise() -> Vec<u8> {
+    let mut bytes = vec![0; 100_000];
+    StdRng::seed_from_u64(1).fill(&mut bytes[..]);
+    bytes
+}
+
+/// Backs up once more, and removes what only the first snapshot stored: most of the dump, and the content.
+fn lose_most(site: &RealSite, repository: &Temporary) {
+    let packs = || -> BTreeSet<String> {
+        repository.store().list("data").unwrap().into_iter().map(|entry| entry.path).collect()
+    };
+    let size = |path: &&String| repository.store().size(path).unwrap();
+    let most = packs().iter().max_by_key(size).unwrap().clone();
+    site.database.run(&["INSERT INTO mdl_log (action, info) VALUES ('new', NULL)"]);
+    create::run(repository, &site.request(), &Silent).unwrap();
+    repository.store().delete(&most).unwrap();
+}
+
+fn rehearsal(database: &Database) -> verify::Request {
+    let rehearse = Some(verify::Rehearsal { database: database.connection.clone(), code: None });
+    verify::Request { rehearse, jobs: 2, ..verify::Request::default() }
+}
+
+#[test]
+fn a_rehearsal_clears_what_a_killed_one_left_and_what_fails_and_nothing_else() {
+    for server in servers() {
+        let (site, repository) = (real_site(&server), repository());
+        site.add(&mut |sql| site.database.run(&[sql]), "file", &noise());
+        create::run(&repository, &site.request(), &Silent).unwrap();
+        let scratch = server.database("scratch");
+        scratch.run(&["CREATE TABLE other (id bigint)"]);
+        let index = repository.stored().unwrap().index;
+        let opened = Opened::find(&repository, &index, "latest").unwrap();
+        let (facts, dump) = (opened.manifest.database.as_ref().unwrap(), opened.dump().unwrap());
+        let options = RestoreOptions { jobs: 2, ..RestoreOptions::default() };
+        // As a killed one leaves it.
+        drop(database::load(&scratch.connection, facts, &dump, options, &Silent).unwrap());
+        assert!(scratch.tables().contains(&"mdl_files".to_owned()));
+        let outcome = verify::run(&repository, &rehearsal(&scratch), &Silent).unwrap();
+        assert_eq!((outcome.problems.len(), outcome.rows.is_some()), (0, true));
+        assert_eq!(scratch.tables(), ["other"]);
+
+        let mut connection = scratch.connection.clone();
+        connection.prefix = "x_".to_owned();
+        let rehearse = Some(verify::Rehearsal { database: connection, code: None });
+        let error =
+            verify::run(&repository, &verify::Request { rehearse, ..rehearsal(&scratch) }, &Silent).unwrap_err();
+        assert_eq!(error.kind, Kind::Refused, "{error}");
+        assert!(error.fix.contains("?prefix=mdl_"), "{}", error.fix);
+
+        scratch.run(&["CREATE TABLE mdl_config (id bigint)", "INSERT INTO mdl_config VALUES (7)"]);
+        let error = verify::run(&repository, &rehearsal(&scratch), &Silent).unwrap_err();
+        assert_eq!(error.kind, Kind::Refused, "{error}");
+        assert_eq!(scratch.rows("SELECT id FROM mdl_config"), [[Some("7".to_owned())]]);
+        scratch.run(&["DROP TABLE mdl_config"]);
+
+        lose_most(&site, &repository);
+        let outcome = verify::run(&repository, &rehearsal(&scratch), &Silent).unwrap();
+        assert_eq!(outcome.exit_code(), Kind::Damaged.exit_code());
+        assert_eq!(scratch.tables(), ["other"]);
+    }
+}
+
+#[test]
+fn a_database_that_can_not_be_filled_is_told_before_a_file_is_written() {
+    for server in servers() {
+        let (site, repository, folder) = (real_site(&server), repository(), tempfile::tempdir().unwrap());
+        let content: Vec<u8> =
+            (0..100_000_u32).map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+        site.add(&mut |sql| site.database.run(&[sql]), "file", &content);
+        create::run(&repository, &site.request(), &Silent).unwrap();
+        let (target, data) = (server.database("target"), folder.path().join("data"));
+        let request = restore::Request { overwrite: true, ..to(&target, &data) };
+        let mut wrong = target.connection.clone();
+        (wrong.user, wrong.password) = ("nobody".to_owned(), "wrong".into());
+        let wrong = restore::Request { database: Some(wrong), ..request.clone() };
+        assert_eq!(restore::run(&repository, &wrong, &Silent).unwrap_err().kind, Kind::Database);
+        assert!(!data.exists());
+
+        target.run(&[
+            "CREATE TABLE mdl_config (id bigint, name varchar(99), value varchar(99))",
+            "CREATE TABLE mdl_new (id bigint)",
+        ]);
+        let error = restore::run(&repository, &request, &Silent).unwrap_err();
+        assert_eq!(error.kind, Kind::Refused, "{error}");
+        assert!(error.what.contains("mdl_new") && error.fix.contains("--other-tables"), "{error}");
+        assert!(!data.exists());
+
+        lose_most(&site, &repository);
+        let request = restore::Request { other_tables: OtherTables::Drop, ..request };
+        for request in
+            [&restore::Request { folder: None, ..request.clone() }, &restore::Request { database: None, ..request }]
+        {
+            let error = restore::run(&repository, request, &Silent).unwrap_err();
+            assert_eq!(error.kind, Kind::Damaged, "{error}");
+            assert!(error.what.contains("isn't stored any more"), "{error}");
+        }
+        assert!(!data.exists());
+        assert_eq!(target.tables(), ["mdl_config", "mdl_new"]);
     }
 }
 

@@ -231,14 +231,14 @@ fn look(
     if let (Some(first), false) = (same.first(), options.overwrite) {
         refusals.push(refused(
             format!("the database {database} is not empty: {first} is there"),
-            "--overwrite replaces what is in the targets",
+            "name an empty database; `restore` replaces what is in the targets with --overwrite",
         ));
     }
     if !others.is_empty() && options.other_tables == OtherTables::Refuse {
         let (prefix, others) = (&connection.prefix, told(&others));
         refusals.push(refused(
             format!("the database {database} has tables with the prefix {prefix:?} that the snapshot lacks: {others}"),
-            "--other-tables keep leaves them alone, --other-tables drop removes them",
+            "name another database; `restore` leaves them alone with --other-tables keep, and removes them with --other-tables drop",
         ));
     }
     let mut replaced = same;

@@ -1,4 +1,5 @@
-//! A restore that is rehearsed: the dump is loaded into an empty database, dumped again, and both dumps are compared.
+//! A restore that is rehearsed: the dump is loaded into a database that has none of its tables, dumped again, and both
+//! dumps are compared.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -15,7 +16,7 @@ use crate::progress::Progress;
 use crate::restore::{checks, is_of};
 use crate::snapshot::Opened;
 
-/// Loads, dumps, compares, and empties the database again.
+/// Loads, dumps, compares, and discards what was loaded, whatever came of it.
 pub(super) fn run(
     opened: &Opened<'_>,
     rehearsal: &Rehearsal,
@@ -35,7 +36,13 @@ pub(super) fn run(
         return Err(Error::new(Kind::Usage, what, "leave out --code: Moodle's own checks would look at another site"));
     }
     let options = database::RestoreOptions { jobs, ..database::RestoreOptions::default() };
-    let loaded = database::load(&rehearsal.database, facts, &opened.dump()?, options, progress)?;
+    let loaded = match database::load(&rehearsal.database, facts, &opened.dump()?, options, progress) {
+        Err(error) if error.kind == Kind::Damaged => {
+            outcome.damaged_in(id, error.to_string());
+            return Ok(());
+        }
+        loaded => loaded?,
+    };
     outcome.rows = Some(loaded.restored().tables.values().sum());
     let compared = compare(opened, facts, rehearsal, jobs, outcome, progress);
     let discarded = loaded.discard();
