@@ -7,11 +7,12 @@
 mod content;
 mod dataroot;
 pub mod gather;
+mod last;
 mod objects;
 mod pool_trees;
 mod take;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -22,17 +23,18 @@ use serde::Serialize;
 use self::content::{DumpSink, MADE, file_node, folder_node, store};
 pub use self::dataroot::LEFT_OUT;
 use self::gather::{Failure, Gathered, World, gather};
+use self::last::{Kept, Last};
 use self::pool_trees::{Before, PoolTrees};
 use self::take::Taker;
 use crate::database::{self, Listed, Listing, View};
 use crate::error::{Error, Kind, Result};
-use crate::manifest::{DatarootFacts, FORMAT, Held, Manifest, PoolFacts, SiteFacts};
+use crate::manifest::{FORMAT, Held, Manifest, PoolFacts, SiteFacts};
 use crate::progress::{Progress, Unit};
 use crate::repository::tree::{Node, Tree};
-use crate::repository::{Index, NewSnapshot, Purpose, Repository, SITE, Snapshot, Writer, Written};
+use crate::repository::{BlobId, Broken, NewSnapshot, Purpose, Repository, SITE, Snapshot, Writer, Written};
 use crate::site::Site;
 use crate::site::pool::Attributes;
-use crate::snapshot::{ABOUT, Opened, write_list};
+use crate::snapshot::{ABOUT, write_list};
 
 /// The tag of all snapshots of this program.
 pub const TAG: &str = "moodle-backup";
@@ -154,82 +156,68 @@ pub fn run_on(
 ) -> Result<Outcome> {
     let begun = Instant::now();
     let lock = repository.lock(Purpose::Create, request.wait)?;
-    let salt = match &request.site.salt {
-        Some(salt) => salt.expose_secret().to_owned(),
-        None => database.identifier()?,
-    };
-    // It tells this site from others and gives nothing away.
-    let identity = sha256(salt.as_bytes()).to_string();
-    // A copy of the site has the same salt and identifier, and another address.
-    let tag = format!("{SITE}{}", sha256(format!("{salt}\n{}", request.site.wwwroot).as_bytes()));
-    let index = repository.index_with_leftovers()?;
+    let Identity { fingerprint, tag } = Identity::of(&request.site, database)?;
+    let writable = repository.index_for_writing()?;
+    tell_lost(&writable.lost, progress);
     let previous = previous(repository, &tag)?;
     let last = match previous.filter(|_| !request.full) {
-        Some(snapshot) => take_over(repository, &index, snapshot, progress)?,
+        Some(snapshot) => Last::open(repository, &writable, &snapshot, progress)?,
         None => None,
     };
-    let (last, have) = last.map_or((None, Vec::new()), |(opened, have)| (Some(opened), have));
+    let Kept { have, records: kept } = last.as_ref().map(|last| last.pool(progress)).transpose()?.unwrap_or_default();
     let known = known_missing(last.as_ref());
-    let writer = repository.writer(index.clone());
+    let mut writer = repository.writer(writable.index.clone());
     let moodles = Moodles::of(&request.site);
     let taker = Taker::open(request, moodles.file, &writer)?;
     let options = gather::Options { jobs: request.jobs, rounds: request.rounds, known: &known };
     let gathered = gather(database, &taker, have.clone(), options, progress)?;
     complain(&gathered.failed, &gathered.odd, request)?;
-    let records = taker.records();
+    let copied = taker.records();
     let referenced = taker.referenced(&gathered.listed);
     let Gathered { mut view, listed, odd, failed, views } = gathered;
     let listed_files = (listed.len() + odd.len()) as u64;
     let listed_bytes = listed.iter().map(|listed| listed.size).sum();
     let held = held(listed, &failed, &referenced);
     let taken = view.taken();
-    let site = site_facts(view.as_mut(), request, identity)?;
+    let site = site_facts(view.as_mut(), request, fingerprint)?;
     let sink = DumpSink::new(&writer);
     let facts = view.dump(&sink, progress)?;
 
     progress.phase("dataroot", 0, Unit::Bytes);
-    let made = Attributes { seconds: taken.as_second(), ..MADE };
     let own = repository.store().folder().and_then(|folder| std::fs::metadata(folder).ok());
-    let mut walk = dataroot::Walk {
-        writer: &writer,
-        before: last.as_ref(),
-        pool: [&request.site.filedir, &request.site.trashdir],
-        repository: own.as_ref(),
-        dataroot: &request.site.dataroot,
-        progress,
-        facts: DatarootFacts::default(),
-    };
-    let mut moodledata = walk.top()?;
-    let dataroot = walk.facts;
+    let walk = dataroot::Walk::new(&writer, &request.site, last.as_ref(), own.as_ref(), progress);
+    let (mut moodledata, dataroot) = walk.run()?;
 
     progress.phase("trees", 0, Unit::Files);
-    let before = last.as_ref().map(|opened| Before::new(opened, &have)).transpose()?;
+    let before = match last.as_ref().filter(|last| last.is_whole()) {
+        Some(last) => Some(Before::new(&last.opened, &have)?),
+        None => None,
+    };
+    let counts = (copied.len() as u64, copied.iter().map(|record| record.listed.size).sum());
+    let mut records = copied;
+    records.extend(kept);
+    records.sort_unstable_by_key(|record| record.listed);
     let context =
         pool_trees::Context { writer: &writer, pool: taker.pool(), made: moodles.folder, before: before.as_ref() };
     let pool = pool_trees::write(context, &held, &records, request.jobs)?;
     let missing: Vec<String> = failed.iter().map(|failure| hex::encode(failure.listed.hash)).chain(odd).collect();
-    let pool_facts = PoolFacts {
-        files: listed_files,
-        bytes: listed_bytes,
-        held: match (&request.site.object_pool, request.pool) {
-            (Some(location), PoolMode::Reference) => Held::Reference(location.clone()),
-            _ => Held::Value,
-        },
-        missing: missing.clone(),
-    };
     let manifest = Manifest {
         format: FORMAT,
         program: env!("CARGO_PKG_VERSION").to_owned(),
         taken,
         site,
         database: Some(facts),
-        pool: Some(pool_facts),
+        pool: Some(PoolFacts {
+            files: listed_files,
+            bytes: listed_bytes,
+            held: held_in(request),
+            missing: missing.clone(),
+        }),
         dataroot: Some(dataroot),
     };
     let PoolTrees { filedir, lists } = pool;
     moodledata.push(folder_node("filedir", on_disk(&request.site.filedir, moodles.folder), writer.tree(&filedir)?));
-    let root = [
-        about(&writer, &manifest, &lists, &referenced, made)?,
+    let mut root = vec![
         folder_node(
             "moodledata",
             on_disk(&request.site.dataroot, moodles.folder),
@@ -238,22 +226,27 @@ pub fn run_on(
         sink.finish(MADE)?,
         config(&writer, request)?,
     ];
-    let tree = writer.tree(&Tree::new(root.into()))?;
-    let (_, written) = writer.finish()?;
+    let lists = writer.tree(&lists)?;
+    // What is written from here on is taken over by nobody.
+    let files: BTreeSet<BlobId> = writable.files.iter().copied().chain(writer.flush()?).collect();
+    root.push(about(&writer, &manifest, lists, &referenced, &files)?);
+    let tree = writer.tree(&Tree::new(root))?;
+    let (index, written) = writer.finish()?;
+    repository.assert_stored(&index, &files)?;
     let snapshot = repository.commit(NewSnapshot {
         tree: Some(tree),
         taken,
         paths: vec![request.site.dataroot.display().to_string()],
         tags: [TAG.to_owned(), tag].into_iter().chain(request.tags.iter().cloned()).collect(),
         hostname: request.hostname.clone(),
-        parent: last.as_ref().map(|opened| opened.snapshot.id.clone()),
+        parent: last.as_ref().map(|last| last.opened.snapshot.id.clone()),
     })?;
     drop(lock);
     let counted = PoolCounts {
         listed: listed_files,
         bytes: listed_bytes,
-        copied: records.len() as u64,
-        copied_bytes: records.iter().map(|record| record.listed.size).sum(),
+        copied: counts.0,
+        copied_bytes: counts.1,
         gone: gather::difference(&have, &held).len() as u64,
         referenced: referenced.len() as u64,
         views: views as u64,
@@ -261,6 +254,32 @@ pub fn run_on(
     };
     let seconds = begun.elapsed().as_secs_f64();
     Ok(outcome(snapshot, manifest, counted, &written, seconds))
+}
+
+/// What tells a site from others.
+struct Identity {
+    /// It gives nothing away.
+    fingerprint: String,
+    /// A copy of the site has the same salt and identifier, and another address.
+    tag: String,
+}
+
+impl Identity {
+    fn of(site: &Site, database: &mut dyn Database) -> Result<Self> {
+        let salt = match &site.salt {
+            Some(salt) => salt.expose_secret().to_owned(),
+            None => database.identifier()?,
+        };
+        let tag = format!("{SITE}{}", sha256(format!("{salt}\n{}", site.wwwroot).as_bytes()));
+        Ok(Self { fingerprint: sha256(salt.as_bytes()).to_string(), tag })
+    }
+}
+
+fn held_in(request: &Request) -> Held {
+    match (&request.site.object_pool, request.pool) {
+        (Some(location), PoolMode::Reference) => Held::Reference(location.clone()),
+        _ => Held::Value,
+    }
 }
 
 fn outcome(snapshot: Snapshot, manifest: Manifest, pool: PoolCounts, written: &Written, seconds: f64) -> Outcome {
@@ -329,22 +348,15 @@ fn on_disk(path: &Path, otherwise: Attributes) -> Attributes {
     std::fs::metadata(path).map_or(otherwise, |metadata| Attributes::of(&metadata))
 }
 
-/// Opens the last snapshot and the list of its pool; nothing: it is damaged, and nothing can be taken over.
-fn take_over<'a>(
-    repository: &'a Repository,
-    index: &'a Index,
-    snapshot: Snapshot,
-    progress: &dyn Progress,
-) -> Result<Option<(Opened<'a>, Vec<Listed>)>> {
-    let id = snapshot.id.clone();
-    match Opened::open(repository, index, snapshot).and_then(|opened| opened.pool().map(|have| (opened, have))) {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind == Kind::Damaged => {
-            progress.note(&format!("the last snapshot {id} can't be read, so all is read anew: {error}"));
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
+/// Says which packs are gone.
+fn tell_lost(lost: &[Broken], progress: &dyn Progress) {
+    let Some(first) = lost.first() else { return };
+    let packs = if lost.len() == 1 { "1 pack is".to_owned() } else { format!("{} packs are", lost.len()) };
+    progress.note(&format!(
+        "{packs} not stored as the index says ({}: {first}): what the site still has of them is stored again; \
+         `moodle-backup verify` names older snapshots that lack something now",
+        first.path()
+    ));
 }
 
 /// Returns the last snapshot of the site.
@@ -352,8 +364,8 @@ fn previous(repository: &Repository, tag: &str) -> Result<Option<Snapshot>> {
     Ok(repository.snapshots()?.into_iter().rev().find(|snapshot| snapshot.tags.iter().any(|other| other == tag)))
 }
 
-fn known_missing(last: Option<&Opened<'_>>) -> Vec<[u8; 20]> {
-    let missing = last.and_then(|opened| opened.manifest.pool.as_ref()).map(|pool| pool.missing.as_slice());
+fn known_missing(last: Option<&Last<'_>>) -> Vec<[u8; 20]> {
+    let missing = last.and_then(|last| last.opened.manifest.pool.as_ref()).map(|pool| pool.missing.as_slice());
     let mut hashes: Vec<[u8; 20]> = missing
         .unwrap_or_default()
         .iter()
@@ -397,7 +409,7 @@ fn held(mut listed: Vec<Listed>, failed: &[Failure], referenced: &[Listed]) -> V
     listed
 }
 
-fn site_facts(view: &mut dyn View, request: &Request, identity: String) -> Result<SiteFacts> {
+fn site_facts(view: &mut dyn View, request: &Request, fingerprint: String) -> Result<SiteFacts> {
     let mut values: BTreeMap<String, String> = view.config(&["version", "release", "branch", "allversionshash"])?;
     let mut value = |name: &str| values.remove(name).unwrap_or_default();
     let versions = request.site.versions.as_ref();
@@ -409,20 +421,29 @@ fn site_facts(view: &mut dyn View, request: &Request, identity: String) -> Resul
         all_versions_hash: value("allversionshash"),
         wwwroot: request.site.wwwroot.clone(),
         dataroot: request.site.dataroot.display().to_string(),
-        salt_fingerprint: identity,
+        salt_fingerprint: fingerprint,
         plugins: view.plugins()?,
     })
 }
 
 /// The folder with what the snapshot says of itself.
-fn about(writer: &Writer, manifest: &Manifest, lists: &Tree, referenced: &[Listed], made: Attributes) -> Result<Node> {
+fn about(
+    writer: &Writer,
+    manifest: &Manifest,
+    lists: BlobId,
+    referenced: &[Listed],
+    files: &BTreeSet<BlobId>,
+) -> Result<Node> {
+    let made = Attributes { seconds: manifest.taken.as_second(), ..MADE };
     let manifest = serde_json::to_vec_pretty(manifest).map_err(|error| {
         Error::new(Kind::Local, "the manifest can't be written", "report this as a bug").because(error)
     })?;
     let file = Attributes { mode: 0o600, ..made };
+    let files: Vec<u8> = files.iter().flat_map(|id| id.0).collect();
     let mut nodes = vec![
         file_node("manifest.json", file, manifest.len() as u64, store(writer, &manifest)?),
-        folder_node("pool", MADE, writer.tree(lists)?),
+        file_node(last::INDEX, file, files.len() as u64, store(writer, &files)?),
+        folder_node("pool", MADE, lists),
     ];
     if !referenced.is_empty() {
         let bytes = write_list(referenced);

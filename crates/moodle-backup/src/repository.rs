@@ -3,7 +3,6 @@
 //! `rustic_core` keeps keys, configuration and snapshots, and prunes. What is done for each file is here: see
 //! `docs/backup-format.md` for why.
 
-mod adopt;
 mod check;
 mod index;
 mod keys;
@@ -12,6 +11,7 @@ pub mod names;
 mod pack;
 mod reader;
 mod recipients;
+mod repair;
 mod seal;
 mod snapshots;
 mod stored;
@@ -39,6 +39,7 @@ pub use index::Index;
 pub use keys::{Key, NewKey, Secret};
 pub use lock::{Lock, Purpose};
 pub use reader::Reader;
+pub use repair::Writable;
 pub use stored::{Broken, Stored};
 pub use writer::{Writer, Written};
 

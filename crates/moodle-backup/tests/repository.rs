@@ -240,16 +240,20 @@ fn whoever_has_an_identity_of_age_opens_a_repository_made_for_its_recipient() {
 }
 
 #[test]
-fn a_backup_does_not_go_on_over_packs_that_are_gone() {
+fn the_index_of_a_run_that_writes_names_no_pack_that_is_gone() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("repository");
     backed_up(&made(&folder), &BTreeMap::from([("one".to_owned(), vec![1])]));
-    assert!(opened(&folder).index_with_leftovers().is_ok());
+    let before = opened(&folder).index_for_writing().unwrap();
+    assert_eq!((before.lost.len(), before.files.len()), (0, 1));
     let pack = stored_files(&folder.join("data")).pop().unwrap();
     fs::remove_file(&pack).unwrap();
-    let error = opened(&folder).index_with_leftovers().unwrap_err();
-    assert_eq!(error.kind, Kind::Damaged);
-    assert!(error.to_string().contains(pack.file_name().unwrap().to_str().unwrap()), "{error}");
+    let writable = opened(&folder).index_for_writing().unwrap();
+    assert!(writable.lost[0].path().ends_with(pack.file_name().unwrap().to_str().unwrap()));
+    assert!(writable.files.is_disjoint(&before.files));
+    let again = opened(&folder).index_for_writing().unwrap();
+    assert_eq!((again.lost.len(), &again.files), (0, &writable.files));
+    assert_eq!(stored_files(&folder.join("index")).len(), 1);
 }
 
 #[test]

@@ -7,13 +7,14 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::content::{file_node, folder_node, link_node, store_all};
+use super::last::Last;
 use crate::error::{Error, Kind, Result};
 use crate::manifest::DatarootFacts;
 use crate::progress::Progress;
 use crate::repository::tree::{Node, NodeKind, Tree};
 use crate::repository::{Writer, names};
+use crate::site::Site;
 use crate::site::pool::Attributes;
-use crate::snapshot::Opened;
 
 /// Folders at the top that Moodle makes again, or that mean nothing elsewhere: caches, uploads that go on, locks. All
 /// locks that Moodle's own code makes are in `lock` and `cache`.
@@ -25,22 +26,31 @@ const ATTEMPTS: usize = 3;
 
 /// Walks a dataroot.
 pub(super) struct Walk<'a> {
-    pub(super) writer: &'a Writer,
-    pub(super) before: Option<&'a Opened<'a>>,
-    /// Folders that are the pool or its trash, wherever they are.
-    pub(super) pool: [&'a Path; 2],
+    writer: &'a Writer,
+    site: &'a Site,
+    last: Option<&'a Last<'a>>,
     /// The folder of the repository, where it is one.
-    pub(super) repository: Option<&'a Metadata>,
-    pub(super) dataroot: &'a Path,
-    pub(super) progress: &'a dyn Progress,
-    pub(super) facts: DatarootFacts,
+    repository: Option<&'a Metadata>,
+    progress: &'a dyn Progress,
+    facts: DatarootFacts,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        writer: &'a Writer,
+        site: &'a Site,
+        last: Option<&'a Last<'a>>,
+        repository: Option<&'a Metadata>,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        Self { writer, site, last, repository, progress, facts: DatarootFacts::default() }
+    }
+
     /// Stores what is in the dataroot, and returns the nodes at its top.
-    pub(super) fn top(&mut self) -> Result<Vec<Node>> {
-        let before = self.before.map(|before| before.tree("moodledata")).transpose()?.flatten();
-        self.nodes(self.dataroot, before.as_ref(), true)
+    pub(super) fn run(mut self) -> Result<(Vec<Node>, DatarootFacts)> {
+        let before = self.last.map(|last| last.tree_at("moodledata")).transpose()?.flatten();
+        let nodes = self.nodes(&self.site.dataroot, before.as_ref(), true)?;
+        Ok((nodes, self.facts))
     }
 
     fn nodes(&mut self, path: &Path, before: Option<&Tree>, top: bool) -> Result<Vec<Node>> {
@@ -67,12 +77,14 @@ impl Walk<'_> {
     }
 
     fn is_made_again(&self, name: &OsStr, path: &Path, top: bool) -> bool {
-        (top && LEFT_OUT.iter().any(|left_out| name == *left_out)) || self.pool.contains(&path)
+        (top && LEFT_OUT.iter().any(|left_out| name == *left_out))
+            || path == self.site.filedir
+            || path == self.site.trashdir
     }
 
     fn leave_out(&mut self, path: &Path, why: &str) {
         self.progress.note(&format!("{} is left out: {why}", path.display()));
-        let below = path.strip_prefix(self.dataroot).unwrap_or(path);
+        let below = path.strip_prefix(&self.site.dataroot).unwrap_or(path);
         self.facts.left_out.push(format!("{} ({why})", names::quoted(below.as_os_str().as_bytes())));
     }
 
@@ -88,8 +100,8 @@ impl Walk<'_> {
                 self.leave_out(path, "the repository itself");
                 return Ok(None);
             }
-            let old = match (self.before, before.and_then(|node| node.subtree)) {
-                (Some(opened), Some(id)) => Some(opened.reader.tree(&id)?),
+            let old = match (self.last, before.and_then(|node| node.subtree)) {
+                (Some(last), Some(id)) => last.tree(&id)?,
                 _ => None,
             };
             let nodes = self.nodes(path, old.as_ref(), false)?;
@@ -103,7 +115,8 @@ impl Walk<'_> {
             self.leave_out(path, "no file, folder or link");
             return Ok(None);
         }
-        let node = match before.filter(|node| is_same(node, name, &metadata)) {
+        let stored = |node: &&Node| self.last.is_some_and(|last| last.has(node));
+        let node = match before.filter(|node| is_same(node, name, &metadata)).filter(stored) {
             Some(node) => node.clone(),
             None => match self.file(path, name)? {
                 Some(node) => node,

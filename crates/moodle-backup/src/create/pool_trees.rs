@@ -194,15 +194,7 @@ impl Part<'_> {
     }
 
     fn attributes(&self, path: &str, old: Option<&Node>) -> Attributes {
-        let known = || {
-            old.map(|node| Attributes {
-                mode: mode::of(node.mode),
-                uid: node.uid,
-                gid: node.gid,
-                seconds: node.mtime.as_second(),
-                nanoseconds: u32::try_from(node.mtime.subsec_nanosecond()).unwrap_or(0),
-            })
-        };
+        let known = || old.map(mode::attributes);
         self.context.pool.and_then(|pool| pool.folder(path)).or_else(known).unwrap_or(self.context.made)
     }
 }

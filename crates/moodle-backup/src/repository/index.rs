@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::BlobId;
-use super::pack::Packed;
+use super::pack::{self, Packed};
 
 const SHARDS: usize = 4096;
 const TREE: u32 = 1 << 31;
@@ -25,7 +25,8 @@ pub(super) struct Located {
 /// All blobs of a repository. A clone shares what neither changes.
 #[derive(Clone)]
 pub struct Index {
-    packs: Arc<Vec<BlobId>>,
+    /// With their sizes.
+    packs: Arc<Vec<(BlobId, u64)>>,
     /// By the first twelve bits of the id, each sorted by id: small enough that a new one is put in its place.
     shards: Vec<Arc<Vec<Entry>>>,
 }
@@ -74,12 +75,19 @@ impl Index {
     }
 
     pub(super) fn pack(&self, number: u32) -> &BlobId {
-        &self.packs[number as usize]
+        &self.packs[number as usize].0
+    }
+
+    /// Returns the packs with their sizes.
+    pub(super) fn packs(&self) -> impl Iterator<Item = (BlobId, u64)> {
+        self.packs.iter().copied()
     }
 
     /// Adds a pack. Of a blob that several have, the first is taken.
     pub(super) fn add(&mut self, id: BlobId, blobs: impl IntoIterator<Item = Packed>) {
-        let pack = self.new_pack(id);
+        let pack = self.new_pack();
+        let blobs: Vec<Packed> = blobs.into_iter().collect();
+        self.name(pack, id, pack::size(&blobs));
         for blob in blobs {
             if self.claim(&blob.id) {
                 self.place(pack, &blob);
@@ -87,16 +95,16 @@ impl Index {
         }
     }
 
-    /// Counts a pack in, whose id may follow with [`name`](Self::name).
-    pub(super) fn new_pack(&mut self, id: BlobId) -> u32 {
+    /// Counts a pack in, whose id and size follow with [`name`](Self::name).
+    pub(super) fn new_pack(&mut self) -> u32 {
         let packs = Arc::make_mut(&mut self.packs);
-        packs.push(id);
+        packs.push((BlobId::default(), 0));
         u32::try_from(packs.len() - 1).unwrap_or(UNDECIDED)
     }
 
-    pub(super) fn name(&mut self, pack: u32, id: BlobId) {
+    pub(super) fn name(&mut self, pack: u32, id: BlobId, size: u64) {
         if let Some(place) = Arc::make_mut(&mut self.packs).get_mut(pack as usize) {
-            *place = id;
+            *place = (id, size);
         }
     }
 

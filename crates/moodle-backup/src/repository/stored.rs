@@ -1,6 +1,6 @@
 //! What is really stored: the index, held against one list of the packs.
 
-use std::collections::{HashMap, HashSet, hash_map};
+use std::collections::{BTreeSet, HashMap, HashSet, hash_map};
 use std::fmt;
 
 use super::check::Problem;
@@ -31,6 +31,8 @@ pub struct Stored {
     pub damaged: Vec<Problem>,
     /// Packs that no readable file of the index has.
     pub(super) unlisted: Vec<Entry>,
+    /// The files of the index that can be read.
+    pub(super) files: BTreeSet<BlobId>,
 }
 
 /// What the files of the index say beside where blobs are.
@@ -42,6 +44,8 @@ pub(super) struct Files {
     marked: HashSet<BlobId>,
     /// Files that can't be read.
     pub(super) damaged: Vec<Problem>,
+    /// Those that can.
+    read: BTreeSet<BlobId>,
 }
 
 impl Broken {
@@ -105,7 +109,7 @@ impl Repository {
                 index.add(pack.id, pack.blobs.into_iter().map(Into::into));
             }
         }
-        Ok(Stored { index, broken, damaged: files.damaged, unlisted })
+        Ok(Stored { index, broken, damaged: files.damaged, unlisted, files: files.read })
     }
 
     /// Reads which blob is where. What a prune has marked for deletion isn't in it, so it is written again.
@@ -149,6 +153,7 @@ impl Repository {
                 }
                 Err(error) => return Err(error),
             };
+            files.read.extend(named(&entry));
             for pack in file.packs {
                 if let hash_map::Entry::Vacant(place) = files.packs.entry(pack.id) {
                     let blobs: Vec<_> = pack.blobs.into_iter().map(Into::into).collect();

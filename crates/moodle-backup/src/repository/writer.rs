@@ -86,6 +86,8 @@ struct Filled {
 struct Unlisted {
     packs: Vec<IndexPack>,
     since: Instant,
+    /// The files that were written.
+    files: Vec<BlobId>,
 }
 
 thread_local! {
@@ -110,13 +112,19 @@ impl Writer {
             sealer,
             index: Mutex::new(known),
             filling: Default::default(),
-            unlisted: Mutex::new(Unlisted { packs: Vec::new(), since: Instant::now() }),
+            unlisted: Mutex::new(Unlisted { packs: Vec::new(), since: Instant::now(), files: Vec::new() }),
             failed: AtomicBool::new(false),
             failure: Mutex::default(),
             blobs: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             sent: AtomicU64::new(0),
         });
+        let mut writer = Self { shared, queue: None, senders: Vec::new() };
+        writer.start();
+        writer
+    }
+
+    fn start(&mut self) {
         let (queue, packs) = crossbeam_channel::bounded(1);
         let sender = |packs: Receiver<Filled>, shared: Arc<Shared>| {
             std::thread::spawn(move || {
@@ -128,8 +136,8 @@ impl Writer {
                 }
             })
         };
-        let senders = (0..SENDERS).map(|_| sender(packs.clone(), Arc::clone(&shared))).collect();
-        Self { shared, queue: Some(queue), senders }
+        self.queue = Some(queue);
+        self.senders = (0..SENDERS).map(|_| sender(packs.clone(), Arc::clone(&self.shared))).collect();
     }
 
     /// Stores content, unless it is there; returns its id. With `compress` it is compressed where that pays.
@@ -196,16 +204,8 @@ impl Writer {
     /// # Errors
     /// The store failed, now or before.
     pub fn finish(mut self) -> Result<(Index, Written)> {
-        for filling in &self.shared.filling {
-            let pack = std::mem::take(&mut *locked(filling));
-            if !pack.blobs.is_empty() {
-                self.hand_over(pack)?;
-            }
-        }
-        self.stop();
+        self.drain()?;
         let shared = &self.shared;
-        shared.sound()?;
-        shared.list(&mut locked(&shared.unlisted))?;
         let index = std::mem::take(&mut *locked(&shared.index));
         let written = Written {
             blobs: shared.blobs.load(Ordering::Relaxed),
@@ -213,6 +213,28 @@ impl Writer {
             stored: shared.sent.load(Ordering::Relaxed),
         };
         Ok((index, written))
+    }
+
+    /// Stores what is still in memory and the index of all, and goes on; returns the files of the index that it wrote.
+    ///
+    /// # Errors
+    /// The store failed, now or before.
+    pub fn flush(&mut self) -> Result<Vec<BlobId>> {
+        self.drain()?;
+        self.start();
+        Ok(locked(&self.shared.unlisted).files.clone())
+    }
+
+    fn drain(&mut self) -> Result<()> {
+        for filling in &self.shared.filling {
+            let pack = std::mem::take(&mut *locked(filling));
+            if !pack.blobs.is_empty() {
+                self.hand_over(pack)?;
+            }
+        }
+        self.stop();
+        self.shared.sound()?;
+        self.shared.list(&mut locked(&self.shared.unlisted))
     }
 
     fn stop(&mut self) {
@@ -249,7 +271,7 @@ impl Shared {
         filling.content.extend_from_slice(sealed);
         filling.blobs.push(blob);
         let mut index = locked(&self.index);
-        let number = *filling.number.get_or_insert_with(|| index.new_pack(BlobId::default()));
+        let number = *filling.number.get_or_insert_with(|| index.new_pack());
         index.place(number, &blob);
         let full = filling.content.len() >= pack::FULL || filling.blobs.len() >= pack::MOST_BLOBS;
         full.then(|| std::mem::take(&mut *filling))
@@ -266,7 +288,7 @@ impl Shared {
         self.store.put(&id.pack_path(), Bytes::from(content))?;
         self.sent.fetch_add(length, Ordering::Relaxed);
         if let Some(number) = number {
-            locked(&self.index).name(number, id);
+            locked(&self.index).name(number, id, length);
         }
         let mut unlisted = locked(&self.unlisted);
         let blobs = blobs.into_iter().map(Into::into).collect();
@@ -284,7 +306,7 @@ impl Shared {
             return Ok(());
         }
         let file = IndexFile { packs: std::mem::take(&mut unlisted.packs), packs_to_delete: Vec::new() };
-        unpacked::write(&self.store, &self.sealer, "index", &file)?;
+        unlisted.files.push(unpacked::write(&self.store, &self.sealer, "index", &file)?);
         Ok(())
     }
 }

@@ -16,7 +16,8 @@ use crate::progress::{Progress, Unit};
 use crate::repository::tree::{Node, NodeKind};
 use crate::repository::{BlobId, Reader};
 use crate::site::pool::Attributes;
-use crate::snapshot::{Opened, mode};
+use crate::snapshot::Opened;
+use crate::snapshot::mode::attributes;
 
 /// Lies in a folder while it is restored, and names the snapshot.
 const MARKER: &str = ".moodle-backup-restore";
@@ -394,19 +395,6 @@ impl Writing<'_> {
 
 fn open_folder(path: &Path) -> rustix::io::Result<OwnedFd> {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-}
-
-fn attributes(node: &Node) -> Attributes {
-    // Before 1970, seconds and nanoseconds have one sign there and nanoseconds none here.
-    let (seconds, nanoseconds) = (node.mtime.as_second(), node.mtime.subsec_nanosecond());
-    let borrow = i64::from(nanoseconds < 0);
-    Attributes {
-        mode: mode::of(node.mode),
-        uid: node.uid,
-        gid: node.gid,
-        seconds: seconds - borrow,
-        nanoseconds: u32::try_from(i64::from(nanoseconds) + borrow * 1_000_000_000).unwrap_or(0),
-    }
 }
 
 /// Writes a file that only its owner may read, in place of whatever has its name: a link is replaced and not followed.

@@ -51,7 +51,7 @@ pub(crate) fn backed_up(
     second: i64,
     files: &[(&str, Vec<u8>)],
 ) -> moodle_backup::error::Result<(Snapshot, Written)> {
-    backed_up_on(repository, repository.index_with_leftovers()?, site, second, files)
+    backed_up_on(repository, repository.index_for_writing()?.index, site, second, files)
 }
 
 /// Makes a snapshot as [`backed_up`] does, by a run that read this index before.

@@ -1,0 +1,249 @@
+//! What a repository lost, the next backup stores again, and no snapshot is written that lacks something.
+#![expect(clippy::unwrap_used, reason = "what can't be made fails the test")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use moodle_backup::create::gather::World;
+use moodle_backup::create::{self, Database, Outcome};
+use moodle_backup::database::{Listing, View};
+use moodle_backup::error::{Kind, Result};
+use moodle_backup::progress::Silent;
+use moodle_backup::repository::{Repository, Secret};
+use moodle_backup::store::Store;
+use moodle_backup::{restore, verify};
+use support::site::{Memory, MemorySite};
+use support::{Temporary, repository};
+
+fn site() -> MemorySite {
+    let site = MemorySite::new();
+    for number in 0..20_u32 {
+        site.add(6, &format!("file {number}"), &number.to_le_bytes().repeat(500));
+    }
+    site.add(6, "empty", b"");
+    site.write("lang/de/langconfig.php", b"<?php");
+    site.write("repository/course/a/b.txt", b"b");
+    site
+}
+
+fn create(repository: &Repository, site: &MemorySite) -> Result<Outcome> {
+    create::run_on(repository, &site.request(), &mut site.database(), &Silent)
+}
+
+fn files(repository: &Path, folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut rest = vec![repository.join(folder)];
+    while let Some(path) = rest.pop() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { rest.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Asserts that a snapshot can be restored, with everything that the site has, and that all of it is as it was.
+fn assert_whole(repository: &Repository, site: &MemorySite, snapshot: &str) {
+    let request =
+        verify::Request { snapshot: Some(snapshot.to_owned()), closure: true, jobs: 2, ..verify::Request::default() };
+    assert_eq!(verify::run(repository, &request, &Silent).unwrap().problems, []);
+    let target = tempfile::tempdir().unwrap();
+    let request = restore::Request {
+        snapshot: snapshot.to_owned(),
+        folder: Some(target.path().to_owned()),
+        jobs: 2,
+        ..restore::Request::default()
+    };
+    restore::run(repository, &request, &Silent).unwrap();
+    let differs = Command::new("diff").args(["-r", "-x", "trashdir"]).arg(site.data()).arg(target.path()).output();
+    let differs = differs.unwrap();
+    assert!(differs.status.success(), "{}", String::from_utf8_lossy(&differs.stdout));
+}
+
+fn opened(folder: &Path) -> Repository {
+    let store = Store::open(folder.to_str().unwrap()).unwrap();
+    Repository::open(store, &Secret::Passphrase("correct horse".into())).unwrap()
+}
+
+/// Runs stock restic; nothing: it isn't here.
+fn restic(folder: &Path, arguments: &[&str]) -> Option<Output> {
+    let program = std::env::var("RESTIC").unwrap_or_else(|_| "restic".to_owned());
+    let done = Command::new(program)
+        .args(arguments)
+        .args(["--no-cache", "--repo"])
+        .arg(folder)
+        .env("RESTIC_PASSWORD", "correct horse")
+        .output();
+    if done.is_err() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "restic isn't here");
+        eprintln!("skipped: restic isn't here");
+    }
+    done.ok()
+}
+
+/// Lets `harm` do its worst to each stored file of a folder in turn, in a copy, and makes another snapshot.
+fn after_harm(folder: &str, harm: &dyn Fn(&Path)) {
+    let (site, origin) = (site(), repository());
+    create(&origin, &site).unwrap();
+    site.add(6, "later", b"later");
+    create(&origin, &site).unwrap();
+    let stored = files(origin.folder.path(), folder);
+    assert!(stored.len() >= 3, "{stored:?}");
+    for file in stored {
+        let copy = copied(&origin);
+        harm(&copy.path().join(file.strip_prefix(origin.folder.path()).unwrap()));
+        let repository = opened(copy.path());
+        let outcome = create(&repository, &site).unwrap();
+        assert_whole(&repository, &site, &outcome.snapshot);
+        assert!(repository.stored().unwrap().problems().is_empty());
+        // From then on nothing is out of the ordinary.
+        let again = create(&repository, &site).unwrap();
+        assert_eq!(again.pool.copied, 0);
+        assert!(again.new_blobs <= 4, "{}", again.new_blobs);
+    }
+}
+
+fn copied(repository: &Temporary) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    let done = Command::new("cp").arg("-r").arg(repository.folder.path().join(".")).arg(copy.path()).status();
+    assert!(done.unwrap().success());
+    copy
+}
+
+#[test]
+fn what_a_pack_had_that_is_gone_is_stored_again() {
+    after_harm("data", &|pack| std::fs::remove_file(pack).unwrap());
+}
+
+#[test]
+fn what_a_pack_had_that_was_cut_short_is_stored_again() {
+    after_harm("data", &|pack| {
+        let length = std::fs::metadata(pack).unwrap().len();
+        std::fs::OpenOptions::new().write(true).open(pack).unwrap().set_len(length - 1).unwrap();
+    });
+}
+
+#[test]
+fn a_file_of_the_index_that_is_gone_or_damaged_is_written_again() {
+    after_harm("index", &|file| std::fs::remove_file(file).unwrap());
+    after_harm("index", &|file| {
+        let mut bytes = std::fs::read(file).unwrap();
+        bytes[20] ^= 1;
+        std::fs::write(file, bytes).unwrap();
+    });
+}
+
+#[test]
+fn after_stock_restic_made_the_index_anew_the_next_backup_heals_what_a_lost_pack_had() {
+    let (site, origin) = (site(), repository());
+    let first = create(&origin, &site).unwrap().snapshot;
+    for pack in files(origin.folder.path(), "data") {
+        let copy = copied(&origin);
+        std::fs::remove_file(copy.path().join(pack.strip_prefix(origin.folder.path()).unwrap())).unwrap();
+        let Some(done) = restic(copy.path(), &["repair", "index"]) else { return };
+        if !done.status.success() {
+            // As it was called before 0.16.
+            let done = restic(copy.path(), &["rebuild-index"]).unwrap();
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        }
+        let repository = opened(copy.path());
+        let outcome = create(&repository, &site).unwrap();
+        assert_whole(&repository, &site, &outcome.snapshot);
+        // What the older one says of itself is lost; all else it has again.
+        std::fs::remove_file(copy.path().join("snapshots").join(&first)).unwrap();
+        let done = restic(copy.path(), &["check", "--read-data"]).unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        assert!(done.status.success(), "{said}");
+    }
+}
+
+#[test]
+fn what_the_site_no_longer_has_after_a_loss_is_missing_and_not_taken_over() {
+    let (site, repository) = (site(), repository());
+    create(&repository, &site).unwrap();
+    let hash = *accel::hash::sha1(&7_u32.to_le_bytes().repeat(500)).as_bytes();
+    std::fs::remove_file(support::site::place(&site.data(), "filedir", &hash)).unwrap();
+    // As long as it is stored, the site needn't have it.
+    create(&repository, &site).unwrap();
+    for pack in files(repository.folder.path(), "data") {
+        std::fs::remove_file(pack).unwrap();
+    }
+    let error = create(&repository, &site).unwrap_err();
+    assert_eq!(error.kind, Kind::Closure);
+    assert!(error.what.contains(&hex::encode(hash)), "{error}");
+}
+
+/// Somebody deletes a file of the repository in the moment in which the view is taken.
+struct Deleting {
+    database: Memory,
+    file: PathBuf,
+}
+
+impl World for Deleting {
+    type View = Box<dyn View>;
+
+    fn now(&mut self) -> Result<Listing> {
+        self.database.now()
+    }
+
+    fn view(&mut self) -> Result<(Box<dyn View>, Listing)> {
+        std::fs::remove_file(&self.file).unwrap();
+        self.database.view()
+    }
+}
+
+impl Database for Deleting {
+    fn identifier(&mut self) -> Result<String> {
+        self.database.identifier()
+    }
+}
+
+#[test]
+fn no_snapshot_is_written_when_something_is_deleted_meanwhile() {
+    let (site, origin) = (site(), repository());
+    create(&origin, &site).unwrap();
+    let mut noticed = BTreeSet::new();
+    for folder in ["data", "index"] {
+        for file in files(origin.folder.path(), folder) {
+            let copy = copied(&origin);
+            let repository = opened(copy.path());
+            let file = copy.path().join(file.strip_prefix(origin.folder.path()).unwrap());
+            let mut database = Deleting { database: site.database(), file };
+            let error = create::run_on(&repository, &site.request(), &mut database, &Silent).unwrap_err();
+            assert_eq!(error.kind, Kind::Damaged, "{error}");
+            if error.what.contains("no snapshot is written") {
+                noticed.insert(folder);
+            }
+            assert_eq!(repository.snapshots().unwrap().len(), 1);
+            let outcome = create(&repository, &site).unwrap();
+            assert_whole(&repository, &site, &outcome.snapshot);
+        }
+    }
+    assert_eq!(noticed.len(), 2, "what isn't read meanwhile is asked for at the end");
+}
+
+#[test]
+fn an_unchanged_site_costs_the_same_few_requests_however_many_folders_its_pool_has() {
+    let mut requests = BTreeSet::new();
+    for files in [10_u32, 300] {
+        let (site, repository) = (MemorySite::new(), repository());
+        for number in 0..files {
+            site.add(6, &format!("file {number}"), &number.to_le_bytes());
+        }
+        create(&repository, &site).unwrap();
+        create(&repository, &site).unwrap();
+        let repository = opened(repository.folder.path());
+        let before = repository.store().requests();
+        create(&repository, &site).unwrap();
+        let after = repository.store().requests();
+        requests.insert((after.gets - before.gets, after.puts - before.puts, after.lists - before.lists));
+    }
+    assert_eq!(requests.len(), 1, "{requests:?}");
+    let (gets, puts, lists) = requests.pop_first().unwrap();
+    eprintln!("{gets} gets, {puts} puts, {lists} lists");
+    assert!(gets < 40 && puts < 8 && lists < 12, "{gets} gets, {puts} puts, {lists} lists");
+}
