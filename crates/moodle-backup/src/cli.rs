@@ -184,15 +184,14 @@ impl Context {
         &self.progress
     }
 
-    fn store(&self) -> Result<Store> {
-        let location = self.options.repository.as_deref().filter(|location| !location.is_empty()).ok_or_else(|| {
+    fn location(&self) -> Result<&str> {
+        self.options.repository.as_deref().filter(|location| !location.is_empty()).ok_or_else(|| {
             Error::new(Kind::Usage, "no repository is named", "give --repository, or set MOODLE_BACKUP_REPOSITORY")
-        })?;
-        Store::open(location)
+        })
     }
 
     fn repository(&self) -> Result<Repository> {
-        let repository = Repository::open(self.store()?, &self.options.key.open()?)?;
+        let repository = Repository::open(Store::existing(self.location()?)?, &self.options.key.open()?)?;
         let repository = self.open.get_or_init(|| repository).clone();
         Ok(match &self.options.of {
             Some(site) => repository.only(&sites::named(&repository, &repository.index()?, site)?.tag),

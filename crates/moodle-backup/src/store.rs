@@ -111,6 +111,18 @@ impl Store {
         Ok(Self(Arc::new(inner)))
     }
 
+    /// Opens the store of a repository that is there: a folder that isn't is an error, and is not made.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); there is no such folder.
+    pub fn existing(location: &str) -> Result<Self> {
+        if let Some(folder) = local(location).filter(|folder| !folder.exists()) {
+            let what = format!("there is no repository in {}: there is no such folder", folder.display());
+            return Err(Error::new(Kind::Repository, what, "name the right one; moodle-backup init makes a new one"));
+        }
+        Self::open(location)
+    }
+
     /// The location, without anything secret.
     #[must_use]
     pub fn location(&self) -> &str {
@@ -351,11 +363,43 @@ impl Store {
 
 type Opened = (Box<dyn ObjectStore>, Path, Option<PathBuf>);
 
-fn opened(location: &str) -> Result<Opened> {
-    let address = match Url::parse(location) {
-        Ok(address) if address.scheme().len() > 1 => address,
-        _ => return folder(PathBuf::from(location)),
+/// Returns the folder that a location names; nothing: it is no folder's.
+fn local(location: &str) -> Option<PathBuf> {
+    match Url::parse(location) {
+        Ok(address) if address.scheme() == "file" => {
+            Some(address.to_file_path().unwrap_or_else(|()| PathBuf::from(address.path())))
+        }
+        Ok(address) if address.scheme().len() > 1 => None,
+        _ => Some(PathBuf::from(location)),
+    }
+}
+
+/// Says how the location of an object store is written, whose bucket isn't where it should be: restic writes `s3:HOST/…`.
+fn respelled(scheme: &str, rest: &str) -> String {
+    let (secure, rest) = match rest.split_once("://") {
+        Some((protocol, rest)) => (Some(protocol), rest),
+        None => (None, rest),
     };
+    let first = rest.split('/').next().unwrap_or_default();
+    let is_server = secure.is_some() || first.contains('.');
+    match rest.split_once('/').filter(|_| is_server) {
+        Some((server, path)) => format!(
+            "write {scheme}://{path}, with AWS_ENDPOINT={}://{server} where that isn't Amazon's",
+            secure.unwrap_or("https")
+        ),
+        None => format!("write {scheme}://{}", rest.trim_start_matches('/').replace(":/", "/")),
+    }
+}
+
+fn opened(location: &str) -> Result<Opened> {
+    if let Some(path) = local(location) {
+        return folder(path);
+    }
+    let address = Url::parse(location).map_err(|error| unusable(location, "it can't be used").because(error))?;
+    if address.host_str().is_none_or(str::is_empty) && matches!(address.scheme(), "s3" | "gs" | "az") {
+        let fix = respelled(address.scheme(), address.path());
+        return Err(Error::new(Kind::Usage, format!("the location {} names no bucket", shown(location)), fix));
+    }
     let wrong = |error: object_store::Error| unusable(location, "it can't be used").because(error);
     let prefix = Path::from_url_path(address.path()).map_err(|error| wrong(error.into()))?;
     let bucket = address.host_str().unwrap_or_default();
@@ -365,7 +409,6 @@ fn opened(location: &str) -> Result<Opened> {
     let client =
         ClientOptions::new().with_timeout(TIMEOUT).with_connect_timeout(Duration::from_secs(15)).with_allow_http(true);
     let objects: Box<dyn ObjectStore> = match address.scheme() {
-        "file" => return folder(address.to_file_path().unwrap_or_else(|()| PathBuf::from(address.path()))),
         "s3" => Box::new(
             aws::AmazonS3Builder::from_env()
                 .with_bucket_name(bucket)
@@ -430,4 +473,19 @@ fn shown(location: &str) -> String {
     address.set_username("").ok();
     address.set_password(None).ok();
     address.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::respelled;
+
+    #[test]
+    fn a_location_as_restic_writes_it_is_told_as_it_is_written_here() {
+        let amazon = "write s3://backup/moodle, with AWS_ENDPOINT=https://s3.amazonaws.com where that isn't Amazon's";
+        assert_eq!(respelled("s3", "s3.amazonaws.com/backup/moodle"), amazon);
+        let minio = "write s3://backup, with AWS_ENDPOINT=http://minio:9000 where that isn't Amazon's";
+        assert_eq!(respelled("s3", "http://minio:9000/backup"), minio);
+        assert_eq!(respelled("s3", "backup/moodle"), "write s3://backup/moodle");
+        assert_eq!(respelled("gs", "backup:/moodle"), "write gs://backup/moodle");
+    }
 }

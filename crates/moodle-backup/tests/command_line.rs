@@ -113,8 +113,14 @@ fn an_error_says_what_is_wrong_and_what_to_do_and_has_its_own_exit_code() {
         "error: no repository is named\n  give --repository, or set MOODLE_BACKUP_REPOSITORY\n"
     );
     let nowhere = tempfile::tempdir().unwrap();
-    let output = run(in_repository(&nowhere, &["list"]));
-    assert_eq!(output.status.code(), Some(11), "{}", errors(&output));
+    for command in ["list", "create"] {
+        let output = run(in_repository(&nowhere, &[command]));
+        assert_eq!(output.status.code(), Some(if command == "list" { 11 } else { 10 }), "{}", errors(&output));
+        assert!(!nowhere.path().join("repository").exists(), "a place that was mistyped isn't made");
+    }
+    let output = run(in_repository(&nowhere, &["list", "--repository", "s3:backup/moodle"]));
+    assert_eq!(errors(&output), "error: the location s3:backup/moodle names no bucket\n  write s3://backup/moodle\n");
+    assert_eq!(output.status.code(), Some(2));
     let repository = repository();
     let output = run({
         let mut command = in_repository(&repository, &["list"]);
@@ -384,4 +390,22 @@ fn a_log_has_what_the_backup_does_and_no_chatter_of_libraries() {
     assert!(!logged.contains("getting snapshots") && !logged.contains("library="), "{logged}");
     let quiet = run(in_repository(&folder, &["prune", "--keep-last", "1", "--log-format", "text", "--quiet"]));
     assert_eq!(errors(&quiet), "");
+}
+
+#[test]
+fn what_a_database_says_is_told_in_its_own_words() {
+    let repository = repository();
+    // A port that nobody listens on any more.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    for kind in ["mariadb", "pgsql"] {
+        let mut command = in_repository(&repository, &["create", "--db-type", kind, "--db-host", "127.0.0.1"]);
+        command.args(["--db-port", &port, "--db-name", "moodle", "--db-user", "moodle", "--dataroot"]);
+        let output = run({
+            command.arg(repository.path());
+            command
+        });
+        assert_eq!(output.status.code(), Some(15), "{}", errors(&output));
+        assert!(errors(&output).to_lowercase().contains("connection refused"), "{}", errors(&output));
+        assert!(!errors(&output).contains("Error {"), "{}", errors(&output));
+    }
 }

@@ -6,7 +6,7 @@ use moodle_backup::error::Result;
 use moodle_backup::site::Site;
 
 use super::Context;
-use super::report::{Report, bytes, count, duration};
+use super::report::{Report, bytes, count, duration, many};
 use super::site_options::SiteOptions;
 
 /// Backs up a site, which goes on meanwhile: database, file pool, the rest of the dataroot and config.php.
@@ -79,20 +79,20 @@ fn text(outcome: &create::Outcome) -> String {
     let mut lines = vec![
         format!("snapshot {} of {} in {}", outcome.snapshot, outcome.taken, duration(outcome.seconds)),
         format!(
-            "  database  {} tables, {} rows, {}",
-            count(outcome.tables),
-            count(outcome.rows),
+            "  database  {}, {}, {}",
+            many(outcome.tables, "table"),
+            many(outcome.rows, "row"),
             bytes(outcome.database_bytes)
         ),
         format!(
-            "  pool      {} contents, {}; {} copied ({}), {} gone, all that the database lists are there",
-            count(pool.listed),
+            "  pool      {}, {}; {} copied ({}), {} gone, all that the database lists are there",
+            many(pool.listed, "content"),
             bytes(pool.bytes),
             count(pool.copied),
             bytes(pool.copied_bytes),
             count(pool.gone)
         ),
-        format!("  others    {} files, {}", count(outcome.dataroot_files), bytes(outcome.dataroot_bytes)),
+        format!("  others    {}, {}", many(outcome.dataroot_files, "file"), bytes(outcome.dataroot_bytes)),
         format!("  stored    {} new, {} in the repository", bytes(outcome.new_bytes), bytes(outcome.stored_bytes)),
     ];
     if !pool.missing.is_empty() {
@@ -101,7 +101,7 @@ fn text(outcome: &create::Outcome) -> String {
         lines.extend(pool.missing.iter().map(|hash| format!("  missing   {hash}")));
     }
     if pool.referenced > 0 {
-        lines.push(format!("  elsewhere {} contents stay in their object store", count(pool.referenced)));
+        lines.push(format!("  elsewhere {} in their object store", many(pool.referenced, "content")));
     }
     lines.extend(outcome.left_out.iter().map(|what| format!("  left out  {what}")));
     lines.join("\n")

@@ -5,7 +5,7 @@ use moodle_backup::diff::{self, Outcome};
 use moodle_backup::error::Result;
 
 use super::Context;
-use super::report::{Report, bytes, count};
+use super::report::{Report, bytes, count, many};
 
 /// Shows what differs between two snapshots: contents, tables, versions, plugins.
 #[derive(Args, Debug)]
@@ -29,8 +29,8 @@ fn text(outcome: &Outcome) -> String {
     let mut lines = vec![
         format!("from {} to {}", outcome.from, outcome.to),
         format!(
-            "pool: {} contents more ({}), {} less ({})",
-            count(pool.added),
+            "pool: {} more ({}), {} less ({})",
+            many(pool.added, "content"),
             bytes(pool.added_bytes),
             count(pool.removed),
             bytes(pool.removed_bytes)
@@ -39,11 +39,11 @@ fn text(outcome: &Outcome) -> String {
     let rows = |rows: Option<u64>| rows.map_or_else(|| "none".to_owned(), count);
     lines.extend(outcome.tables.iter().map(|table| {
         format!(
-            "table {}: rows {} → {}, {} files of the dump differ",
+            "table {}: rows {} → {}, {} of the dump changed",
             table.name,
             rows(table.rows_before),
             rows(table.rows_after),
-            count(table.changed_files)
+            many(table.changed_files, "file")
         )
     }));
     let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());

@@ -3,6 +3,7 @@
 use clap::Args;
 use moodle_backup::error::Result;
 use moodle_backup::repository::Repository;
+use moodle_backup::store::Store;
 use serde_json::json;
 
 use super::Context;
@@ -18,7 +19,7 @@ pub(crate) struct Init {
 
 impl Init {
     pub(crate) fn run(&self, context: &Context) -> Result<Report> {
-        let store = context.store()?;
+        let store = Store::open(context.location()?)?;
         let key = context.options.key.create(self.recipients.read()?)?;
         let repository = Repository::init(store, &key)?;
         let location = repository.store().location();

@@ -6,7 +6,7 @@ use moodle_backup::prune::{self, Ages, Outcome, Policy, Request};
 
 use super::Context;
 use super::list::{moment, short};
-use super::report::{Report, bytes, count};
+use super::report::{Report, bytes, many};
 
 /// Removes snapshots that no rule keeps, and what only they needed; other sites in the repository have their own.
 #[derive(Args, Debug)]
@@ -59,11 +59,11 @@ fn text(outcome: &Outcome) -> String {
         }));
     }
     lines.push(format!(
-        "{} packs{} removed, {}; {} packs{} written anew; {} marked, and removed by the first run after a day",
-        count(outcome.packs_removed),
+        "{}{} removed, {}; {}{} written anew; {} marked, which the first run a day later removes",
+        many(outcome.packs_removed, "pack"),
         if outcome.dry_run { " would be" } else { "" },
         bytes(outcome.bytes_removed),
-        count(outcome.packs_rewritten),
+        many(outcome.packs_rewritten, "pack"),
         if outcome.dry_run { " would be" } else { "" },
         bytes(outcome.bytes_marked)
     ));

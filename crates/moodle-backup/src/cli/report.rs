@@ -71,6 +71,11 @@ pub(crate) fn count(number: u64) -> String {
     indicatif::HumanCount(number).to_string()
 }
 
+/// Writes how many there are of something, as `1 snapshot` and `2 snapshots`.
+pub(crate) fn many(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
 /// Writes a size in binary units.
 pub(crate) fn bytes(size: u64) -> String {
     indicatif::BinaryBytes(size).to_string()
@@ -95,6 +100,11 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell_and_lines_have_no_spaces_at_their_end() {
         let row = |left: &str, right: &str| vec![left.to_owned(), right.to_owned()];
         assert_eq!(table(&[row("id", "site"), row("ab12", "x"), row("c", "")]), "id    site\nab12  x\nc");
+    }
+
+    #[test]
+    fn one_is_one_and_several_are_many() {
+        assert_eq!([0, 1, 2000].map(|number| many(number, "row")), ["0 rows", "1 row", "2,000 rows"]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::Context;
 use super::address::{self, Target};
-use super::report::{Report, bytes, checked, count, duration};
+use super::report::{Report, bytes, checked, duration, many};
 
 /// Restores a site, its database, its files, the files of a course, or one file.
 #[derive(Args, Debug)]
@@ -146,8 +146,8 @@ impl Restore {
         lines.extend(
             outcome.renamed.iter().map(|(path, name)| format!("renamed: {} is {}", name.display(), path.display())),
         );
-        let (files, size) = (count(outcome.files), bytes(outcome.bytes));
-        lines.push(format!("{files} files of course {course}, {size}, are in {}", folder.display()));
+        let (files, size) = (many(outcome.files, "file"), bytes(outcome.bytes));
+        lines.push(format!("{files} of course {course}, {size}, in {}", folder.display()));
         let report =
             Report::new(&outcome, lines.join("\n")).figure("files", outcome.files).figure("bytes", outcome.bytes);
         Ok(Report { exit_code: if outcome.missing.is_empty() { 0 } else { Kind::Closure.exit_code() }, ..report })
@@ -183,13 +183,13 @@ fn text(outcome: &restore::Outcome) -> String {
     lines.extend(outcome.refused.iter().map(|reason| format!("refused: {reason}")));
     lines.extend(outcome.checks.as_ref().map(checked));
     lines.push(format!(
-        "{} snapshot {} of {}: {} tables, {} rows, {} files, {}{}",
+        "{} snapshot {} of {}: {}, {}, {}, {}{}",
         if outcome.dry_run { "would restore" } else { "restored" },
         outcome.snapshot,
         outcome.taken,
-        count(outcome.tables),
-        count(outcome.rows),
-        count(outcome.files),
+        many(outcome.tables, "table"),
+        many(outcome.rows, "row"),
+        many(outcome.files, "file"),
         bytes(outcome.bytes),
         if outcome.dry_run { String::new() } else { format!(" in {}", duration(outcome.seconds)) }
     ));

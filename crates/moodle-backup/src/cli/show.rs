@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Context;
 use super::list::document;
-use super::report::{Report, bytes, count, table};
+use super::report::{Report, bytes, count, many, table};
 
 /// Shows what a snapshot is of: versions, plugins, tables, pool.
 #[derive(Args, Debug)]
@@ -48,20 +48,20 @@ fn rendered(id: &str, manifest: &Manifest, all: bool) -> String {
         let tables = database.tables.len() as u64;
         rows.extend([
             ("database", format!("{} ({}), {}", database.dbtype, database.server, database.collation)),
-            ("", format!("{} tables, {} rows, {}", count(tables), count(sum), bytes(size))),
+            ("", format!("{}, {}, {}", many(tables, "table"), many(sum, "row"), bytes(size))),
             ("", format!("consistent by {}", database.consistency)),
         ]);
         rows.extend(database.left_out.iter().map(|what| ("left out", what.clone())));
     }
     if let Some(pool) = &manifest.pool {
-        rows.push(("pool", format!("{} contents, {}", count(pool.files), bytes(pool.bytes))));
+        rows.push(("pool", format!("{}, {}", many(pool.files, "content"), bytes(pool.bytes))));
         if let Held::Reference(location) = &pool.held {
             rows.push(("", format!("held in {location}, which the snapshot only names")));
         }
         rows.extend(pool.missing.iter().map(|hash| ("missing", hash.clone())));
     }
     if let Some(dataroot) = &manifest.dataroot {
-        rows.push(("others", format!("{} files, {}", count(dataroot.files), bytes(dataroot.bytes))));
+        rows.push(("others", format!("{}, {}", many(dataroot.files, "file"), bytes(dataroot.bytes))));
         rows.extend(dataroot.left_out.iter().map(|what| ("left out", what.clone())));
     }
     let mut rows: Vec<Vec<String>> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();

@@ -9,7 +9,7 @@ use moodle_backup::verify::{self, Rehearsal, Request};
 
 use super::Context;
 use super::address::Target;
-use super::report::{Report, bytes, checked, count, duration};
+use super::report::{Report, bytes, checked, count, duration, many};
 
 /// Verifies snapshots: --closure (what is done without an option, and with --data), --data, --rehearse, or several of them.
 #[derive(Args, Debug)]
@@ -80,21 +80,21 @@ fn text(outcome: &verify::Outcome) -> String {
     let mut lines: Vec<String> = outcome.problems.iter().map(line).collect();
     lines.extend(outcome.checks.as_ref().map(checked));
     if let Some(since) = outcome.listed_since {
-        lines.push(format!("the site lists {} contents that came after the snapshot", count(since)));
+        lines.push(format!("the site lists {} more than the snapshot", many(since, "content")));
     }
     if let Some(rows) = outcome.rows {
-        lines.push(format!("{} rows were loaded and dumped again", count(rows)));
+        lines.push(format!("{} loaded and dumped again", many(rows, "row")));
     }
     lines.push(format!(
-        "{} snapshots, {} contents, {} read in {}: {}",
-        count(outcome.snapshots.len() as u64),
-        count(outcome.contents),
+        "{}, {}, {} read in {}: {}",
+        many(outcome.snapshots.len() as u64, "snapshot"),
+        many(outcome.contents, "content"),
         bytes(outcome.bytes_read),
         duration(outcome.seconds),
         if outcome.problems.is_empty() {
             "nothing is wrong".to_owned()
         } else {
-            format!("{} problems", count(outcome.problems.len() as u64))
+            many(outcome.problems.len() as u64, "problem")
         }
     ));
     lines.join("\n")

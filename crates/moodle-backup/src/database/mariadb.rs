@@ -59,7 +59,7 @@ fn connected(connection: &Connection) -> Result<Conn> {
             format!("the database {place} can't be reached"),
             "see host, port, user and password",
         )
-        .because(error)
+        .because(said(&error))
     })?;
     let settings = [
         "SET NAMES binary",
@@ -102,6 +102,17 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// Returns what the server or the connection said, without the names that Rust has for it.
+fn said(error: &mysql::Error) -> String {
+    match error {
+        mysql::Error::MySqlError(error) => error.to_string(),
+        mysql::Error::DriverError(error) => error.to_string(),
+        mysql::Error::IoError(error) => error.to_string(),
+        mysql::Error::TlsError(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}
+
 /// Says what the server said, and what to do about what can be said of it.
 fn failed(error: &mysql::Error, statement: &str) -> Error {
     let code = if let mysql::Error::MySqlError(said) = error { said.code } else { 0 };
@@ -117,7 +128,7 @@ fn failed(error: &mysql::Error, statement: &str) -> Error {
         _ => "see the server's log",
     };
     let short: String = statement.chars().take(120).collect();
-    Error::new(Kind::Database, format!("the database refuses `{short}`"), fix).because(error.to_string())
+    Error::new(Kind::Database, format!("the database refuses `{short}`"), fix).because(said(error))
 }
 
 fn quoted(name: &str) -> String {
