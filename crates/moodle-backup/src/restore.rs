@@ -281,7 +281,7 @@ fn refusals(
         }
     }
     if let Some(path) = &request.config {
-        if path.exists() && !request.overwrite {
+        if path.symlink_metadata().is_ok() && !request.overwrite {
             reasons.push(Refusal::new(format!("{} is there already", path.display()), OVERWRITE));
         }
         if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {

@@ -300,7 +300,10 @@ fn what_contradicts_itself_is_refused_before_anything_is_opened() {
         ),
         (vec!["prune"], "the policy keeps no snapshot at all"),
         (vec!["list", "--key-file", "a", "--age-identity", "b"], "--key-file and --age-identity both name a key"),
-        (vec!["init", "--age-recipient", "age1x"], "both age recipients and a passphrase are given"),
+        (
+            vec!["init", "--age-recipient", "age1x"],
+            "age recipients are given, and MOODLE_BACKUP_PASSPHRASE names a passphrase",
+        ),
     ] {
         let output = run(in_repository(&repository, &arguments));
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", errors(&output));
@@ -315,7 +318,7 @@ fn back_up(folder: &TempDir, address: &str) -> String {
     let site = MemorySite::new();
     site.add(6, "file", address.as_bytes());
     let mut request = site.request();
-    request.site.wwwroot = address.to_owned();
+    address.clone_into(&mut request.site.wwwroot);
     create::run_on(&repository, &request, &mut site.database(), &Silent).unwrap().snapshot
 }
 

@@ -239,7 +239,7 @@ fn over_a_site_goes_its_own_snapshot_and_another_sites_only_by_its_whole_id() {
             site.add(&mut |sql| site.database.run(&[sql]), "file", address.as_bytes());
             site.database.run(&[&format!("UPDATE mdl_config SET value = '{address}' WHERE name = 'siteidentifier'")]);
             let mut request = site.request();
-            request.site.wwwroot = address.to_owned();
+            address.clone_into(&mut request.site.wwwroot);
             create::run(&repository, &request, &Silent).unwrap().snapshot
         });
         let (target, folder) = (server.database("target"), tempfile::tempdir().unwrap());

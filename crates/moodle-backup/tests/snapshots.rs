@@ -372,7 +372,7 @@ fn verify_names_what_is_listed_and_not_stored_and_what_lies_about_its_content() 
 /// Backs a site up as if it were at this address.
 fn create_at(repository: &Repository, site: &MemorySite, address: &str) -> Outcome {
     let mut request = site.request();
-    request.site.wwwroot = address.to_owned();
+    address.clone_into(&mut request.site.wwwroot);
     create::run_on(repository, &request, &mut site.database(), &Silent).unwrap()
 }
 
