@@ -1,6 +1,7 @@
 //! Dumps and loads of MariaDB, MySQL and PostgreSQL: one consistent view, many connections.
 
 mod mariadb;
+mod neighbours;
 mod postgres;
 mod target;
 

@@ -382,3 +382,24 @@ fn a_load_that_is_broken_off_when_all_is_decided_is_finished_by_the_next() {
         assert_eq!(looks(&target), looks(&source));
     }
 }
+
+#[test]
+fn a_second_site_whose_prefix_begins_alike_is_no_part_of_the_first() {
+    for server in servers() {
+        let database = server.database("two");
+        let core = ["config", "config_plugins", "course_modules", "role_assignments"];
+        for table_name in core.iter().flat_map(|name| [format!("mdl_{name}"), format!("mdl_2_{name}")]) {
+            database.run(&[&table(&server, &table_name), &format!("INSERT INTO {table_name} (v) VALUES ('old')")]);
+        }
+        let dump = dumped(&database);
+        let names: Vec<&str> = dump.0.tables.iter().map(|table| table.name.as_str()).collect();
+        assert_eq!(names, ["mdl_config", "mdl_config_plugins", "mdl_course_modules", "mdl_role_assignments"]);
+        assert_eq!(dump.0.left_out, ["site mdl_2_"]);
+        database.run(&["UPDATE mdl_config SET v = 'new'", "UPDATE mdl_2_config SET v = 'new'"]);
+        let refused = refusals(&database, &dump, OVERWRITE);
+        assert!(refused.len() == 1 && refused[0].contains("mdl_2_config,"), "{refused:?}");
+        restored(&database, &dump, RestoreOptions { other_tables: OtherTables::Keep, ..OVERWRITE }).unwrap();
+        assert_eq!(database.rows("SELECT v FROM mdl_config"), [[Some("old".to_owned())]]);
+        assert_eq!(database.rows("SELECT v FROM mdl_2_config"), [[Some("new".to_owned())]]);
+    }
+}

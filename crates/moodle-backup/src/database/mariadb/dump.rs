@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
-use super::super::{Connection, Listing, Sink, View};
+use super::super::{Connection, Listing, Sink, View, neighbours};
 use super::table::{self, Columns, Table};
 use super::{LOCK_SECONDS, configured, connected, failed, listed, literal, quoted, rows, run, text};
 use crate::error::{Error, Kind, Result};
@@ -45,7 +45,7 @@ impl MariaDbView {
     pub(super) fn open(connection: &Connection, jobs: usize) -> Result<Self> {
         let mut clients = (0..jobs.max(1)).map(|_| connected(connection)).collect::<Result<Vec<_>>>()?;
         let mut control = connected(connection)?;
-        let listed = own_names(&mut control, &connection.prefix)?;
+        let listed = table::own(&mut control, &connection.prefix)?;
         let consistency = together(&mut control, &mut clients, &connection.prefix)?;
         if consistency == "single-connection" {
             clients.truncate(1);
@@ -149,6 +149,8 @@ impl MariaDbView {
                 format!("SELECT {name} FROM information_schema.{catalogue} WHERE {schema} = DATABASE() ORDER BY 1");
             found.extend(rows(self.first(), &query)?.iter().map(|row| format!("{kind} {}", text(&row[0]))));
         }
+        let names = table::names(self.first())?;
+        found.extend(neighbours::left_out(&names, &self.prefix));
         Ok(found)
     }
 
@@ -171,10 +173,6 @@ fn changed(names: &[&str]) -> Error {
     Error::new(Kind::Database, what, "back up again when no upgrade or installation runs")
 }
 
-fn own_names(client: &mut Conn, prefix: &str) -> Result<Vec<String>> {
-    Ok(table::names(client)?.into_iter().filter(|name| name.starts_with(prefix) && !name.starts_with('~')).collect())
-}
-
 /// Opens the same view on all of `clients`; returns how.
 fn together(control: &mut Conn, clients: &mut [Conn], prefix: &str) -> Result<&'static str> {
     run(control, &format!("SET SESSION lock_wait_timeout = {LOCK_SECONDS}"))?;
@@ -190,7 +188,7 @@ fn together(control: &mut Conn, clients: &mut [Conn], prefix: &str) -> Result<&'
     let how = if held(control, "FLUSH TABLES WITH READ LOCK") {
         "flush-tables-with-read-lock"
     } else {
-        let names: Vec<_> = own_names(control, prefix)?.iter().map(|name| format!("{} READ", quoted(name))).collect();
+        let names: Vec<_> = table::own(control, prefix)?.iter().map(|name| format!("{} READ", quoted(name))).collect();
         if !names.is_empty() && held(control, &format!("LOCK TABLES {}", names.join(", "))) {
             "lock-tables"
         } else {

@@ -1,8 +1,11 @@
 //! What tables are like.
 
+use std::collections::HashSet;
+
 use mysql::Conn;
 
 use super::{literal, quoted, rows, text};
+use crate::database::neighbours;
 use crate::error::{Error, Kind, Result};
 
 /// A table, as the server's catalogue has it.
@@ -28,17 +31,24 @@ pub(super) fn names(client: &mut Conn) -> Result<Vec<String>> {
     Ok(rows(client, query)?.iter().map(|row| text(&row[0])).collect())
 }
 
-/// Returns the tables with this prefix, sorted by name, without those of a load that goes on.
+/// Returns the names of a site's tables, without those of a load that goes on.
+pub(super) fn own(client: &mut Conn, prefix: &str) -> Result<Vec<String>> {
+    let mut names = neighbours::own(names(client)?, prefix);
+    names.retain(|name| !name.starts_with('~'));
+    Ok(names)
+}
+
+/// Returns a site's tables, sorted by name.
 pub(super) fn all(client: &mut Conn, prefix: &str) -> Result<Vec<Table>> {
-    let like = literal(&format!("{}%", prefix.replace('\\', "\\\\").replace('_', "\\_").replace('%', "\\%")));
-    let query = format!(
-        "SELECT TABLE_NAME, ENGINE, AVG_ROW_LENGTH, DATA_LENGTH, CREATE_TIME FROM information_schema.TABLES \
-         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND TABLE_NAME LIKE {like} AND TABLE_NAME NOT LIKE '~%' \
-         ORDER BY TABLE_NAME"
-    );
+    let own: HashSet<String> = own(client, prefix)?.into_iter().collect();
+    let query = "SELECT TABLE_NAME, ENGINE, AVG_ROW_LENGTH, DATA_LENGTH, CREATE_TIME FROM information_schema.TABLES \
+                 WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' ORDER BY TABLE_NAME";
     let mut found = Vec::new();
-    for row in rows(client, &query)? {
+    for row in rows(client, query)? {
         let name = text(&row[0]);
+        if !own.contains(&name) {
+            continue;
+        }
         if name.contains(['/', '\n']) || name.starts_with('.') {
             let what = format!("the table {name:?} has a name that no file can have");
             return Err(Error::new(Kind::Database, what, "rename it: it is none of Moodle's"));

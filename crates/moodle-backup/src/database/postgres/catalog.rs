@@ -8,6 +8,7 @@ use postgres::types::ToSql;
 
 use super::connect::failed;
 use super::quoted;
+use crate::database::neighbours;
 use crate::error::{Error, Kind, Result};
 
 /// A table.
@@ -63,8 +64,13 @@ impl Table {
     }
 }
 
-/// Returns the names of tables with a prefix, sorted.
+/// Returns the names of a site's tables, sorted.
 pub(super) fn names(client: &mut Client, schema: &str, prefix: &str) -> Result<Vec<String>> {
+    Ok(neighbours::own(all_names(client, schema, prefix)?, prefix))
+}
+
+/// Returns the names of tables with a prefix, sorted, another site's among them.
+fn all_names(client: &mut Client, schema: &str, prefix: &str) -> Result<Vec<String>> {
     let rows = client
         .query(
             "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -82,6 +88,8 @@ struct Reading<'a> {
     client: &'a mut Client,
     schema: &'a str,
     prefix: &'a str,
+    /// The prefixes of other sites.
+    others: Vec<String>,
 }
 
 /// What has a lower number came with PostgreSQL (`FirstNormalObjectId`).
@@ -90,12 +98,14 @@ const FIRST_OWN_OID: u32 = 16_384;
 const FROM: &str = "pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace";
 /// Which they are.
 const OURS: &str = "n.nspname = $1::text AND left(c.relname::text, length($2::text)) = $2::text \
-    AND c.relpersistence <> 't' AND c.relname <> '~moodle-backup'";
+    AND c.relpersistence <> 't' AND c.relname <> '~moodle-backup' AND NOT EXISTS (SELECT 1 FROM unnest($3::text[]) \
+    AS other(prefix) WHERE left(c.relname::text, length(other.prefix)) = other.prefix)";
 
 impl Catalog {
     /// Reads it; the search path is the schema.
     pub(super) fn read(client: &mut Client, schema: &str, prefix: &str) -> Result<Self> {
-        let mut reading = Reading { client, schema, prefix };
+        let names = all_names(client, schema, prefix)?;
+        let mut reading = Reading { client, schema, prefix, others: neighbours::prefixes(&names, prefix) };
         let mut tables = reading.tables()?;
         reading.columns(&mut tables)?;
         reading.constraints(&mut tables)?;
@@ -103,7 +113,8 @@ impl Catalog {
         reading.keys(&mut tables)?;
         let sequences = reading.sequences()?;
         let extensions = reading.extensions()?;
-        let left_out = reading.left_out()?;
+        let mut left_out = reading.left_out()?;
+        left_out.extend(neighbours::left_out(&names, prefix));
         Ok(Self { tables: tables.into_values().collect(), sequences, extensions, left_out })
     }
 
@@ -180,7 +191,7 @@ fn refused(what: &str) -> Error {
 
 impl Reading<'_> {
     fn rows(&mut self, sql: &str) -> Result<Vec<postgres::Row>> {
-        let parameters: &[&(dyn ToSql + Sync)] = &[&self.schema, &self.prefix];
+        let parameters: &[&(dyn ToSql + Sync)] = &[&self.schema, &self.prefix, &self.others];
         self.client
             .query(sql, parameters)
             .map_err(|error| failed("the tables' definitions can't be read", "report this as a bug", &error))
@@ -322,6 +333,8 @@ impl Reading<'_> {
              LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid \
              WHERE n.nspname = $1::text AND c.relpersistence <> 't' \
              AND left(coalesce(t.relname, c.relname)::text, length($2::text)) = $2::text \
+             AND NOT EXISTS (SELECT 1 FROM unnest($3::text[]) AS other(prefix) \
+             WHERE left(coalesce(t.relname, c.relname)::text, length(other.prefix)) = other.prefix) \
              ORDER BY c.relname COLLATE \"C\"",
         )?;
         let mut sequences: Vec<Sequence> = rows
@@ -402,7 +415,7 @@ impl Reading<'_> {
 
 /// Returns the columns of each table that rows are loaded into, as SQL has them.
 pub(super) fn loaded(client: &mut Client, schema: &str, prefix: &str) -> Result<BTreeMap<String, String>> {
-    let rows = Reading { client, schema, prefix }.rows(&format!(
+    let rows = Reading { client, schema, prefix, others: Vec::new() }.rows(&format!(
         "SELECT c.relname::text, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) \
          FROM {FROM} JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
          AND a.attgenerated = '' WHERE c.relkind = 'r' AND {OURS} GROUP BY 1"
