@@ -3,11 +3,13 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+
 use moodle_backup::database::{self, Connection, Loaded, OtherTables, RestoreOptions, Restored};
 use moodle_backup::error::{Error, Kind, Result};
 use moodle_backup::manifest::DatabaseFacts;
 use moodle_backup::progress::Silent;
-use support::server::{Database, Dump, TestServer, servers};
+use support::server::{Database, Dump, Row, TestServer, servers};
 
 const OVERWRITE: RestoreOptions = RestoreOptions { jobs: 2, overwrite: true, other_tables: OtherTables::Refuse };
 
@@ -58,11 +60,11 @@ fn target(server: &TestServer, others: &[&str]) -> Database {
     database
 }
 
-/// What a database looks like from outside, whatever it has.
-fn looks(database: &Database) -> (Vec<Vec<Option<String>>>, Vec<(String, Vec<Vec<Option<String>>>)>) {
+/// What a database looks like from outside, whatever it has: its definitions, and each table's content.
+fn looks(database: &Database) -> (Vec<Row>, BTreeMap<String, Vec<Row>>) {
     let schemas = "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE '%~%'";
     assert_eq!(database.rows(schemas), [[None; 0]; 0], "nothing of this program is left");
-    (database.definitions(), database.contents().into_iter().collect())
+    (database.definitions(), database.contents())
 }
 
 /// Spoils the last file of rows that a load comes to.

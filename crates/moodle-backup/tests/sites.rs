@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use accel::hash::sha1;
 use moodle_backup::create::{self, Request};
@@ -337,6 +337,50 @@ fn a_rehearsal_clears_what_a_killed_one_left_and_what_fails_and_nothing_else() {
         let outcome = verify::run(&repository, &rehearsal(&scratch), &Silent).unwrap();
         assert_eq!(outcome.exit_code(), Kind::Damaged.exit_code());
         assert_eq!(scratch.tables(), ["other"]);
+    }
+}
+
+/// The address of a database, as `--to-db` has it.
+fn address(database: &Database) -> String {
+    let connection = &database.connection;
+    let (kind, port) = (if database.server.is_postgres() { "pgsql" } else { "mariadb" }, database.server.port);
+    format!("{kind}://{}@{}:{port}/{}", connection.user, connection.host, connection.database)
+}
+
+#[test]
+fn a_restore_over_a_database_that_is_killed_again_and_again_ends_as_if_it_never_was() {
+    for server in servers() {
+        let (site, repository) = (real_site(&server), repository());
+        let rows: Vec<String> = (0..20_000).map(|row| format!("('viewed', 'row {row}')")).collect();
+        site.database.run(&[&format!("INSERT INTO mdl_log (action, info) VALUES {}", rows.join(", "))]);
+        create::run(&repository, &site.request(), &Silent).unwrap();
+        let target = server.database("target");
+        target.run(&[
+            "CREATE TABLE mdl_log (id bigint)",
+            "CREATE TABLE mdl_old (id bigint)",
+            "CREATE TABLE other (id bigint)",
+        ]);
+        let restore = || {
+            let mut program = Command::new(env!("CARGO_BIN_EXE_moodle-backup"));
+            program.args(["restore", "--quiet", "--overwrite", "--other-tables", "drop", "--jobs", "2"]);
+            program.args(["--to-db", &address(&target), "--repository"]).arg(repository.folder.path());
+            program.env("MOODLE_BACKUP_PASSPHRASE", "correct horse");
+            program.env("MOODLE_BACKUP_DB_PASSWORD", &server.password);
+            program
+        };
+        let begun = Instant::now();
+        assert!(restore().status().unwrap().success());
+        let whole = begun.elapsed();
+        for part in [5, 7, 8, 9, 10, 11] {
+            let mut killed = restore().spawn().unwrap();
+            std::thread::sleep(whole * part / 12);
+            killed.kill().unwrap();
+            killed.wait().unwrap();
+        }
+        assert!(restore().status().unwrap().success());
+        let mut contents = target.contents();
+        assert!(contents.remove("other").is_some());
+        assert_eq!(contents, site.database.contents());
     }
 }
 
