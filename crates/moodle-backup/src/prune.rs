@@ -4,17 +4,17 @@
 //! format that knows no locks), nothing is lost either: packs that are younger than a day stay, and what is marked for
 //! removal is still there when the next prune finds a snapshot that needs it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{Span, Zoned};
 use rustic_core::repofile::SnapshotFile;
-use rustic_core::{KeepOptions, LimitOption, PruneOptions};
+use rustic_core::{KeepOptions, LimitOption, PruneOptions, RusticError};
 use serde::Serialize;
 
 use crate::error::{Error, Kind, Result};
 use crate::progress::{Progress, Unit};
-use crate::repository::{Purpose, Repository, SITE, Snapshot, told};
+use crate::repository::{Problem, Purpose, Repository, SITE, Snapshot, SnapshotFiles, told};
 
 /// Which snapshots stay: of each site so many of the last ones, and of each of the last hours, days… the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,10 +34,12 @@ pub struct Policy {
 }
 
 /// What shall be done.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// Which snapshots stay.
+    /// Which snapshots stay; without any rule, those that aren't dropped.
     pub policy: Policy,
+    /// Snapshots that go whatever the policy says, by the starts of their ids; their files may be damaged.
+    pub drop: Vec<String>,
     /// Whether it is only told what would be done.
     pub dry_run: bool,
     /// How long other runs are waited for.
@@ -69,6 +71,8 @@ pub struct Outcome {
     pub kept: Vec<Snapshot>,
     /// The snapshots that went, oldest first.
     pub removed: Vec<Snapshot>,
+    /// The ids of snapshots that went whose files couldn't be read.
+    pub removed_unread: Vec<String>,
     /// Packs that were written anew because little of them is needed.
     pub packs_rewritten: u64,
     /// Packs that were removed.
@@ -86,31 +90,52 @@ pub struct Outcome {
 /// # Errors
 /// The policy keeps nothing, other runs use the repository, it is damaged, or the store fails.
 pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) -> Result<Outcome> {
-    let keep = request.policy.options()?;
+    if request.policy == Policy::default() && request.drop.is_empty() {
+        return Err(Error::new(
+            Kind::Usage,
+            "the policy keeps no snapshot at all",
+            "say what to keep, as --keep-daily 7 --keep-weekly 4 --keep-monthly 12",
+        ));
+    }
     let lock = repository.lock(Purpose::Prune, request.wait)?;
     progress.phase("choosing snapshots", 0, Unit::Files);
-    let mut outcome = chosen(repository, &keep)?;
+    let mut outcome = chosen(repository, request)?;
     outcome.dry_run = request.dry_run;
+    progress.phase("looking for what no snapshot needs", 0, Unit::Files);
+    // Before a snapshot goes: where one that stays lacks something, those that go may be needed.
+    whole(repository, &outcome)?;
+    let options = options(request, &outcome);
+    let plan = repository.rustic().prune_plan(&options).map_err(|error| failed(repository, &error))?;
+    let stats = &plan.stats;
+    outcome.packs_rewritten = stats.packs.repack;
+    outcome.packs_removed = stats.packs_to_delete.remove;
+    outcome.bytes_removed = stats.size_to_delete.remove;
+    outcome.bytes_marked = stats.size_sum().remove + stats.size_sum().repack + stats.size_unref;
     if !request.dry_run {
-        for snapshot in &outcome.removed {
-            repository.store().delete(&format!("snapshots/{}", snapshot.id))?;
+        for id in outcome.gone() {
+            repository.store().delete(&format!("snapshots/{id}"))?;
         }
+        progress.phase("removing what no snapshot needs", 0, Unit::Files);
+        repository.rustic().prune(&options, plan).map_err(|error| failed(repository, &error))?;
     }
-    unneeded(repository, request, &mut outcome, progress)?;
     drop(lock);
     Ok(outcome)
 }
 
+fn failed(repository: &Repository, error: &RusticError) -> Error {
+    told(repository.store(), "can't be pruned", error)
+}
+
+impl Outcome {
+    /// The ids of what went.
+    fn gone(&self) -> impl Iterator<Item = &str> {
+        self.removed.iter().map(|snapshot| snapshot.id.as_str()).chain(self.removed_unread.iter().map(String::as_str))
+    }
+}
+
 impl Policy {
-    fn options(self) -> Result<KeepOptions> {
+    fn options(self) -> KeepOptions {
         let count = |count: u32| (count > 0).then(|| i32::try_from(count).unwrap_or(i32::MAX));
-        if self == Self::default() {
-            return Err(Error::new(
-                Kind::Usage,
-                "the policy keeps no snapshot at all",
-                "say what to keep, as --keep-daily 7 --keep-weekly 4 --keep-monthly 12",
-            ));
-        }
         let mut keep = KeepOptions::default();
         keep.keep_last = count(self.last);
         keep.keep_hourly = count(self.hourly);
@@ -118,29 +143,44 @@ impl Policy {
         keep.keep_weekly = count(self.weekly);
         keep.keep_monthly = count(self.monthly);
         keep.keep_yearly = count(self.yearly);
-        Ok(keep)
+        keep
     }
 }
 
 /// Applies the policy to each site's snapshots by themselves.
-fn chosen(repository: &Repository, keep: &KeepOptions) -> Result<Outcome> {
-    let failed = |error: Box<rustic_core::RusticError>| told(repository.store(), "can't be pruned", &error);
-    let all = repository.snapshot_files()?;
-    if let Some(problem) = all.damaged.first() {
+fn chosen(repository: &Repository, request: &Request) -> Result<Outcome> {
+    let SnapshotFiles { files, damaged } = repository.snapshot_files()?;
+    let id_of = |problem: &Problem| problem.path.trim_start_matches("snapshots/").to_owned();
+    let read = files.iter().map(|file| file.id.to_hex().as_str().to_owned());
+    let dropped = dropped(&request.drop, &read.chain(damaged.iter().map(id_of)).collect::<Vec<_>>())?;
+    let (removed_unread, damaged): (Vec<_>, Vec<_>) =
+        damaged.into_iter().partition(|problem| dropped.contains(&id_of(problem)));
+    if let Some(problem) = damaged.first() {
         return Err(Error::new(
             Kind::Damaged,
             format!("{problem}; what it needs can't be known, so nothing is removed"),
-            "bring the file back from a copy of the repository, or delete it, and prune again",
+            format!(
+                "bring the file back from a copy of the repository, or give the snapshot up by --drop {}",
+                id_of(problem)
+            ),
         ));
     }
+    let mut outcome = Outcome { removed_unread: removed_unread.iter().map(id_of).collect(), ..Outcome::default() };
     let mut sites: BTreeMap<String, Vec<SnapshotFile>> = BTreeMap::new();
-    for file in all.files.into_iter().filter(|file| repository.sees(file.tags.iter())) {
-        sites.entry(site(&file)).or_default().push(file);
+    for file in files {
+        if dropped.contains(file.id.to_hex().as_str()) {
+            outcome.removed.push(Snapshot::of(&file));
+        } else if repository.sees(file.tags.iter()) {
+            sites.entry(site(&file)).or_default().push(file);
+        }
     }
-    let now = Zoned::now();
-    let mut outcome = Outcome::default();
+    let (keep, now) = (request.policy.options(), Zoned::now());
     for snapshots in sites.into_values() {
-        for decided in keep.apply(snapshots, &now).map_err(failed)? {
+        if request.policy == Policy::default() {
+            outcome.kept.extend(snapshots.iter().map(Snapshot::of));
+            continue;
+        }
+        for decided in keep.apply(snapshots, &now).map_err(|error| failed(repository, &error))? {
             let side = if decided.keep { &mut outcome.kept } else { &mut outcome.removed };
             side.push(Snapshot::of(&decided.snapshot));
         }
@@ -149,6 +189,20 @@ fn chosen(repository: &Repository, keep: &KeepOptions) -> Result<Outcome> {
         side.sort_by(|one, other| (one.taken, &one.id).cmp(&(other.taken, &other.id)));
     }
     Ok(outcome)
+}
+
+/// Returns the ids that the names of dropped snapshots begin.
+fn dropped(names: &[String], all: &[String]) -> Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    for name in names {
+        let mut fitting = all.iter().filter(|id| !name.is_empty() && id.starts_with(name.as_str()));
+        let (Some(id), None) = (fitting.next(), fitting.next()) else {
+            let what = format!("no snapshot, or more than one, begins with {name}");
+            return Err(Error::new(Kind::Repository, what, "moodle-backup list shows the snapshots"));
+        };
+        found.insert(id.clone());
+    }
+    Ok(found)
 }
 
 /// What tells a site's snapshots from another's: the tag that `create` gives; of other programs' the host and the paths.
@@ -160,8 +214,7 @@ fn site(file: &SnapshotFile) -> String {
     })
 }
 
-fn unneeded(repository: &Repository, request: &Request, outcome: &mut Outcome, progress: &dyn Progress) -> Result<()> {
-    let failed = |error: Box<rustic_core::RusticError>| told(repository.store(), "can't be pruned", &error);
+fn options(request: &Request, outcome: &Outcome) -> PruneOptions {
     let span = |age: Duration| Span::new().seconds(i64::try_from(age.as_secs()).unwrap_or(i64::MAX >> 32));
     let mut options = PruneOptions::default();
     options.keep_pack = span(request.ages.written);
@@ -169,19 +222,29 @@ fn unneeded(repository: &Repository, request: &Request, outcome: &mut Outcome, p
     options.max_repack = LimitOption::Unlimited;
     options.fast_repack = true;
     options.no_resize = true;
-    if request.dry_run {
-        options.ignore_snaps = outcome.removed.iter().filter_map(|snapshot| snapshot.id.parse().ok()).collect();
+    options.ignore_snaps = outcome.gone().filter_map(|id| id.parse().ok()).collect();
+    options
+}
+
+/// Asserts that the snapshots that stay have all that they need.
+fn whole(repository: &Repository, outcome: &Outcome) -> Result<()> {
+    let again = "moodle-backup create stores again what the site still has, and lists it anew";
+    let stored = repository.stored()?;
+    if let Some(problem) = stored.damaged.first() {
+        return Err(Error::new(Kind::Damaged, format!("{problem}; nothing is removed"), again));
     }
-    progress.phase("looking for what no snapshot needs", 0, Unit::Files);
-    let plan = repository.rustic().prune_plan(&options).map_err(failed)?;
-    let stats = &plan.stats;
-    outcome.packs_rewritten = stats.packs.repack;
-    outcome.packs_removed = stats.packs_to_delete.remove;
-    outcome.bytes_removed = stats.size_to_delete.remove;
-    outcome.bytes_marked = stats.size_sum().remove + stats.size_sum().repack + stats.size_unref;
-    if !request.dry_run {
-        progress.phase("removing what no snapshot needs", 0, Unit::Files);
-        repository.rustic().prune(&options, plan).map_err(failed)?;
+    let files = repository.snapshot_files()?.files;
+    let stay: Vec<Snapshot> =
+        files.iter().map(Snapshot::of).filter(|one| outcome.gone().all(|gone| gone != one.id)).collect();
+    let lacking = repository.lacking(&stored.index, &stay)?;
+    let lacking: Vec<&str> =
+        stay.iter().zip(lacking).filter(|(_, lacking)| *lacking > 0).filter_map(|(one, _)| one.id.get(..8)).collect();
+    if lacking.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    Err(Error::new(
+        Kind::Damaged,
+        format!("nothing is removed, for snapshots that stay lack some of what they need: {}", lacking.join(" ")),
+        format!("{again}; or give them up: --drop {}", lacking.join(" --drop ")),
+    ))
 }

@@ -40,6 +40,7 @@ pub use keys::{Key, NewKey, Secret};
 pub use lock::{Lock, Purpose};
 pub use reader::Reader;
 pub use repair::Writable;
+pub(crate) use snapshots::SnapshotFiles;
 pub use stored::{Broken, Stored};
 pub use writer::{Writer, Written};
 

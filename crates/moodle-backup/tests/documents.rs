@@ -16,14 +16,15 @@ use support::server::{Database, TestServer, servers};
 /// The documents, and the comment above their commands.
 const DOCUMENTS: [&str; 2] = ["README.md", "docs/backup.md"];
 const NOTE: &str = "<!-- tested by: crates/moodle-backup/tests/documents.rs -->";
+const DAMAGE: &str = "<!-- tested by: crates/moodle-backup/tests/documents.rs, damage -->";
 
 const SIZE: Size = Size { files: 60, bytes: 400_000, rows: 500, tables: 8, seed: 7 };
 
-/// Returns the lines that begin with `$ ` in the block below the note.
-fn commands(document: &str) -> Vec<String> {
+/// Returns the lines that begin with `$ ` in the block below a note.
+fn commands(document: &str, note: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(document);
     let text = fs::read_to_string(path).unwrap();
-    let (_, below) = text.split_once(NOTE).unwrap_or_else(|| panic!("{document} has no block of this test"));
+    let (_, below) = text.split_once(note).unwrap_or_else(|| panic!("{document} has no block of this test"));
     let block = below.split("```").nth(1).unwrap();
     block.lines().filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect()
 }
@@ -96,7 +97,7 @@ fn a_backup_and_a_restore_are_the_lines_that_the_documents_show() {
                 ("/var/www/moodle", from.clone()),
                 ("/var/www/restored", to.clone()),
             ];
-            let lines = commands(document);
+            let lines = commands(document, NOTE);
             assert_eq!(lines.len(), 5, "{document}: {lines:?}");
             let script = places.iter().fold(lines.join("\n"), |script, (place, path)| {
                 assert!(script.contains(place), "{document} no longer names {place}");
@@ -118,5 +119,63 @@ fn a_backup_and_a_restore_are_the_lines_that_the_documents_show() {
             assert_eq!(target.definitions(), database.definitions(), "{document}");
             assert_eq!(target.contents(), database.contents(), "{document}");
         }
+    }
+}
+
+/// Runs a line of a document on a repository; returns its exit code and what it said.
+fn ran(line: &str, folder: &Path) -> (i32, String) {
+    let program = Path::new(env!("CARGO_BIN_EXE_moodle-backup")).parent().unwrap();
+    let done = Command::new("sh")
+        .args(["-euc", line])
+        .env("PATH", format!("{}:{}", program.display(), std::env::var("PATH").unwrap()))
+        .env("MOODLE_BACKUP_REPOSITORY", folder.join("backup"))
+        .env("MOODLE_BACKUP_KEY_FILE", folder.join("key"))
+        .env_remove("MOODLE_BACKUP_PASSPHRASE")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    (done.status.code().unwrap(), said)
+}
+
+#[test]
+fn after_damage_a_repository_is_sound_again_by_the_lines_that_the_document_shows() {
+    for server in servers() {
+        let folder = tempfile::tempdir().unwrap();
+        let from = folder.path().join("moodle");
+        let _database = filled(&from, &server);
+        let backup = folder.path().join("backup");
+        let real = |line: &str| {
+            let line = line.replace("/srv/backup", backup.to_str().unwrap());
+            line.replace("/var/www/moodle", from.to_str().unwrap())
+        };
+        let run = |line: &str| ran(&real(line), folder.path());
+        assert_eq!(run("moodle-backup init && moodle-backup create --site /var/www/moodle").0, 0);
+        let packs: Vec<PathBuf> = files(&backup.join("data")).into_keys().collect();
+        for pack in packs.iter().map(|pack| backup.join("data").join(pack)) {
+            let mut bytes = fs::read(&pack).unwrap();
+            bytes.iter_mut().for_each(|byte| *byte ^= 1);
+            fs::write(&pack, bytes).unwrap();
+        }
+
+        let lines = commands("docs/backup.md", DAMAGE);
+        let [verify, remove, create, again, drop, last] = lines.as_slice() else { panic!("{lines:?}") };
+        let (code, said) = run(verify);
+        assert_eq!(code, 17, "{said}");
+        for pack in packs.iter().map(|pack| format!("data/{}", pack.display())) {
+            assert!(said.contains(&pack), "{pack}: {said}");
+            assert_eq!(run(&remove.replace("data/…", &pack)).0, 0);
+        }
+        assert_eq!(run("moodle-backup verify").0, 17);
+        let (code, said) = run(create);
+        assert_eq!(code, 0, "{said}");
+        let (code, said) = run(again);
+        assert_eq!(code, 17, "the first snapshot's own manifest is lost: {said}");
+        let (code, pruned) = run("moodle-backup prune --keep-last 9");
+        assert!(code == 17 && pruned.contains("nothing is removed"), "{pruned}");
+        let (code, said) = run(&drop.replace('…', said.split("(snapshot ").nth(1).unwrap().split(')').next().unwrap()));
+        assert_eq!(code, 0, "{said}");
+        let (code, said) = run(last);
+        assert!(code == 0 && said.contains("nothing is wrong"), "{said}");
     }
 }

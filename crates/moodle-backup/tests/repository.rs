@@ -221,9 +221,12 @@ fn a_wrong_key_no_repository_and_half_of_one_have_errors_of_their_own() {
     assert!(open(&secret()).to_string().contains("`keys` is empty"));
     fs::rename(scratch.path().join("keys"), folder.join("keys")).unwrap();
     fs::rename(folder.join("data"), scratch.path().join("data")).unwrap();
-    let problems = opened(&folder).check(&Silent).unwrap().problems;
-    assert!(problems.iter().any(|problem| problem.path.starts_with("data/") && problem.what.contains("isn't there")));
-    assert!(problems.iter().any(|problem| problem.path.starts_with("snapshots/")), "{problems:?}");
+    for data in [false, true] {
+        let request = verify::Request { closure: true, data, ..verify::Request::default() };
+        let outcome = verify::run(&opened(&folder), &request, &Silent).unwrap();
+        let names = |start: &str| outcome.problems.iter().any(|problem| problem.what.starts_with(start));
+        assert_eq!((names("data/"), names("snapshots/")), (true, data), "{:?}", outcome.problems);
+    }
 }
 
 #[test]

@@ -415,7 +415,7 @@ fn the_latest_is_a_snapshot_of_the_one_site_and_of_several_it_has_to_be_said_whi
     let policy = prune::Policy { last: 1, ..prune::Policy::default() };
     create_at(&repository, &site, "https://a.example.org");
     create_at(&repository, &site, "https://copy.example.org");
-    let pruned = prune::Request { policy, dry_run: false, wait: None, ages: prune::Ages::default() };
+    let pruned = prune::Request { policy, ..prune::Request::default() };
     let outcome = prune::run(&of_first, &pruned, &Silent).unwrap();
     assert_eq!(outcome.removed.iter().map(|gone| &gone.id).collect::<Vec<_>>(), [&first.snapshot]);
     assert_eq!(repository.snapshots().unwrap().len(), 5);

@@ -14,6 +14,7 @@ use moodle_backup::repository::{NewSnapshot, Repository};
 use moodle_backup::verify::{self, Rehearsal, Request};
 use moodle_backup::{prune, restore};
 use support::repository;
+use support::server::servers;
 use support::site::MemorySite;
 
 fn site() -> MemorySite {
@@ -113,7 +114,7 @@ fn a_damaged_snapshot_file_takes_nothing_from_the_others() {
     restore::run(&repository, &wanted, &Silent).unwrap();
     backed_up(&repository, &site);
     let policy = prune::Policy { last: 1, ..prune::Policy::default() };
-    let pruning = prune::Request { policy, dry_run: false, wait: None, ages: prune::Ages::default() };
+    let pruning = prune::Request { policy, ..prune::Request::default() };
     let refused = prune::run(&repository, &pruning, &Silent).unwrap_err();
     assert_eq!(refused.kind, Kind::Damaged);
     assert!(refused.what.contains(&path), "{refused}");
@@ -209,6 +210,38 @@ fn a_database_that_is_down_is_no_damage_and_another_site_is_named() {
     let error = verify::run(&repository, &Request { site: Some(other), ..closure() }, &Silent).unwrap_err();
     assert_eq!(error.kind, Kind::Repository);
     assert!(error.what.contains("no snapshot of https://b.example.org"), "{error}");
+}
+
+#[test]
+fn a_live_site_is_compared_with_its_own_newest_snapshot_whatever_others_there_are() {
+    for server in servers() {
+        let database = server.database("since");
+        let live = MemorySite::new();
+        let repository = repository();
+        let table = "CREATE TABLE mdl_files (id bigint PRIMARY KEY, contenthash varchar(40), filesize bigint, \
+                     referencefileid bigint)";
+        database.run(&[table]);
+        let row = |number: u32, content: &[u8]| {
+            let hash = hex::encode(live.add(6, &format!("file {number}"), content));
+            database.run(&[&format!("INSERT INTO mdl_files VALUES ({number}, '{hash}', {}, NULL)", content.len())]);
+        };
+        row(1, b"one");
+        backed_up(&repository, &live);
+        row(2, b"two");
+        backed_up(&repository, &live);
+        row(3, b"three");
+        row(4, b"four");
+        // Another site's is the newest of all.
+        let other = site();
+        let mut request = other.request();
+        request.site.wwwroot = "https://b.example.org".into();
+        create::run_on(&repository, &request, &mut other.database(), &Silent).unwrap();
+
+        let connection = database.connection.clone();
+        let site = moodle_backup::site::Site { database: connection, ..live.request().site };
+        let outcome = verified(&repository, &Request { site: Some(site), ..closure() });
+        assert_eq!((outcome.listed_since, outcome.snapshots.len()), (Some(2), 3));
+    }
 }
 
 #[test]

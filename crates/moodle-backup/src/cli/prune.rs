@@ -29,6 +29,9 @@ pub(crate) struct Prune {
     /// The same for years.
     #[arg(long, value_name = "N", default_value_t = 0)]
     keep_yearly: u32,
+    /// Remove this snapshot whatever the rules say, by the start of its id; may be repeated. Without a rule, all others stay.
+    #[arg(long, value_name = "SNAPSHOT")]
+    drop: Vec<String>,
     /// Only show what would go.
     #[arg(long)]
     dry_run: bool,
@@ -44,7 +47,13 @@ impl Prune {
             monthly: self.keep_monthly,
             yearly: self.keep_yearly,
         };
-        let request = Request { policy, dry_run: self.dry_run, wait: context.options.wait, ages: Ages::default() };
+        let request = Request {
+            policy,
+            drop: self.drop.clone(),
+            dry_run: self.dry_run,
+            wait: context.options.wait,
+            ages: Ages::default(),
+        };
         let outcome = prune::run(&context.repository()?, &request, context.progress())?;
         Ok(Report::new(&outcome, text(&outcome)).figure("removed_bytes", outcome.bytes_removed))
     }
@@ -58,6 +67,7 @@ fn text(outcome: &Outcome) -> String {
             format!("{would}{what:6}  {}  {}  {}", short(&snapshot.id), moment(snapshot.taken), snapshot.hostname)
         }));
     }
+    lines.extend(outcome.removed_unread.iter().map(|id| format!("{would}remove  {}  its file is damaged", short(id))));
     lines.push(format!(
         "{}{} removed, {}; {}{} written anew; {} marked, which the first run a day later removes",
         many(outcome.packs_removed, "pack"),

@@ -207,17 +207,24 @@ impl Repository {
         let SnapshotFiles { files, damaged } = self.snapshot_files()?;
         checked.problems.extend(damaged);
         checked.snapshots = files.len() as u64;
-        let roots: Vec<_> =
-            files.iter().map(Snapshot::of).map(|one| (format!("snapshots/{}", one.id), one.tree)).collect();
-        let trees = follow(&self.reader(index), roots.iter().map(|(_, root)| *root).collect())?;
-        let mut counted = HashMap::new();
-        for (path, root) in roots {
-            let missing = missing(&trees, root, &mut counted);
-            if missing > 0 {
-                checked.problem(&path, &format!("{missing} files or folders of this snapshot can't be restored"));
+        let snapshots: Vec<Snapshot> = files.iter().map(Snapshot::of).collect();
+        for (snapshot, lacking) in snapshots.iter().zip(self.lacking(index, &snapshots)?) {
+            if lacking > 0 {
+                let path = format!("snapshots/{}", snapshot.id);
+                checked.problem(&path, &format!("{lacking} files or folders of this snapshot can't be restored"));
             }
         }
         Ok(())
+    }
+
+    /// Counts for each of these snapshots the files and folders that can't be restored.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub(crate) fn lacking(&self, index: &Index, snapshots: &[Snapshot]) -> Result<Vec<u64>> {
+        let trees = follow(&self.reader(index), snapshots.iter().map(|snapshot| snapshot.tree).collect())?;
+        let mut counted = HashMap::new();
+        Ok(snapshots.iter().map(|snapshot| missing(&trees, snapshot.tree, &mut counted)).collect())
     }
 }
 

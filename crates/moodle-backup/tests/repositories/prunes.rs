@@ -13,7 +13,7 @@ const FIRST: i64 = 1_700_000_000;
 const NO_AGE: Ages = Ages { written: Duration::ZERO, marked: Duration::ZERO };
 
 fn last(count: u32, ages: Ages) -> Request {
-    Request { policy: Policy { last: count, ..Policy::default() }, dry_run: false, wait: None, ages }
+    Request { policy: Policy { last: count, ..Policy::default() }, ages, ..Request::default() }
 }
 
 fn stored(repository: &Repository) -> u64 {
@@ -104,4 +104,47 @@ fn whatever_moment_of_a_backup_a_prune_without_locks_comes_at_the_snapshot_is_wh
             restic_is_content(&folder);
         }
     }
+}
+
+#[test]
+fn of_a_repository_that_lacks_something_nothing_is_removed_but_snapshots_that_are_given_up() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("repository");
+    let repository = made(folder.to_str().unwrap());
+    let back_up = |second, seed| {
+        let (snapshot, _) = backed_up(&repository, "one", FIRST + second, &[("a", noise(seed, 1000))]).unwrap();
+        snapshot.id
+    };
+    let packs = || repository.store().list("data").unwrap();
+    let broken = back_up(0, 1);
+    let lost = packs();
+    let unread = back_up(1, 2);
+    let whole = back_up(2, 3);
+
+    // The file of a snapshot is damaged.
+    let path = folder.join("snapshots").join(&unread);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let refused = |request: &Request| prune::run(&repository, request, &Silent).unwrap_err();
+    assert!(refused(&last(1, NO_AGE)).fix.contains(&format!("--drop {unread}")));
+    let drop = |ids: &[&str]| Request { drop: ids.iter().map(|id| (*id).to_owned()).collect(), ..Request::default() };
+    let done = prune::run(&repository, &drop(&[&unread[..8]]), &Silent).unwrap();
+    assert_eq!((done.removed_unread, done.kept.len()), (vec![unread], 2));
+
+    // Packs are gone.
+    for pack in &lost {
+        repository.store().delete(&pack.path).unwrap();
+    }
+    let error = refused(&last(2, NO_AGE));
+    assert_eq!(error.kind, Kind::Damaged);
+    assert!(error.fix.ends_with(&format!("--drop {}", &broken[..8])), "{error}: {}", error.fix);
+    assert_eq!(repository.snapshots().unwrap().len(), 2, "nothing was removed");
+    backed_up(&repository, "one", FIRST + 3, &[("a", noise(4, 1000))]).unwrap();
+    assert_eq!(refused(&last(3, NO_AGE)).kind, Kind::Damaged);
+    assert!(refused(&drop(&["no such"])).kind == Kind::Repository);
+    let done = prune::run(&repository, &drop(&[&broken]), &Silent).unwrap();
+    assert_eq!((done.removed.len(), done.kept.len()), (1, 2));
+    assert!(done.kept.iter().any(|snapshot| snapshot.id == whole));
+    sound(&repository);
 }
