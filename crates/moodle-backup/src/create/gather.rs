@@ -71,6 +71,9 @@ pub trait Source: Sync {
     /// Reading fails for another reason than that it isn't there, or the repository fails.
     fn take(&self, place: Place, listed: Listed) -> Result<Taken>;
 
+    /// Hears of how many contents are about to come.
+    fn expect(&self, _count: usize) {}
+
     /// Copies contents from the pool, as [`take`](Self::take) does each.
     ///
     /// # Errors
@@ -126,14 +129,15 @@ pub fn gather<W: World + ?Sized>(
     options: Options<'_>,
     progress: &dyn Progress,
 ) -> Result<Gathered<W::View>> {
-    let now = world.now()?.contents;
-    copy(&now, &mut have, source, options.jobs, "pool", progress)?;
-    drop(now);
+    let mut now = world.now()?.contents;
+    now.retain(lacking(&have));
+    copy(now, &mut have, source, options.jobs, "pool", progress)?;
     let mut views = 0;
     loop {
         views += 1;
         let (view, Listing { contents: listed, odd }) = world.view()?;
-        let failed = copy(&listed, &mut have, source, options.jobs, "pool, what came meanwhile", progress)?;
+        let failed =
+            copy(difference(&listed, &have), &mut have, source, options.jobs, "pool, what came meanwhile", progress)?;
         let expected = failed.iter().all(|failure| options.known.binary_search(&failure.listed.hash).is_ok());
         if expected || views >= options.rounds {
             return Ok(Gathered { view, listed, odd, failed, views });
@@ -158,19 +162,19 @@ fn again(failed: &[Failure]) -> String {
     format!("{}: the database is looked at again, in case they were deleted just now", said.join(", "))
 }
 
-/// Copies what `listed` has and `have` has not, adds it to `have`, and returns what can't be had.
+/// Copies what is `wanted`, which `have` has not, adds it to `have`, and returns what can't be had.
 fn copy(
-    listed: &[Listed],
+    mut wanted: Vec<Listed>,
     have: &mut Vec<Listed>,
     source: &dyn Source,
     jobs: usize,
     phase: &str,
     progress: &dyn Progress,
 ) -> Result<Vec<Failure>> {
-    let wanted = difference(listed, have);
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
+    source.expect(wanted.len());
     progress.phase(phase, wanted.iter().map(|wanted| wanted.size).sum(), Unit::Bytes);
     let mut failed = each(&wanted, jobs, &|batch| {
         let mut failed = Vec::new();
@@ -181,10 +185,15 @@ fn copy(
         Ok(failed)
     })?;
     failed.sort_unstable_by_key(|failure| failure.listed);
-    let stored =
-        wanted.into_iter().filter(|wanted| failed.binary_search_by_key(wanted, |failure| failure.listed).is_err());
-    have.extend(stored);
-    have.sort_unstable();
+    wanted.retain(|wanted| failed.binary_search_by_key(wanted, |failure| failure.listed).is_err());
+    if have.is_empty() {
+        // A million contents are not copied to where nothing is.
+        *have = wanted;
+    } else {
+        have.reserve_exact(wanted.len());
+        have.append(&mut wanted);
+        have.sort_unstable();
+    }
     Ok(failed)
 }
 
@@ -251,15 +260,17 @@ fn next_batch<'a>(left: &mut &'a [Listed]) -> &'a [Listed] {
 /// Returns what `left` has and `right` has not; both are sorted.
 #[must_use]
 pub fn difference(left: &[Listed], right: &[Listed]) -> Vec<Listed> {
+    let mut lacks = lacking(right);
+    left.iter().filter(|item| lacks(item)).copied().collect()
+}
+
+/// Tells of one item after the other, which are sorted, whether `right`, which is, too, has it not.
+fn lacking(right: &[Listed]) -> impl FnMut(&Listed) -> bool {
     let mut rest = right.iter().peekable();
-    let mut found = Vec::new();
-    for item in left {
+    move |item| {
         while rest.next_if(|other| *other < item).is_some() {}
-        if rest.peek() != Some(&item) {
-            found.push(*item);
-        }
+        rest.peek() != Some(&item)
     }
-    found
 }
 
 #[cfg(test)]

@@ -172,6 +172,11 @@ impl<'a> Taker<'a> {
 }
 
 impl Source for Taker<'_> {
+    fn expect(&self, count: usize) {
+        // A vector would double while it grows, and both halves are many megabytes.
+        self.records.lock().unwrap_or_else(std::sync::PoisonError::into_inner).reserve_exact(count);
+    }
+
     fn take(&self, place: Place, listed: Listed) -> Result<Taken> {
         match place {
             Place::Pool => self.local(false, listed),
