@@ -39,6 +39,9 @@ use crate::snapshot::{ABOUT, write_list};
 /// The tag of all snapshots of this program.
 pub const TAG: &str = "moodle-backup";
 
+/// How many views of the database are taken, where nobody says otherwise, before missing content counts as missing.
+pub const ROUNDS: usize = 3;
+
 /// How many missing contents an error names.
 const NAMED: usize = 10;
 

@@ -24,7 +24,7 @@ pub(crate) struct Create {
     #[arg(long)]
     full: bool,
     /// How often the database is looked at again before missing content counts as missing.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "N", default_value_t = create::ROUNDS, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     rounds: usize,
     /// A word to find the snapshot by; may be repeated.
     #[arg(long, value_name = "TAG")]

@@ -2,39 +2,68 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{backed_up, has_restic, made, noise, opened, restic_is_content};
+use moodle_backup::create::{self, Outcome};
 use moodle_backup::progress::Silent;
-use moodle_backup::repository::Purpose;
+use moodle_backup::repository::Repository;
+use moodle_backup::verify;
+
+use crate::site::MemorySite;
+use crate::support::{has_restic, made, noise, opened, restic_is_content};
 
 const FOLDER: &str = "MOODLE_BACKUP_TEST_FOLDER";
-/// Two packs of content.
-const BYTES: usize = 18 << 20;
+const LARGE: &str = "MOODLE_BACKUP_TEST_LARGE";
+/// A pack of content, and the beginning of another.
+const BYTES: usize = 17 << 20;
 
-fn files() -> Vec<(&'static str, Vec<u8>)> {
-    vec![("large", noise(1, BYTES)), ("small", noise(2, 1000)), ("empty", Vec::new())]
+/// A site as it is later: in each process the same contents and rows.
+fn later(large: bool) -> MemorySite {
+    let site = before();
+    for number in 0..20 {
+        site.add(6, &format!("later {number}"), &noise(100 + number, 1000));
+    }
+    site.add(6, "empty", b"");
+    site.write("lang/fr/langconfig.php", b"<?php // fr");
+    if large {
+        site.add(6, "large", &noise(1, BYTES));
+    }
+    site
+}
+
+fn before() -> MemorySite {
+    let site = MemorySite::new();
+    site.add(5, "before", &noise(3, 1000));
+    site.write("lang/de/langconfig.php", b"<?php // de");
+    site
+}
+
+fn create(repository: &Repository, site: &MemorySite) -> Outcome {
+    create::run_on(repository, &site.request(), &mut site.database(), &Silent).unwrap()
 }
 
 /// Not a test: the backup that [`killed`] kills.
 #[test]
 fn the_backup_to_be_killed() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
-    let repository = opened(&folder);
-    let lock = repository.lock(Purpose::Create, None).unwrap();
-    backed_up(&repository, "one", 1_700_000_002, &files()).unwrap();
-    drop(lock);
+    create(&opened(&folder), &later(std::env::var_os(LARGE).is_some()));
 }
 
 /// Backs up in a process of its own; false: it wasn't killed.
-fn killed(folder: &Path, fault: &str) -> bool {
-    let done = Command::new(std::env::current_exe().unwrap())
+fn killed(folder: &Path, large: bool, fault: &str) -> bool {
+    // What a killed process leaves of its site goes with it.
+    let temporary = tempfile::tempdir().unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["--exact", "kills::the_backup_to_be_killed", "--test-threads=1"])
         .env(FOLDER, folder)
-        .env("MOODLE_BACKUP_FAULT", fault)
-        .output()
-        .unwrap();
+        .env("TMPDIR", temporary.path())
+        .env("MOODLE_BACKUP_FAULT", fault);
+    if large {
+        command.env(LARGE, "1");
+    }
+    let done = command.output().unwrap();
     let aborted = done.status.signal() == Some(6);
     assert!(aborted || done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
     aborted
@@ -49,69 +78,95 @@ fn copied(from: &Path, to: &Path) {
     }
 }
 
-#[test]
-fn a_backup_that_is_killed_at_any_operation_of_the_store_damages_nothing_and_the_next_one_goes_on() {
+/// What `moodle-backup verify` finds.
+fn problems(repository: &Repository) -> Vec<verify::Problem> {
+    let request = verify::Request { closure: true, data: true, jobs: 2, ..verify::Request::default() };
+    verify::run(repository, &request, &Silent).unwrap().problems
+}
+
+/// Kills a backup at each operation in turn, and calls `look` with what is left of a copy of `origin`.
+fn at_each_operation(origin: &Path, large: bool, look: &mut dyn FnMut(&Path, &str)) {
     let scratch = tempfile::tempdir().unwrap();
-    let origin = scratch.path().join("origin");
-    let repository = made(origin.to_str().unwrap());
-    backed_up(&repository, "one", 1_700_000_001, &[("before", noise(3, 1000))]).unwrap();
-    let restic = has_restic();
-    let (mut kills, mut snapshots) = (0, Vec::new());
     // Before an operation it is as after the one before it.
-    'modes: for mode in ["half", "after"] {
+    for mode in ["half", "after"] {
         for number in 1.. {
             let folder = scratch.path().join(format!("{mode}-{number}"));
-            copied(&origin, &folder);
-            if !killed(&folder, &format!("{mode}:{number}")) {
-                assert!(number > 6, "a backup of two packs has more operations than {number}");
-                continue 'modes;
+            copied(origin, &folder);
+            let fault = format!("{mode}:{number}");
+            if !killed(&folder, large, &fault) {
+                assert!(number > 8, "a backup has more operations than {number}");
+                break;
             }
-            kills += 1;
-            let repository = opened(folder.to_str().unwrap());
-            assert_eq!(repository.check(&Silent).unwrap().problems, [], "{mode}:{number}");
-            snapshots.push(repository.snapshots().unwrap().len());
-
-            // Of two packs at most the one is lost that was on its way.
-            let lock = repository.lock(Purpose::Create, None).unwrap();
-            let there = packed(&folder);
-            let (_, written) = backed_up(&repository, "one", 1_700_000_003, &files()).unwrap();
-            drop(lock);
-            let lacking = (BYTES as u64).saturating_sub(there);
-            assert!(written.stored < lacking + (1 << 20), "{mode}:{number}: {written:?}, {there} bytes were there");
-            let checked = repository.check(&Silent).unwrap();
-            assert_eq!((checked.problems.as_slice(), checked.unreferenced), ([].as_slice(), 0), "{mode}:{number}");
-            assert_eq!(left(&folder), "", "{mode}:{number}");
-            if restic && mode == "half" {
-                restic_is_content(&folder);
-            }
+            look(&folder, &fault);
             fs::remove_dir_all(&folder).unwrap();
         }
     }
-    assert!(kills >= 12, "{kills}");
-    // Before the snapshot's own write there is no snapshot, afterwards there is one.
+}
+
+#[test]
+fn a_backup_that_is_killed_at_any_operation_of_the_store_damages_nothing_and_the_next_one_goes_on() {
+    let origin = tempfile::tempdir().unwrap();
+    create(&made(origin.path().to_str().unwrap()), &before());
+    let restic = has_restic();
+    let site = later(true);
+    let mut snapshots = Vec::new();
+    at_each_operation(origin.path(), true, &mut |folder, fault| {
+        let repository = opened(folder.to_str().unwrap());
+        assert_eq!(problems(&repository), [], "{fault}");
+        snapshots.push(repository.snapshots().unwrap().len());
+        // What whole packs have is not sent again.
+        let lacking = (BYTES as u64).saturating_sub(packed(folder));
+        let outcome = create(&repository, &site);
+        assert!(outcome.stored_bytes < lacking + (1 << 20), "{fault}: {outcome:?}, {lacking} bytes were lacking");
+        assert_eq!(problems(&repository), [], "{fault}");
+        assert_eq!(left(folder), [] as [PathBuf; 0], "{fault}");
+        if restic && snapshots.len().is_multiple_of(5) {
+            restic_is_content(folder);
+        }
+    });
+    assert!(snapshots.len() >= 16, "{snapshots:?}");
+    // Before the snapshot's own write there is no new one, afterwards there is.
     assert!(snapshots.contains(&1) && snapshots.contains(&2), "{snapshots:?}");
+}
+
+#[test]
+fn a_backup_that_heals_and_is_killed_at_any_operation_of_the_store_is_made_good_by_the_next_one() {
+    let origin = tempfile::tempdir().unwrap();
+    create(&made(origin.path().to_str().unwrap()), &later(false));
+    // The largest pack has the contents.
+    let largest = packs(origin.path()).into_iter().max_by_key(|pack| fs::metadata(pack).unwrap().len()).unwrap();
+    fs::remove_file(largest).unwrap();
+    assert!(!problems(&opened(origin.path().to_str().unwrap())).is_empty());
+    let site = later(false);
+    let mut kills = 0;
+    at_each_operation(origin.path(), false, &mut |folder, fault| {
+        kills += 1;
+        let repository = opened(folder.to_str().unwrap());
+        create(&repository, &site);
+        // What the first snapshot lost it has again, too.
+        assert_eq!(problems(&repository), [], "{fault}");
+        assert_eq!(left(folder), [] as [PathBuf; 0], "{fault}");
+    });
+    assert!(kills >= 18, "{kills}");
+}
+
+fn packs(folder: &Path) -> Vec<PathBuf> {
+    let shards = fs::read_dir(folder.join("data")).unwrap().map(|entry| entry.unwrap().path());
+    shards.flat_map(|shard| fs::read_dir(shard).unwrap().map(|entry| entry.unwrap().path())).collect()
+}
+
+fn is_half(path: &Path) -> bool {
+    path.to_string_lossy().contains('#')
 }
 
 /// How many bytes whole packs have.
 fn packed(folder: &Path) -> u64 {
-    let mut bytes = 0;
-    for shard in fs::read_dir(folder.join("data")).unwrap() {
-        for entry in fs::read_dir(shard.unwrap().path()).unwrap() {
-            let entry = entry.unwrap();
-            if !entry.file_name().to_string_lossy().contains('#') {
-                bytes += entry.metadata().unwrap().len();
-            }
-        }
-    }
-    bytes
+    packs(folder).iter().filter(|pack| !is_half(pack)).map(|pack| fs::metadata(pack).unwrap().len()).sum()
 }
 
 /// Names what a backup should have cleared away: locks, and files that were half written.
-fn left(folder: &Path) -> String {
+fn left(folder: &Path) -> Vec<PathBuf> {
     let locks = fs::read_dir(folder.join("locks")).unwrap().map(|entry| entry.unwrap().path());
-    let shards = fs::read_dir(folder.join("data")).unwrap().map(|entry| entry.unwrap().path());
-    let packs = shards.flat_map(|shard| fs::read_dir(shard).unwrap().map(|entry| entry.unwrap().path()));
-    let half = |path: &std::path::PathBuf| path.to_string_lossy().contains('#');
-    let left: Vec<_> = locks.filter(|path| !half(path)).chain(packs.filter(half)).collect();
-    left.iter().map(|path| path.display().to_string()).collect()
+    let locks = locks.filter(|path| !is_half(path));
+    locks.chain(packs(folder).into_iter().filter(|pack| is_half(pack))).collect()
 }

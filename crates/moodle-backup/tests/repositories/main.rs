@@ -8,5 +8,10 @@ mod inits;
 mod kills;
 mod locks;
 mod prunes;
+#[cfg(feature = "faults")]
+#[path = "../support/site.rs"]
+#[allow(dead_code, unreachable_pub, missing_docs, reason = "these tests take a part of it")]
+#[allow(clippy::allow_attributes, reason = "what is used differs from test to test")]
+mod site;
 mod sizes;
 mod support;
