@@ -144,14 +144,15 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     let begun = Instant::now();
     let mut outcome = Outcome::default();
     let _lock = lock_for_reading(repository, request.wait)?;
+    // Before the index: a snapshot that comes later may need what the index hasn't yet.
+    let files = repository.snapshot_files()?;
     let stored = repository.stored()?;
     let mut problems = stored.problems();
     let snapshots = if let Some(name) = &request.snapshot {
         vec![sites::find(repository, &stored.index, name)?]
     } else {
-        let all = repository.snapshot_files()?;
-        problems.extend(all.damaged);
-        repository.seen(&all.files)
+        problems.extend(files.damaged.iter().cloned());
+        repository.seen(&files.files)
     };
     // Reading everything finds these, too.
     for problem in problems.into_iter().filter(|_| !request.data) {
@@ -167,12 +168,12 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
         let id = snapshot.id.clone();
         outcome.snapshots.push(id.clone());
         let looks = Opened::open(repository, &stored.index, snapshot).and_then(|opened| {
-            if request.closure {
-                closure::snapshot(&opened, &stored.index, &mut outcome, progress)?;
+            if request.closure || request.data {
+                let expected = request.data.then_some(&mut expected);
+                closure::snapshot(&opened, &stored.index, expected, &mut outcome, progress)?;
             }
             if request.data {
                 data::dump(&opened, &mut outcome)?;
-                expected.add(&opened)?;
             }
             Ok(opened)
         });
@@ -191,7 +192,7 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
         }
     }
     if request.data {
-        expected.check(repository, &repository.reader(&stored.index), &mut outcome, progress)?;
+        expected.check(repository, &files, &stored.index, &mut outcome, progress)?;
     }
     done(&outcome, request, repository)?;
     if let Some(site) = &request.site {

@@ -154,7 +154,9 @@ fn after_damage_a_repository_is_sound_again_by_the_lines_that_the_document_shows
         let packs: Vec<PathBuf> = files(&backup.join("data")).into_keys().collect();
         for pack in packs.iter().map(|pack| backup.join("data").join(pack)) {
             let mut bytes = fs::read(&pack).unwrap();
-            bytes.iter_mut().for_each(|byte| *byte ^= 1);
+            for byte in &mut bytes {
+                *byte ^= 1;
+            }
             fs::write(&pack, bytes).unwrap();
         }
 

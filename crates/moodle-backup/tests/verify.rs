@@ -169,12 +169,12 @@ fn the_same_damage_is_said_once_and_not_for_each_snapshot() {
     for _ in 0..4 {
         backed_up(&repository, &site);
     }
-    for pack in packs {
+    for pack in &packs {
         fs::remove_file(pack).unwrap();
     }
     let outcome = verified(&repository, &closure());
     let of_each: Vec<usize> = outcome.problems.iter().map(|problem| problem.snapshots.len()).collect();
-    assert_eq!(of_each, [0, 0, 1, 4], "{:?}", outcome.problems);
+    assert_eq!(of_each, [vec![0; packs.len()], vec![1, 4]].concat(), "{:?}", outcome.problems);
 }
 
 fn unreachable(site: &MemorySite) -> moodle_backup::database::Connection {

@@ -1,12 +1,12 @@
 //! Reading everything that is stored again: what is damaged, missing or refers to nothing is named.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use rustic_core::repofile::KeyFile;
+use rustic_core::repofile::{KeyFile, SnapshotFile};
 use serde::Serialize;
 
 use super::index::Index;
@@ -50,6 +50,14 @@ pub struct Checked {
     pub problems: Vec<Problem>,
 }
 
+/// So many blobs are looked at before more of the index is read.
+const BATCH: usize = 100_000;
+/// So many blobs of a pack are named that are damaged.
+const NAMED: usize = 10;
+
+/// Blobs that can't be read, with the packs in which they can't.
+type Lost = HashSet<(BlobId, BlobId)>;
+
 /// Gets blobs with their ids.
 type Visit<'a> = &'a (dyn Fn(&BlobId, &[u8]) + Sync);
 
@@ -60,18 +68,29 @@ impl Repository {
     /// # Errors
     /// The store fails; damage is no error but in [`Checked::problems`].
     pub fn check(&self, progress: &dyn Progress) -> Result<Checked> {
-        self.check_each(progress, &|_, _| {})
+        // A snapshot that comes later may need what the index hasn't yet.
+        let files = self.snapshot_files()?;
+        self.check_each(&files, &self.stored()?.index, progress, &|_, _| {})
     }
 
-    /// As [`check`](Self::check), and hands each blob that is as it was written to `visit`, from several threads.
+    /// As [`check`](Self::check), with snapshots that were read before the index of what is stored was, and hands each blob
+    /// that is as it was written to `visit`, from several threads.
     ///
     /// # Errors
     /// The store fails; damage is no error but in [`Checked::problems`].
-    pub fn check_each(&self, progress: &dyn Progress, visit: Visit<'_>) -> Result<Checked> {
+    pub(crate) fn check_each(
+        &self,
+        files: &SnapshotFiles,
+        index: &Index,
+        progress: &dyn Progress,
+        visit: Visit<'_>,
+    ) -> Result<Checked> {
         let mut checked = Checked::default();
         self.check_keys(&mut checked)?;
-        let index = self.check_packs(&mut checked, progress, visit)?;
-        self.check_snapshots(&index, &mut checked)?;
+        let gone = self.check_packs(&mut checked, progress, visit)?;
+        let index = if gone.is_empty() { index.clone() } else { self.without(&gone)? };
+        checked.problems.extend(files.damaged.iter().cloned());
+        self.check_snapshots(&files.files, &index, &mut checked)?;
         checked.problems.sort();
         checked.problems.dedup();
         Ok(checked)
@@ -95,47 +114,59 @@ impl Repository {
         Ok(())
     }
 
-    /// Returns the index of all blobs that can be read.
-    fn check_packs(&self, checked: &mut Checked, progress: &dyn Progress, visit: Visit<'_>) -> Result<Index> {
-        let mut expected: HashMap<String, Vec<Packed>> = HashMap::new();
-        let files = self.index_files(&mut |pack, mut blobs| {
-            blobs.sort_unstable_by_key(|blob| blob.offset);
-            expected.insert(pack.pack_path(), blobs);
-        })?;
-        let entries = self.store.list("data")?;
-        let listed: BTreeMap<String, u64> = entries.iter().map(|entry| (entry.path.clone(), entry.size)).collect();
-        if !files.damaged.is_empty() {
-            for pack in self.at_their_ends(&files.unlisted(entries))? {
-                expected.insert(pack.id.pack_path(), pack.blobs.into_iter().map(Into::into).collect());
+    /// Returns the blobs that can't be read, with their packs.
+    fn check_packs(&self, checked: &mut Checked, progress: &dyn Progress, visit: Visit<'_>) -> Result<Lost> {
+        progress.phase("reading packs", self.store.list("data")?.iter().map(|entry| entry.size).sum(), Unit::Bytes);
+        let (mut lost, mut batch, mut blobs) = (Lost::new(), Vec::new(), 0);
+        let mut read = Ok(());
+        let files = self.index_files(&mut |pack, packed| {
+            blobs += packed.len();
+            batch.push((pack, packed));
+            if blobs >= BATCH && read.is_ok() {
+                read = self.check_batch(&batch, checked, &mut lost, progress, visit);
+                (batch, blobs) = (Vec::new(), 0);
             }
+        })?;
+        read?;
+        let unlisted = files.unlisted(self.store.list("data")?);
+        checked.unreferenced = unlisted.len() as u64 + files.marked();
+        if !files.damaged.is_empty() {
+            let found = self.at_their_ends(&unlisted)?;
+            checked.unreferenced -= found.len() as u64;
+            batch.extend(found.into_iter().map(|pack| (pack.id, pack.blobs.into_iter().map(Into::into).collect())));
         }
         checked.problems.extend(files.damaged);
-        let gone = Mutex::new(HashSet::new());
-        let found = Mutex::new(Vec::new());
-        for (path, blobs) in expected.iter().filter(|(path, _)| !listed.contains_key(*path)) {
-            note(&found, path, format!("it isn't there, with {} blobs in it", blobs.len()));
-            guarded(&gone).extend(blobs.iter().map(|blob| (path.as_str(), blob.id)));
-        }
-        let packs: Vec<_> = listed.iter().filter(|(path, _)| expected.contains_key(*path)).collect();
-        checked.unreferenced = (listed.len() - packs.len()) as u64;
-        progress.phase("reading packs", packs.iter().map(|(_, size)| **size).sum(), Unit::Bytes);
+        self.check_batch(&batch, checked, &mut lost, progress, visit)?;
+        Ok(lost)
+    }
+
+    /// Reads some packs, several at a time.
+    fn check_batch(
+        &self,
+        packs: &[(BlobId, Vec<Packed>)],
+        checked: &mut Checked,
+        lost: &mut Lost,
+        progress: &dyn Progress,
+        visit: Visit<'_>,
+    ) -> Result<()> {
         let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
-        let (count, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (bytes, found, gone) = (AtomicU64::new(0), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         let threads = std::thread::available_parallelism().map_or(2, |count| count.get().min(8));
         std::thread::scope(|scope| {
             for _ in 0..threads.min(packs.len()) {
                 scope.spawn(|| {
-                    while let Some((path, size)) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        match self.check_pack(path, &expected[*path], &found, visit) {
-                            Ok(lost) => guarded(&gone).extend(lost.into_iter().map(|id| (path.as_str(), id))),
+                    while let Some((pack, blobs)) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        match self.check_pack(&pack.pack_path(), blobs, &found, visit) {
+                            Ok((size, damaged)) => {
+                                bytes.fetch_add(size, Ordering::Relaxed);
+                                progress.advance(size);
+                                guarded(&gone).extend(damaged.into_iter().map(|blob| (*pack, blob)));
+                            }
                             Err(error) => {
                                 guarded(&failure).get_or_insert(error);
                                 next.store(packs.len(), Ordering::Relaxed);
                             }
                         }
-                        count.fetch_add(expected[*path].len() as u64, Ordering::Relaxed);
-                        bytes.fetch_add(**size, Ordering::Relaxed);
-                        progress.advance(**size);
                     }
                 });
             }
@@ -143,15 +174,25 @@ impl Repository {
         if let Some(error) = guarded(&failure).take() {
             return Err(error);
         }
-        checked.packs = packs.len() as u64;
-        checked.blobs = count.into_inner();
-        checked.bytes = bytes.into_inner();
+        checked.packs += packs.len() as u64;
+        checked.blobs += packs.iter().map(|(_, blobs)| blobs.len() as u64).sum::<u64>();
+        checked.bytes += bytes.into_inner();
         checked.problems.append(&mut guarded(&found));
-        let gone = guarded(&gone);
+        lost.extend(guarded(&gone).drain(..));
+        Ok(())
+    }
+
+    /// Returns the index without blobs in packs that can't be read there.
+    fn without(&self, lost: &Lost) -> Result<Index> {
         let mut index = Index::default();
-        for (path, blobs) in &expected {
-            let Some(pack) = path.rsplit('/').next().and_then(|name| name.parse().ok()) else { continue };
-            index.add(pack, blobs.iter().filter(|blob| !gone.contains(&(path.as_str(), blob.id))).copied());
+        let mut add = |pack: BlobId, blobs: Vec<Packed>| {
+            index.add(pack, blobs.into_iter().filter(|blob| !lost.contains(&(pack, blob.id))));
+        };
+        let files = self.index_files(&mut add)?;
+        if !files.damaged.is_empty() {
+            for pack in self.at_their_ends(&files.unlisted(self.store.list("data")?))? {
+                add(pack.id, pack.blobs.into_iter().map(Into::into).collect());
+            }
         }
         Ok(index)
     }
@@ -162,23 +203,25 @@ impl Repository {
         expected: &[Packed],
         found: &Mutex<Vec<Problem>>,
         visit: Visit<'_>,
-    ) -> Result<Vec<BlobId>> {
+    ) -> Result<(u64, Vec<BlobId>)> {
+        let mut expected = expected.to_vec();
+        expected.sort_unstable_by_key(|blob| blob.offset);
         let read = match self.store.get(path) {
             Ok(read) => read,
             Err(error) if error.kind == Kind::Damaged => {
-                note(found, path, error.to_string());
-                return Ok(expected.iter().map(|blob| blob.id).collect());
+                note(found, path, format!("{error}; {} blobs were in it", expected.len()));
+                return Ok((0, expected.iter().map(|blob| blob.id).collect()));
             }
             Err(error) => return Err(error),
         };
-        let whole = named_by(path, &read);
+        let (size, whole) = (read.len() as u64, named_by(path, &read));
         let mut list = pack::list(&read, &self.sealer);
         if let Some(list) = &mut list {
             list.sort_by_key(|blob| blob.offset);
         }
         let mut gone = Vec::new();
         let (mut bytes, mut out) = (read.try_into_mut().unwrap_or_else(|shared| shared.as_ref().into()), Vec::new());
-        for blob in expected {
+        for blob in &expected {
             let start = blob.offset as usize;
             let good = bytes
                 .get_mut(start..start + blob.length as usize)
@@ -187,10 +230,15 @@ impl Repository {
             if good {
                 visit(&blob.id, &out);
             } else {
-                let kind = if blob.tree { "folder" } else { "content" };
-                note(found, path, format!("the {kind} {} at byte {start} of it is damaged", blob.id));
+                if gone.len() < NAMED {
+                    let kind = if blob.tree { "folder" } else { "content" };
+                    note(found, path, format!("the {kind} {} at byte {start} of it is damaged", blob.id));
+                }
                 gone.push(blob.id);
             }
+        }
+        if gone.len() > NAMED {
+            note(found, path, format!("{} more blobs in it are damaged", gone.len() - NAMED));
         }
         match list {
             None => note(found, path, "the list of blobs at its end is damaged; the index still has it".into()),
@@ -200,12 +248,10 @@ impl Repository {
             Some(_) if !whole && gone.is_empty() => note(found, path, "its content isn't what its name says".into()),
             Some(_) => {}
         }
-        Ok(gone)
+        Ok((size, gone))
     }
 
-    fn check_snapshots(&self, index: &Index, checked: &mut Checked) -> Result<()> {
-        let SnapshotFiles { files, damaged } = self.snapshot_files()?;
-        checked.problems.extend(damaged);
+    fn check_snapshots(&self, files: &[SnapshotFile], index: &Index, checked: &mut Checked) -> Result<()> {
         checked.snapshots = files.len() as u64;
         let snapshots: Vec<Snapshot> = files.iter().map(Snapshot::of).collect();
         for (snapshot, lacking) in snapshots.iter().zip(self.lacking(index, &snapshots)?) {

@@ -168,6 +168,11 @@ impl Repository {
 }
 
 impl Files {
+    /// Counts the packs that are marked for deletion and no longer named otherwise.
+    pub(super) fn marked(&self) -> u64 {
+        self.marked.iter().filter(|id| !self.packs.contains_key(id)).count() as u64
+    }
+
     /// Returns those packs that no file has.
     pub(super) fn unlisted(&self, listed: Vec<Entry>) -> Vec<Entry> {
         let is =

@@ -1,7 +1,7 @@
 //! Closure: each content that the database listed is in the snapshot, with its size, and all its blobs are stored.
 
 use super::Outcome;
-use crate::create::gather::difference;
+use super::data::Expected;
 use crate::database::Listed;
 use crate::error::Result;
 use crate::progress::{Progress, Unit};
@@ -15,10 +15,11 @@ const TREES: usize = 4096;
 /// How many files of a snapshot are named that aren't whole.
 const NAMED: u64 = 10;
 
-/// Compares a snapshot's lists with its trees, and those with what is stored.
+/// Compares a snapshot's lists with its trees, and those with what is stored; adds the pool's contents to `expected`.
 pub(super) fn snapshot(
     opened: &Opened<'_>,
     index: &Index,
+    mut expected: Option<&mut Expected>,
     outcome: &mut Outcome,
     progress: &dyn Progress,
 ) -> Result<()> {
@@ -26,7 +27,7 @@ pub(super) fn snapshot(
     let listed = opened.pool()?;
     let referenced = opened.referenced()?;
     progress.phase("closure", listed.len() as u64, Unit::Files);
-    let mut stored: Vec<Listed> = Vec::with_capacity(listed.len());
+    let (mut stored, mut surplus) = (vec![false; listed.len()], Vec::new());
     let mut broken = 0;
     let mut check = |path: &str, node: &Node| {
         if node.kind != NodeKind::File {
@@ -45,7 +46,14 @@ pub(super) fn snapshot(
             }
         }
         if let (true, Ok(hash)) = (path.starts_with("moodledata/filedir/"), node.name.parse::<accel::hash::Sha1>()) {
-            stored.push(Listed { hash: *hash.as_bytes(), size: node.size });
+            let found = Listed { hash: *hash.as_bytes(), size: node.size };
+            match listed.binary_search(&found) {
+                Ok(place) => stored[place] = true,
+                Err(_) => surplus.push(found),
+            }
+            if let Some(expected) = &mut expected {
+                expected.add(hash, &node.content);
+            }
             progress.advance(1);
         }
     };
@@ -53,12 +61,14 @@ pub(super) fn snapshot(
     if broken > NAMED {
         outcome.damaged_in(id, format!("{} more files can't be restored", broken - NAMED));
     }
-    stored.sort_unstable();
+    if let Some(expected) = expected {
+        expected.settle();
+    }
     outcome.contents += listed.len() as u64;
-    for lacking in difference(&listed, &stored) {
+    for (lacking, _) in listed.iter().zip(&stored).filter(|(_, stored)| !**stored) {
         outcome.missing_in(id, format!("content {} is listed and not stored", hex::encode(lacking.hash)));
     }
-    for surplus in difference(&stored, &listed) {
+    for surplus in surplus {
         outcome.damaged_in(id, format!("content {} is stored and not listed", hex::encode(surplus.hash)));
     }
     if let Some(pool) = &opened.manifest.pool {

@@ -10,60 +10,67 @@ use super::Outcome;
 use crate::database::Source as _;
 use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
-use crate::repository::tree::NodeKind;
-use crate::repository::{BlobId, Reader, Repository};
+use crate::repository::{BlobId, Index, Repository, SnapshotFiles};
 use crate::snapshot::Opened;
 
 /// What the pool's contents should be.
 #[derive(Default)]
 pub(super) struct Expected {
-    /// Contents of one blob, and their names.
-    single: HashMap<BlobId, Sha1>,
+    /// Contents of one blob, and their names: sorted up to [`sorted`](Self::sorted).
+    single: Vec<(BlobId, Sha1)>,
+    sorted: usize,
     /// Contents of several.
     several: HashMap<Sha1, Vec<BlobId>>,
 }
 
 impl Expected {
-    /// Adds what a snapshot has.
-    pub(super) fn add(&mut self, opened: &Opened<'_>) -> Result<()> {
-        let top = opened.node("moodledata/filedir")?.and_then(|node| node.subtree);
-        let mut ids: Vec<BlobId> = top.into_iter().collect();
-        while !ids.is_empty() {
-            let mut next = Vec::new();
-            for node in opened.trees(&ids)?.into_iter().flat_map(|tree| tree.nodes) {
-                next.extend(node.subtree);
-                let Ok(hash) = node.name.parse::<Sha1>() else {
-                    continue;
-                };
-                match node.content.as_slice() {
-                    [only] => {
-                        self.single.insert(*only, hash);
-                    }
-                    _ if node.kind == NodeKind::File => {
-                        self.several.insert(hash, node.content);
-                    }
-                    _ => {}
+    /// Adds a content.
+    pub(super) fn add(&mut self, hash: Sha1, content: &[BlobId]) {
+        match content {
+            [only] if self.names(only).all(|known| *known != hash) => {
+                if self.single.len() == self.single.capacity() {
+                    // A vector would double, and half of it would stay empty.
+                    self.single.reserve_exact(1024.max(self.single.len() / 8));
                 }
+                self.single.push((*only, hash));
             }
-            ids = next;
+            [_] => {}
+            _ => {
+                self.several.insert(hash, content.to_vec());
+            }
         }
-        Ok(())
+    }
+
+    /// Makes what was added findable.
+    pub(super) fn settle(&mut self) {
+        self.single.sort_unstable_by_key(|(blob, hash)| (*blob, *hash.as_bytes()));
+        self.single.dedup();
+        self.sorted = self.single.len();
+    }
+
+    /// The names that a blob has: more than one, where all but one lie.
+    fn names<'a>(&'a self, blob: &'a BlobId) -> impl Iterator<Item = &'a Sha1> {
+        let sorted = &self.single[..self.sorted];
+        let first = sorted.partition_point(|(other, _)| other < blob);
+        sorted[first..].iter().take_while(move |(other, _)| other == blob).map(|(_, hash)| hash)
     }
 
     /// Reads everything in the repository, and compares contents with their names.
     pub(super) fn check(
         &self,
         repository: &Repository,
-        reader: &Reader<'_>,
+        files: &SnapshotFiles,
+        index: &Index,
         outcome: &mut Outcome,
         progress: &dyn Progress,
     ) -> Result<()> {
+        let reader = repository.reader(index);
         let lying = Mutex::new(Vec::new());
-        let checked = repository.check_each(progress, &|id, bytes| {
-            if let Some(hash) = self.single.get(id)
-                && sha1(bytes) != *hash
-            {
-                lying.lock().unwrap_or_else(PoisonError::into_inner).push(*hash);
+        let checked = repository.check_each(files, index, progress, &|id, bytes| {
+            if self.names(id).next().is_some() {
+                let is = sha1(bytes);
+                let wrong = self.names(id).filter(|hash| **hash != is);
+                lying.lock().unwrap_or_else(PoisonError::into_inner).extend(wrong.copied());
             }
         })?;
         outcome.bytes_read += checked.bytes;
