@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::str::FromStr as _;
 
 use moodle_backup::error::Kind;
 use moodle_backup::progress::Silent;
@@ -366,4 +367,46 @@ fn a_damaged_key_keeps_no_other_from_opening_and_the_keys_of_another_repository_
     let error = open(&secret());
     assert_eq!(error.kind, Kind::Damaged);
     assert!(error.what.contains("another repository's"), "{error}");
+}
+
+#[test]
+fn a_content_with_the_bytes_of_a_folder_is_a_blob_of_its_own_as_it_is_for_restic() {
+    for folder_first in [false, true] {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path().join("repository");
+        let repository = made(&folder);
+        let empty = Tree::default();
+        let bytes = empty.to_bytes().unwrap();
+        // As two backups: of a site whose empty folder or whose such file came first.
+        let writer = repository.writer(repository.index().unwrap());
+        if folder_first {
+            writer.tree(&empty).unwrap()
+        } else {
+            writer.data(&bytes, true).unwrap()
+        };
+        let (index, _) = writer.finish().unwrap();
+        let id = BlobId::from_str(&accel::hash::sha256(&bytes).to_string()).unwrap();
+        assert_eq!((index.contains(&id), index.contains_tree(&id)), (!folder_first, folder_first));
+        let writer = repository.writer(index);
+        let content = vec![writer.data(&bytes, true).unwrap()];
+        let subtree = Some(writer.tree(&empty).unwrap());
+        let nodes = vec![
+            Node { size: bytes.len() as u64, content, ..node("file", NodeKind::File) },
+            Node { subtree, ..node("lang", NodeKind::Dir) },
+        ];
+        let tree = Some(writer.tree(&Tree::new(nodes)).unwrap());
+        writer.finish().unwrap();
+        let taken = jiff::Timestamp::from_second(1_700_000_001).unwrap();
+        repository.commit(NewSnapshot { tree, taken, ..NewSnapshot::default() }).unwrap();
+        assert_eq!(repository.check(&Silent).unwrap().problems, []);
+        if has_restic() {
+            assert!(restic(&folder, &["check", "--read-data"]).contains("no errors were found"));
+            let target = scratch.path().join("restored");
+            restic(&folder, &["restore", "latest", "--target", target.to_str().unwrap()]);
+            assert!(target.join("lang").is_dir() && fs::read(target.join("file")).unwrap() == bytes);
+        }
+        let policy = moodle_backup::prune::Policy { last: 1, ..Default::default() };
+        let pruning = moodle_backup::prune::Request { policy, ..Default::default() };
+        moodle_backup::prune::run(&repository, &pruning, &Silent).unwrap();
+    }
 }

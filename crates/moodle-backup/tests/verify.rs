@@ -6,10 +6,11 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use moodle_backup::create::{self, Outcome};
 use moodle_backup::error::{Error, Kind};
-use moodle_backup::progress::Silent;
+use moodle_backup::progress::{Progress, Silent, Unit};
 use moodle_backup::repository::{NewSnapshot, Repository};
 use moodle_backup::verify::{self, Rehearsal, Request};
 use moodle_backup::{prune, restore};
@@ -242,6 +243,32 @@ fn a_live_site_is_compared_with_its_own_newest_snapshot_whatever_others_there_ar
         let outcome = verified(&repository, &Request { site: Some(site), ..closure() });
         assert_eq!((outcome.listed_since, outcome.snapshots.len()), (Some(2), 3));
     }
+}
+
+/// A backup that is made while all is read.
+struct Beside<'a>(&'a Repository, &'a MemorySite, AtomicBool);
+
+impl Progress for Beside<'_> {
+    fn phase(&self, name: &str, _total: u64, _unit: Unit) {
+        if name == "reading packs" && !self.2.swap(true, Ordering::Relaxed) {
+            self.1.add(6, "meanwhile", b"meanwhile");
+            backed_up(self.0, self.1);
+        }
+    }
+
+    fn advance(&self, _done: u64) {}
+
+    fn note(&self, _text: &str) {}
+}
+
+#[test]
+fn a_snapshot_that_is_made_meanwhile_is_not_taken_for_damaged() {
+    let (site, repository) = (site(), repository());
+    backed_up(&repository, &site);
+    let beside = Beside(&repository, &site, AtomicBool::new(false));
+    let outcome = verify::run(&repository, &data(), &beside).unwrap();
+    assert_eq!(said(&outcome), Vec::<&str>::new());
+    assert_eq!((outcome.snapshots.len(), repository.snapshots().unwrap().len()), (1, 2));
 }
 
 #[test]

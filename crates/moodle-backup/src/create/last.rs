@@ -80,7 +80,7 @@ impl<'a> Last<'a> {
 
     /// Returns a folder; nothing: it isn't stored.
     pub(super) fn tree(&self, id: &BlobId) -> Result<Option<Tree>> {
-        self.index.contains(id).then(|| self.opened.reader.tree(id).map_err(unreadable)).transpose()
+        self.index.contains_tree(id).then(|| self.opened.reader.tree(id).map_err(unreadable)).transpose()
     }
 
     /// Returns the folder at a path; nothing: there is none, or it isn't stored.
@@ -115,7 +115,7 @@ impl<'a> Last<'a> {
         while !level.is_empty() {
             let nodes: Vec<Node> = level.into_iter().flat_map(|tree| tree.nodes).collect();
             let below: Vec<BlobId> =
-                nodes.iter().filter_map(|node| node.subtree).filter(|id| self.index.contains(id)).collect();
+                nodes.iter().filter_map(|node| node.subtree).filter(|id| self.index.contains_tree(id)).collect();
             let before = records.len();
             records.extend(nodes.into_iter().filter(|node| self.has(node)).filter_map(record));
             progress.advance((records.len() - before) as u64);
@@ -139,7 +139,7 @@ fn record(node: Node) -> Option<Record> {
 /// Tells whether blobs are missing on the way to what a snapshot says of itself: then it isn't damaged but gone.
 fn leads_to_nothing(repository: &Repository, index: &Index, snapshot: &Snapshot) -> Result<bool> {
     let reader = repository.reader(index);
-    let tree = |id: &BlobId| index.contains(id).then(|| reader.tree(id).map_err(unreadable)).transpose();
+    let tree = |id: &BlobId| index.contains_tree(id).then(|| reader.tree(id).map_err(unreadable)).transpose();
     let Some(root) = tree(&snapshot.tree)? else { return Ok(true) };
     let Some(about) = folder(&root, ABOUT) else { return Ok(false) };
     let Some(about) = tree(&about)? else { return Ok(true) };

@@ -284,7 +284,6 @@ struct Followed {
 
 /// Reads all folders that can be read, level by level: so a pack is asked once for all that are in it.
 fn follow(reader: &Reader<'_>, roots: Vec<BlobId>) -> Result<HashMap<BlobId, Followed>> {
-    let gone = |id: &BlobId| !reader.index.contains(id);
     let look = |tree: &Tree| {
         let mut followed = Followed::default();
         for node in &tree.nodes {
@@ -293,7 +292,8 @@ fn follow(reader: &Reader<'_>, roots: Vec<BlobId>) -> Result<HashMap<BlobId, Fol
                 (NodeKind::Dir, None) => followed.missing += 1,
                 _ => {
                     let length: u64 = node.content.iter().filter_map(|id| reader.index.length(id)).map(u64::from).sum();
-                    let wrong = node.content.iter().any(gone) || (node.kind == NodeKind::File && length != node.size);
+                    let wrong = node.content.iter().any(|id| !reader.index.contains(id))
+                        || (node.kind == NodeKind::File && length != node.size);
                     followed.missing += u64::from(wrong);
                 }
             }
@@ -305,7 +305,7 @@ fn follow(reader: &Reader<'_>, roots: Vec<BlobId>) -> Result<HashMap<BlobId, Fol
     while !level.is_empty() {
         level.sort_unstable();
         level.dedup();
-        level.retain(|id| !gone(id) && !trees.contains_key(id));
+        level.retain(|id| reader.index.contains_tree(id) && !trees.contains_key(id));
         let found = Mutex::new(Vec::new());
         reader.each(&level, &|place, bytes| {
             let followed = Tree::parse(bytes).map_or(Followed { missing: 1, below: Vec::new() }, |tree| look(&tree));

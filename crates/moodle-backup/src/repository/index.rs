@@ -27,7 +27,7 @@ pub(super) struct Located {
 pub struct Index {
     /// With their sizes.
     packs: Arc<Vec<(BlobId, u64)>>,
-    /// By the first twelve bits of the id, each sorted by id: small enough that a new one is put in its place.
+    /// By the first twelve bits of the id, each sorted by id and kind: small enough that a new one is put in its place.
     shards: Vec<Arc<Vec<Entry>>>,
 }
 
@@ -55,21 +55,32 @@ impl std::fmt::Debug for Index {
 }
 
 impl Index {
-    /// Tells whether a blob is stored.
+    /// Tells whether a content is stored.
     #[must_use]
     pub fn contains(&self, id: &BlobId) -> bool {
-        self.located(id).is_some()
+        self.of_kind(id, false).is_some()
     }
 
-    /// Returns a blob's length in bytes before compression and encryption; nothing: it isn't stored.
+    /// Tells whether a folder is stored: a content with the same bytes is none, for restic it is another blob.
+    #[must_use]
+    pub fn contains_tree(&self, id: &BlobId) -> bool {
+        self.of_kind(id, true).is_some()
+    }
+
+    /// Returns a content's length in bytes before compression and encryption; nothing: it isn't stored.
     #[must_use]
     pub fn length(&self, id: &BlobId) -> Option<u32> {
-        self.located(id).map(|found| found.blob.plain())
+        self.of_kind(id, false).map(|found| found.blob.plain())
     }
 
+    /// Returns where the bytes of this name are, of whatever kind.
     pub(super) fn located(&self, id: &BlobId) -> Option<Located> {
+        self.of_kind(id, false).or_else(|| self.of_kind(id, true))
+    }
+
+    fn of_kind(&self, id: &BlobId, tree: bool) -> Option<Located> {
         let shard = &self.shards[shard(id)];
-        let entry = &shard[find(shard, id).ok()?];
+        let entry = &shard[find(shard, id, tree).ok()?];
         let pack = entry.pack & !TREE;
         (pack != UNDECIDED).then(|| Located { blob: entry.packed(), pack })
     }
@@ -89,7 +100,7 @@ impl Index {
         let blobs: Vec<Packed> = blobs.into_iter().collect();
         self.name(pack, id, pack::size(&blobs));
         for blob in blobs {
-            if self.claim(&blob.id) {
+            if self.claim(&blob.id, blob.tree) {
                 self.place(pack, &blob);
             }
         }
@@ -109,32 +120,35 @@ impl Index {
     }
 
     /// Notes that a blob gets stored; false: it is, or someone else stores it.
-    pub(super) fn claim(&mut self, id: &BlobId) -> bool {
+    pub(super) fn claim(&mut self, id: &BlobId, tree: bool) -> bool {
         let shard = &mut self.shards[shard(id)];
-        let Err(position) = find(shard, id) else { return false };
+        let Err(position) = find(shard, id, tree) else { return false };
         let shard = Arc::make_mut(shard);
         if shard.len() == shard.capacity() {
             // A vector would double, and half of it would stay empty.
             shard.reserve_exact(4.max(shard.len() / 8));
         }
-        shard.insert(position, Entry { id: *id, pack: UNDECIDED, offset: 0, length: 0, raw: 0 });
+        shard.insert(position, Entry { id: *id, pack: of_kind(UNDECIDED, tree), offset: 0, length: 0, raw: 0 });
         true
     }
 
     /// Says where a blob is that was claimed.
     pub(super) fn place(&mut self, pack: u32, blob: &Packed) {
         let shard = Arc::make_mut(&mut self.shards[shard(&blob.id)]);
-        if let Ok(position) = find(shard, &blob.id) {
-            let pack = if blob.tree { pack | TREE } else { pack };
+        if let Ok(position) = find(shard, &blob.id, blob.tree) {
+            let pack = of_kind(pack, blob.tree);
             shard[position] = Entry { id: blob.id, pack, offset: blob.offset, length: blob.length, raw: blob.raw };
         }
     }
 }
 
 impl Entry {
+    const fn is_tree(&self) -> bool {
+        self.pack & TREE != 0
+    }
+
     const fn packed(&self) -> Packed {
-        let tree = self.pack & TREE != 0;
-        Packed { id: self.id, tree, offset: self.offset, length: self.length, raw: self.raw }
+        Packed { id: self.id, tree: self.is_tree(), offset: self.offset, length: self.length, raw: self.raw }
     }
 }
 
@@ -142,8 +156,12 @@ fn shard(id: &BlobId) -> usize {
     usize::from(id.0[0]) << 4 | usize::from(id.0[1] >> 4)
 }
 
-fn find(shard: &[Entry], id: &BlobId) -> Result<usize, usize> {
-    shard.binary_search_by(|entry| entry.id.cmp(id))
+fn of_kind(pack: u32, tree: bool) -> u32 {
+    if tree { pack | TREE } else { pack }
+}
+
+fn find(shard: &[Entry], id: &BlobId, tree: bool) -> Result<usize, usize> {
+    shard.binary_search_by(|entry| entry.id.cmp(id).then_with(|| entry.is_tree().cmp(&tree)))
 }
 
 /// A file of the index, as restic reads it.

@@ -109,7 +109,9 @@ pub(super) fn take(store: &Store, sealer: &Sealer, purpose: Purpose, wait: Optio
         if let Ok(None) = found {
             return Ok(hold(store.clone(), sealer.clone(), lock, path));
         }
-        remove(store, &path)?;
+        if let Err(error) = remove(store, &path) {
+            tracing::warn!(%error, "the lock can't be removed");
+        }
         let Some(other) = found? else { continue };
         tries += 1;
         let left = wait.map(|wait| wait.saturating_sub(begun.elapsed()));
@@ -166,7 +168,7 @@ fn conflict(store: &Store, sealer: &Sealer, own: &str, mine: &Stored) -> Result<
             }
             // Nobody can know what it says: it counts as long as a lock that isn't written again does.
             if Timestamp::now().duration_since(entry.modified) > STALE {
-                store.delete(&entry.path)?;
+                forget(store, &entry.path);
                 continue;
             }
             return Err(Error::new(
@@ -176,13 +178,20 @@ fn conflict(store: &Store, sealer: &Sealer, own: &str, mine: &Stored) -> Result<
             ));
         };
         if is_stale(&other) {
-            tracing::warn!(host = other.hostname, pid = other.pid, "removing the lock of a run that is gone");
-            store.delete(&entry.path)?;
+            tracing::warn!(host = other.hostname, pid = other.pid, "the lock of a run that is gone no longer counts");
+            forget(store, &entry.path);
         } else if forbids(&other, mine) {
             return Ok(Some(other));
         }
     }
     Ok(None)
+}
+
+/// Removes a lock that is nobody's. Who may not delete there only reads past it.
+fn forget(store: &Store, path: &str) {
+    if let Err(error) = store.delete(path) {
+        tracing::warn!(%error, "a lock that is nobody's stays");
+    }
 }
 
 fn forbids(other: &Stored, mine: &Stored) -> bool {

@@ -172,7 +172,7 @@ impl Writer {
     fn named(&self, id: BlobId, bytes: &[u8], tree: bool, compress: bool) -> Result<BlobId> {
         let shared = &self.shared;
         shared.sound()?;
-        if !locked(&shared.index).claim(&id) {
+        if !locked(&shared.index).claim(&id, tree) {
             return Ok(id);
         }
         shared.blobs.fetch_add(1, Ordering::Relaxed);

@@ -30,6 +30,9 @@ pub(super) fn snapshot(
     let (mut stored, mut surplus) = (vec![false; listed.len()], Vec::new());
     let mut broken = 0;
     let mut check = |path: &str, node: &Node| {
+        if let Some(below) = node.subtree.filter(|below| !index.contains_tree(below)) {
+            outcome.damaged_in(id, format!("{path} can't be restored: the folder {below} isn't stored"));
+        }
         if node.kind != NodeKind::File {
             return;
         }

@@ -77,25 +77,51 @@ const NO_LINKS: &str = "\
     #include <errno.h>\n\
     int link(const char *a, const char *b) { errno = EPERM; return -1; }\n\
     int linkat(int a, const char *b, int c, const char *d, int e) { errno = EPERM; return -1; }\n";
+/// As a schedule with credentials that can't delete.
+const NO_DELETES: &str = "\
+    #include <errno.h>\n\
+    int unlink(const char *a) { errno = EPERM; return -1; }\n\
+    int unlinkat(int a, const char *b, int c) { errno = EPERM; return -1; }\n";
+
+/// Backs up into a folder, in a process of its own with other functions of the system; returns what it said.
+fn with_functions(source: &str, scratch: &Path, folder: &Path) -> String {
+    let (file, library) = (scratch.join("functions.c"), scratch.join("functions.so"));
+    std::fs::write(&file, source).unwrap();
+    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&file).status().unwrap();
+    assert!(compiled.success());
+    let done = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "failures::the_backup_to_a_server", "--nocapture", "--test-threads=1"])
+        .env("MOODLE_BACKUP_TEST_LOCATION", folder)
+        .env("LD_PRELOAD", &library)
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&done.stderr).into_owned()
+}
 
 #[test]
 fn a_folder_in_which_nothing_can_be_linked_takes_a_backup() {
     let scratch = tempfile::tempdir().unwrap();
-    let (source, library) = (scratch.path().join("links.c"), scratch.path().join("links.so"));
-    std::fs::write(&source, NO_LINKS).unwrap();
-    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status().unwrap();
-    assert!(compiled.success());
     let folder = scratch.path().join("repository");
-    made(folder.to_str().unwrap());
-    let done = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "failures::the_backup_to_a_server", "--nocapture", "--test-threads=1"])
-        .env("MOODLE_BACKUP_TEST_LOCATION", &folder)
-        .env("LD_PRELOAD", &library)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&done.stderr);
+    let repository = made(folder.to_str().unwrap());
+    let said = with_functions(NO_LINKS, scratch.path(), &folder);
     assert!(said.contains("it is stored"), "{said}");
-    assert_eq!(opened(folder.to_str().unwrap()).snapshots().unwrap().len(), 1);
+    assert_eq!(repository.snapshots().unwrap().len(), 1);
+}
+
+#[test]
+fn who_may_not_delete_backs_up_again_and_again_past_the_locks_that_stay() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("repository");
+    let repository = made(folder.to_str().unwrap());
+    for count in 1..=3 {
+        let said = with_functions(NO_DELETES, scratch.path(), &folder);
+        assert!(said.contains("it is stored"), "{said}");
+        assert_eq!(repository.store().list("locks").unwrap().len(), count, "a lock could be deleted");
+    }
+    // Who may, removes them.
+    drop(repository.lock(Purpose::Prune, None).unwrap());
+    assert_eq!(repository.store().list("locks").unwrap(), []);
+    assert_eq!(repository.snapshots().unwrap().len(), 3);
 }
 
 /// What a proxy in front of a server does to a connection.
