@@ -14,7 +14,7 @@ use crate::create::gather::difference;
 use crate::database::{self, Connection};
 use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
-use crate::repository::{Repository, Snapshot};
+use crate::repository::{Purpose, Repository, Salvaged, Snapshot};
 use crate::restore::Checks;
 use crate::site::Site;
 use crate::sites;
@@ -29,6 +29,8 @@ pub struct Request {
     pub closure: bool,
     /// All that is stored is read again.
     pub data: bool,
+    /// What can be read of damaged packs is written anew, and they are removed.
+    pub repair: bool,
     /// The database is loaded into another one and compared.
     pub rehearse: Option<Rehearsal>,
     /// The live site to compare with.
@@ -65,7 +67,9 @@ pub struct Outcome {
     pub rows: Option<u64>,
     /// Of a rehearsal: what Moodle's checks said.
     pub checks: Option<Checks>,
-    /// What is wrong.
+    /// Of a repair: what was saved of packs in which something is wrong.
+    pub salvaged: Option<Salvaged>,
+    /// What is wrong; of a repair: what was wrong before it.
     pub problems: Vec<Problem>,
     #[serde(skip)]
     places: HashMap<String, usize>,
@@ -143,7 +147,11 @@ impl Outcome {
 pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) -> Result<Outcome> {
     let begun = Instant::now();
     let mut outcome = Outcome::default();
-    let _lock = lock_for_reading(repository, request.wait)?;
+    let _lock = if request.repair {
+        Some(repository.lock(Purpose::Prune, request.wait)?)
+    } else {
+        lock_for_reading(repository, request.wait)?
+    };
     // Before the index: a snapshot that comes later may need what the index hasn't yet.
     let files = repository.snapshot_files()?;
     let stored = repository.stored()?;
@@ -192,7 +200,10 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
         }
     }
     if request.data {
-        expected.check(repository, &files, &stored.index, &mut outcome, progress)?;
+        let damaged = expected.check(repository, &files, &stored.index, &mut outcome, progress)?;
+        if request.repair {
+            outcome.salvaged = Some(repository.salvage(&damaged)?);
+        }
     }
     done(&outcome, request, repository)?;
     if let Some(site) = &request.site {

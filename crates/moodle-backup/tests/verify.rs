@@ -272,6 +272,38 @@ fn a_snapshot_that_is_made_meanwhile_is_not_taken_for_damaged() {
 }
 
 #[test]
+fn a_repair_saves_what_is_sound_beside_what_is_damaged() {
+    let (site, repository) = (site(), repository());
+    let noise: Vec<u8> = (0..3000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    site.add(6, "large", &noise);
+    let older = backed_up(&repository, &site).snapshot;
+    site.add(6, "later", b"later");
+    backed_up(&repository, &site);
+    // A byte in the middle of the pack that has the large one, and much else.
+    let packs = files(&repository.folder.path().join("data"));
+    let pack = packs.iter().max_by_key(|pack| fs::metadata(pack).unwrap().len()).unwrap();
+    let mut bytes = fs::read(pack).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(pack, bytes).unwrap();
+
+    let outcome = verified(&repository, &Request { repair: true, ..data() });
+    assert_eq!(outcome.exit_code(), Kind::Damaged.exit_code());
+    let salvaged = outcome.salvaged.unwrap();
+    assert_eq!((salvaged.packs, salvaged.lost), (1, 1));
+    assert!(salvaged.blobs > 20 && !pack.exists(), "{salvaged:?}");
+    backed_up(&repository, &site);
+    // The older snapshot has all again: its own dump was beside the damaged content, and the site has that.
+    let outcome = verified(&repository, &data());
+    assert_eq!((said(&outcome), outcome.snapshots.len()), (Vec::<&str>::new(), 3));
+    assert_eq!(outcome.snapshots[0], older);
+    // Nothing to repair changes nothing.
+    let before = files(repository.folder.path());
+    assert_eq!(verified(&repository, &Request { repair: true, ..data() }).salvaged.unwrap().packs, 0);
+    assert_eq!(files(repository.folder.path()), before);
+}
+
+#[test]
 fn reading_all_data_compares_the_lists_too() {
     let (site, repository) = (site(), repository());
     backed_up(&repository, &site);

@@ -13,6 +13,7 @@ use super::report::{Report, bytes, checked, count, duration, many};
 
 /// Verifies snapshots: --closure (what is done without an option, and with --data), --data, --rehearse, or several of them.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct Verify {
     /// `latest`, or the start of a snapshot's id; without it, all snapshots.
     snapshot: Option<String>,
@@ -22,6 +23,9 @@ pub(crate) struct Verify {
     /// Read all that is stored again, and compare every hash.
     #[arg(long)]
     data: bool,
+    /// With --data: write what can be read of damaged packs into new ones, and remove the damaged ones.
+    #[arg(long, requires = "data")]
+    repair: bool,
     /// Load the newest of them into the empty database --to-db, dump it again, compare, and empty it.
     #[arg(long, requires = "to_db")]
     rehearse: bool,
@@ -53,6 +57,7 @@ impl Verify {
             snapshot: self.snapshot.clone(),
             closure: self.closure || self.data || !self.rehearse,
             data: self.data,
+            repair: self.repair,
             rehearse,
             site: options.as_ref().map(Site::open).transpose()?,
             jobs: context.options.jobs(),
@@ -79,6 +84,14 @@ fn line(problem: &verify::Problem) -> String {
 fn text(outcome: &verify::Outcome) -> String {
     let mut lines: Vec<String> = outcome.problems.iter().map(line).collect();
     lines.extend(outcome.checks.as_ref().map(checked));
+    if let Some(salvaged) = outcome.salvaged {
+        lines.push(format!(
+            "{} damaged packs were removed: {} blobs of them are saved, {} are not; back up now, and verify again",
+            count(salvaged.packs),
+            count(salvaged.blobs),
+            count(salvaged.lost)
+        ));
+    }
     if let Some(since) = outcome.listed_since {
         lines.push(format!("the site lists {} more than the snapshot", many(since, "content")));
     }

@@ -149,8 +149,8 @@ fn leads_to_nothing(repository: &Repository, index: &Index, snapshot: &Snapshot)
 /// What is damaged can't be stored again as long as it is there.
 fn unreadable(mut error: Error) -> Error {
     if error.kind == Kind::Damaged {
-        "remove the damaged pack, and run the same command again: what it had is stored anew; `moodle-backup verify \
-         --data` names all that are damaged"
+        "moodle-backup verify --data --repair takes out what is damaged; then run the same command again, which stores it \
+         anew"
             .clone_into(&mut error.fix);
     }
     error

@@ -1,6 +1,6 @@
 //! Reading everything that is stored again: what is damaged, missing or refers to nothing is named.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -48,6 +48,9 @@ pub struct Checked {
     pub unreferenced: u64,
     /// What is wrong; nothing: all is as it was written.
     pub problems: Vec<Problem>,
+    /// The packs of which blobs can't be read.
+    #[serde(skip)]
+    pub damaged: BTreeSet<BlobId>,
 }
 
 /// So many blobs are looked at before more of the index is read.
@@ -88,6 +91,7 @@ impl Repository {
         let mut checked = Checked::default();
         self.check_keys(&mut checked)?;
         let gone = self.check_packs(&mut checked, progress, visit)?;
+        checked.damaged = gone.iter().map(|(pack, _)| *pack).collect();
         let index = if gone.is_empty() { index.clone() } else { self.without(&gone)? };
         checked.problems.extend(files.damaged.iter().cloned());
         self.check_snapshots(&files.files, &index, &mut checked)?;

@@ -50,7 +50,7 @@ impl Repository {
     }
 
     /// Writes files of the index anew that name packs which aren't there: first the new one, then the old one goes.
-    fn take_out(&self, lost: &HashSet<BlobId>, files: &mut BTreeSet<BlobId>) -> Result<()> {
+    pub(super) fn take_out(&self, lost: &HashSet<BlobId>, files: &mut BTreeSet<BlobId>) -> Result<()> {
         for id in files.clone() {
             let path = format!("index/{id}");
             let mut file: IndexFile = unpacked::read(&self.store, &self.sealer, &path)?;

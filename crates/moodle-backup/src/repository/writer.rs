@@ -165,6 +165,11 @@ impl Writer {
         self.blob(&tree.to_bytes()?, true, true)
     }
 
+    /// Stores what a blob of another pack has.
+    pub(super) fn again(&self, blob: &Packed, bytes: &[u8]) -> Result<()> {
+        self.named(blob.id, bytes, blob.tree, true).map(drop)
+    }
+
     fn blob(&self, bytes: &[u8], tree: bool, compress: bool) -> Result<BlobId> {
         self.named(BlobId::of(bytes), bytes, tree, compress)
     }

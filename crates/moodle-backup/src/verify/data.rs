@@ -1,6 +1,6 @@
 //! All that is stored, read again: what the repository says it is, what the pool's names say, what the manifest says.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read as _;
 use std::sync::{Mutex, PoisonError};
 
@@ -55,7 +55,7 @@ impl Expected {
         sorted[first..].iter().take_while(move |(other, _)| other == blob).map(|(_, hash)| hash)
     }
 
-    /// Reads everything in the repository, and compares contents with their names.
+    /// Reads everything in the repository, and compares contents with their names; returns the packs that are damaged.
     pub(super) fn check(
         &self,
         repository: &Repository,
@@ -63,7 +63,7 @@ impl Expected {
         index: &Index,
         outcome: &mut Outcome,
         progress: &dyn Progress,
-    ) -> Result<()> {
+    ) -> Result<BTreeSet<BlobId>> {
         let reader = repository.reader(index);
         let lying = Mutex::new(Vec::new());
         let checked = repository.check_each(files, index, progress, &|id, bytes| {
@@ -97,7 +97,7 @@ impl Expected {
         for hash in lying {
             outcome.damaged(format!("content {hash} has another SHA-1"));
         }
-        Ok(())
+        Ok(checked.damaged)
     }
 }
 
