@@ -101,6 +101,8 @@ pub struct Outcome {
     pub dataroot_bytes: u64,
     /// What of the dataroot is not in the snapshot, with the reason.
     pub left_out: Vec<String>,
+    /// What of the database is not in the dump, as views, or another site whose prefix begins alike.
+    pub left_out_of_database: Vec<String>,
     /// Blobs that were not in the repository before.
     pub new_blobs: u64,
     /// Their bytes.
@@ -299,6 +301,7 @@ fn outcome(snapshot: Snapshot, manifest: Manifest, pool: PoolCounts, written: &W
         dataroot_files: dataroot.files,
         dataroot_bytes: dataroot.bytes,
         left_out: dataroot.left_out,
+        left_out_of_database: manifest.database.as_ref().map(|facts| facts.left_out.clone()).unwrap_or_default(),
         new_blobs: written.blobs,
         new_bytes: written.bytes,
         stored_bytes: written.stored,

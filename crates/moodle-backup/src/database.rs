@@ -1,5 +1,6 @@
 //! Dumps and loads of MariaDB, MySQL and PostgreSQL: one consistent view, many connections.
 
+mod held;
 mod mariadb;
 mod neighbours;
 mod postgres;
@@ -10,8 +11,8 @@ use std::io::{Read, Write};
 
 use secrecy::SecretString;
 
-pub use self::target::{Loaded, load, refusals, tables};
-use crate::error::Result;
+pub use self::target::{Loaded, load, refusals, tables, undo};
+use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, FileFacts};
 use crate::progress::Progress;
 
@@ -173,8 +174,23 @@ pub struct Restored {
 /// Opens one view of the database on `jobs` connections.
 ///
 /// # Errors
-/// The database can't be reached, or no consistent view can be had.
+/// The database can't be reached, no consistent view can be had, or a restore goes on in it or was broken off.
 pub fn open(connection: &Connection, jobs: usize) -> Result<Box<dyn View>> {
+    let view = view(connection, jobs)?;
+    // A restore that begins after the view is taken is none of its concern, or changes tables, which the dump notices.
+    let is_loading = match connection.kind {
+        Server::PostgreSql => postgres::is_loading(connection)?,
+        Server::MariaDb | Server::MySql => mariadb::is_loading(connection)?,
+    };
+    if is_loading {
+        let what = format!("a restore into the database {} goes on or was broken off", connection.database);
+        let fix = "wait until it has ended; one that was killed is to be run again: it begins by undoing what it did";
+        return Err(Error::new(Kind::Database, what, fix));
+    }
+    Ok(view)
+}
+
+fn view(connection: &Connection, jobs: usize) -> Result<Box<dyn View>> {
     match connection.kind {
         Server::PostgreSql => postgres::open(connection, jobs),
         Server::MariaDb | Server::MySql => mariadb::open(connection, jobs),

@@ -133,6 +133,9 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
         dump.is_stored()?;
     }
     let targets = targets(request);
+    if let (Some(connection), false) = (&request.database, request.dry_run) {
+        database::undo(connection)?;
+    }
     let mut reasons = refusals(manifest, &dump, request, versions.as_ref())?;
     reasons.extend(stranger::refusal(&opened, request)?);
     reasons.extend(targets.iter().filter_map(|target| target.refusal(id, request.overwrite)));

@@ -85,6 +85,8 @@ fn tables_that_the_dump_lacks_are_named_and_kept_or_dropped_only_when_told() {
         assert!(error.to_string().contains("mdl_2_config") && !error.to_string().contains("other"), "{error}");
         assert!(error.fix.contains("--other-tables"), "{}", error.fix);
         assert_eq!(looks(&target), before);
+        let drop_alone = RestoreOptions { overwrite: false, other_tables: OtherTables::Drop, ..OVERWRITE };
+        assert!(refusals(&target, &dump, drop_alone).iter().any(|reason| reason.contains("mdl_2_config")));
 
         restored(&target, &dump, RestoreOptions { other_tables: OtherTables::Keep, ..OVERWRITE }).unwrap();
         assert_eq!(target.tables(), ["mdl_2_config", "mdl_a", "mdl_b", "other"]);
@@ -190,15 +192,91 @@ fn two_loads_into_one_database_exclude_each_other() {
 }
 
 #[test]
-fn a_dump_of_a_database_in_which_a_load_goes_on_has_nothing_of_that() {
+fn a_database_in_which_a_load_goes_on_or_was_broken_off_is_not_backed_up() {
     for server in servers() {
         let (_, dump) = source(&server);
         let mut target = target(&server, &[]);
+        let before = looks(&target);
         let loading = loaded(&target, &dump, OVERWRITE).unwrap();
+        let error = database::open(&target.connection, 2).err().unwrap();
+        assert!(error.kind == Kind::Database && error.to_string().contains("a restore"), "{error}");
         target.connection.prefix = String::new();
-        let names: Vec<String> = dumped(&target).0.tables.into_iter().map(|table| table.name).collect();
-        assert_eq!(names, ["mdl_a", "mdl_b"]);
-        loading.discard().unwrap();
+        let facts = loading.view(2).unwrap().dump(&Dump::default(), &Silent).unwrap();
+        let names: Vec<&str> = facts.tables.iter().map(|table| table.name.as_str()).collect();
+        assert_eq!(names, ["mdl_a", "mdl_b"], "what this program made beside them is no part of it");
+        drop(loading);
+        assert!(database::open(&target.connection, 2).is_err());
+        database::undo(&target.connection).unwrap();
+        database::undo(&target.connection).unwrap();
+        assert_eq!(looks(&target), before);
+        database::open(&target.connection, 2).unwrap();
+    }
+}
+
+/// Ends all other connections to a database.
+fn cut_off(database: &Database) {
+    if database.server.is_postgres() {
+        let others = "datname = current_database() AND pid <> pg_backend_pid()";
+        database.run(&[&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")]);
+        return;
+    }
+    let others = "DB = DATABASE() AND ID <> CONNECTION_ID()";
+    for row in database.rows(&format!("SELECT ID FROM information_schema.PROCESSLIST WHERE {others}")) {
+        database.run(&[&format!("KILL {}", row[0].as_ref().unwrap())]);
+    }
+}
+
+#[test]
+fn a_load_whose_connection_was_ended_is_kept_all_the_same() {
+    for server in servers() {
+        let (source, dump) = source(&server);
+        let target = target(&server, &[]);
+        let loading = loaded(&target, &dump, OVERWRITE).unwrap();
+        cut_off(&target);
+        loading.keep().unwrap();
+        assert_eq!(looks(&target), looks(&source));
+    }
+}
+
+#[test]
+fn a_load_that_another_one_has_undone_is_not_kept() {
+    for server in servers() {
+        let (source, dump) = source(&server);
+        let target = target(&server, &[]);
+        let first = loaded(&target, &dump, OVERWRITE).unwrap();
+        cut_off(&target);
+        let second = loaded(&target, &dump, OVERWRITE).unwrap();
+        cut_off(&target);
+        let error = first.keep().unwrap_err();
+        assert_eq!(error.kind, Kind::Locked, "{error}");
+        second.keep().unwrap();
+        assert_eq!(looks(&target), looks(&source));
+    }
+}
+
+#[test]
+fn owners_and_grants_of_what_is_replaced_are_kept() {
+    for server in servers().into_iter().filter(TestServer::is_postgres) {
+        let (_, dump) = source(&server);
+        let target = target(&server, &[]);
+        let owner = User::new(&target, &["GRANT CREATE ON SCHEMA public TO USER", "ALTER TABLE mdl_a OWNER TO USER"]);
+        let rights = [
+            "GRANT SELECT ON mdl_a TO USER",
+            "GRANT SELECT, UPDATE ON mdl_b TO USER WITH GRANT OPTION",
+            "GRANT USAGE ON SEQUENCE mdl_b_id_seq TO USER",
+            "GRANT SELECT ON mdl_b TO PUBLIC",
+        ];
+        let reader = User::new(&target, &rights);
+        let said = "SELECT relname, pg_get_userbyid(relowner), (SELECT string_agg(a::text, ' ' ORDER BY a::text) \
+                    FROM unnest(relacl) a) FROM pg_class WHERE relname LIKE 'mdl%' AND relkind IN ('r', 'S') ORDER BY 1";
+        let before = target.rows(said);
+        restored(&target, &dump, OVERWRITE).unwrap();
+        assert_eq!(target.rows(said), before);
+        target.run(&["ALTER TABLE mdl_a OWNER TO backup"]);
+        drop((owner, reader));
+        target.run(&["CREATE POLICY own ON mdl_a USING (true)", "CREATE PUBLICATION own FOR TABLE mdl_b"]);
+        let error = restored(&target, &dump, OVERWRITE).unwrap_err().to_string();
+        assert!(error.contains("policy own") && error.contains("publication of table mdl_b"), "{error}");
     }
 }
 
@@ -376,7 +454,7 @@ fn a_load_that_is_broken_off_when_all_is_decided_is_finished_by_the_next() {
         let (source, dump) = source(&server);
         let target = target(&server, &[]);
         drop(loaded(&target, &dump, OVERWRITE).unwrap());
-        let decided = "CASE todo WHEN 'drop' THEN 'keep' WHEN 'put back' THEN 'drop aside' END";
+        let decided = "CASE todo WHEN 'drop' THEN 'keep' WHEN 'put back' THEN 'drop aside' ELSE todo END";
         target.run(&[&format!("UPDATE {} SET todo = {decided}", target.quoted("~moodle-backup"))]);
         let bad = dumped(&source);
         spoil(&bad.1);
@@ -389,13 +467,13 @@ fn a_load_that_is_broken_off_when_all_is_decided_is_finished_by_the_next() {
 fn a_second_site_whose_prefix_begins_alike_is_no_part_of_the_first() {
     for server in servers() {
         let database = server.database("two");
-        let core = ["config", "config_plugins", "course_modules", "role_assignments"];
+        let core = ["config", "config_plugins", "context", "course", "modules", "user"];
         for table_name in core.iter().flat_map(|name| [format!("mdl_{name}"), format!("mdl_2_{name}")]) {
             database.run(&[&table(&server, &table_name), &format!("INSERT INTO {table_name} (v) VALUES ('old')")]);
         }
         let dump = dumped(&database);
         let names: Vec<&str> = dump.0.tables.iter().map(|table| table.name.as_str()).collect();
-        assert_eq!(names, ["mdl_config", "mdl_config_plugins", "mdl_course_modules", "mdl_role_assignments"]);
+        assert_eq!(names, core.map(|name| format!("mdl_{name}")));
         assert_eq!(dump.0.left_out, ["site mdl_2_"]);
         database.run(&["UPDATE mdl_config SET v = 'new'", "UPDATE mdl_2_config SET v = 'new'"]);
         let refused = refusals(&database, &dump, OVERWRITE);

@@ -103,6 +103,7 @@ fn text(outcome: &create::Outcome) -> String {
     if pool.referenced > 0 {
         lines.push(format!("  elsewhere {} in their object store", many(pool.referenced, "content")));
     }
-    lines.extend(outcome.left_out.iter().map(|what| format!("  left out  {what}")));
+    lines
+        .extend(outcome.left_out.iter().chain(&outcome.left_out_of_database).map(|what| format!("  left out  {what}")));
     lines.join("\n")
 }

@@ -13,8 +13,10 @@ use mysql::prelude::Queryable as _;
 use mysql::{Conn, OptsBuilder, SslOpts};
 use secrecy::ExposeSecret as _;
 
+pub(super) use self::load::load;
 pub(super) use self::target::Target;
 
+use super::target::LIST;
 use super::{Connection, Listing, Tls, View};
 use crate::error::{Error, Kind, Result};
 
@@ -32,6 +34,11 @@ pub(super) fn listing(connection: &Connection) -> Result<Listing> {
 
 pub(super) fn config(connection: &Connection, names: &[&str]) -> Result<BTreeMap<String, String>> {
     configured(&mut connected(connection)?, &connection.prefix, names)
+}
+
+/// Tells whether a load goes on or was broken off.
+pub(super) fn is_loading(connection: &Connection) -> Result<bool> {
+    Ok(table::names(&mut connected(connection)?)?.iter().any(|name| name == LIST))
 }
 
 /// Connects, with all set so that bytes come and go as the server has them.

@@ -1,7 +1,7 @@
 //! Other sites in the same database whose prefixes begin like a site's own, as `mdl_2_` beside `mdl_`.
 
-/// Tables that every Moodle has.
-const CORE: [&str; 4] = ["config", "config_plugins", "course_modules", "role_assignments"];
+/// Tables that every Moodle has, and together no plugin: to have too much in a dump is safe, too little isn't.
+const CORE: [&str; 6] = ["config", "config_plugins", "context", "course", "modules", "user"];
 
 /// Returns the prefixes of other sites that begin with `prefix`, by the names of all tables.
 pub(super) fn prefixes(names: &[String], prefix: &str) -> Vec<String> {
@@ -9,7 +9,7 @@ pub(super) fn prefixes(names: &[String], prefix: &str) -> Vec<String> {
     names
         .iter()
         .filter_map(|name| name.strip_suffix(CORE[1]))
-        .filter(|other| other.len() > prefix.len() && other.starts_with(prefix))
+        .filter(|other| other.len() > prefix.len() && other.starts_with(prefix) && other.ends_with('_'))
         .filter(|other| CORE.iter().all(|table| has(&format!("{other}{table}"))))
         .map(str::to_owned)
         .collect()
@@ -36,10 +36,13 @@ mod tests {
         let site = |prefix: &str| CORE.map(|table| format!("{prefix}{table}")).to_vec();
         let mut names = [site("mdl_"), site("mdl_2_"), site("other_")].concat();
         names.push("mdl_tool_config_plugins".to_owned());
+        names.extend(CORE[..5].iter().map(|table| format!("mdl_most_{table}")));
         assert_eq!(prefixes(&names, "mdl_"), ["mdl_2_"]);
         assert_eq!(prefixes(&names, "mdl_2_"), [""; 0]);
         assert_eq!(prefixes(&names, ""), ["mdl_", "mdl_2_", "other_"]);
-        assert_eq!(own(names.clone(), "mdl_"), [site("mdl_"), vec!["mdl_tool_config_plugins".to_owned()]].concat());
+        let ours = own(names.clone(), "mdl_");
+        assert_eq!(ours.len(), 12);
+        assert!(ours.iter().all(|name| name.starts_with("mdl_") && !name.starts_with("mdl_2_")));
         assert_eq!(own(names, "mdl_2_"), site("mdl_2_"));
     }
 }

@@ -27,7 +27,9 @@ use postgres::{Client, Row};
 
 use self::catalog::{Catalog, Table};
 use self::connect::{connect, failed, schema_of};
+pub(super) use self::load::load;
 pub(super) use self::target::Target;
+use super::target::LIST;
 use super::{Connection, Listing, Sink, View};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, FileFacts, TableFacts};
@@ -123,6 +125,17 @@ pub(super) fn config(connection: &Connection, names: &[&str]) -> Result<BTreeMap
     let mut client = connect(connection)?;
     let schema = schema_of(&mut client, connection)?;
     values(&mut client, &qualified(&schema, connection, "config"), names)
+}
+
+/// Tells whether a load goes on or was broken off.
+pub(super) fn is_loading(connection: &Connection) -> Result<bool> {
+    let mut client = connect(connection)?;
+    let schema = schema_of(&mut client, connection)?;
+    let sql = "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE n.nspname = $1::text AND c.relname = $2::text";
+    let found =
+        client.query(sql, &[&schema, &LIST]).map_err(|error| failed("the tables can't be listed", "", &error))?;
+    Ok(!found.is_empty())
 }
 
 /// Lists the contents of a table `files`, sorted.

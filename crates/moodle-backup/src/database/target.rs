@@ -9,9 +9,11 @@
 //! | `drop` | the load that goes on makes it |
 //! | `put back` | it was there before, and is set aside |
 //! | `drop aside` | it was replaced, and is set aside |
-//! | `keep` | it replaced another |
+//! | `keep` | it was loaded, and stays |
+//! | `run` | the run that goes on, by a number of its own |
 
-use super::{Connection, OtherTables, RestoreOptions, Restored, Server, Source, mariadb, postgres};
+use super::held::Held;
+use super::{Connection, OtherTables, RestoreOptions, Restored, Server, Source, View, mariadb, postgres, view};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::DatabaseFacts;
 use crate::progress::Progress;
@@ -58,19 +60,13 @@ pub(super) trait Target: Send {
     fn drop(&mut self, names: &[String]) -> Result<()>;
     /// Drops those of them that are set aside.
     fn drop_aside(&mut self, names: &[String]) -> Result<()>;
-    /// Loads a dump.
-    fn load(
-        &mut self,
-        facts: &DatabaseFacts,
-        source: &dyn Source,
-        jobs: usize,
-        progress: &dyn Progress,
-    ) -> Result<Restored>;
+    /// Gives what was loaded the owners and grants of what it replaces, which is set aside.
+    fn inherit(&mut self) -> Result<()>;
 }
 
 /// A dump that is loaded, while what it replaces is still there.
 pub struct Loaded {
-    target: Box<dyn Target>,
+    held: Held,
     restored: Restored,
 }
 
@@ -81,6 +77,14 @@ impl std::fmt::Debug for Loaded {
 }
 
 impl Loaded {
+    /// Opens a view of what was loaded.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn view(&self, jobs: usize) -> Result<Box<dyn View>> {
+        view(self.held.connection(), jobs)
+    }
+
     /// What was loaded.
     #[must_use]
     pub fn restored(&self) -> &Restored {
@@ -92,12 +96,13 @@ impl Loaded {
     /// # Errors
     /// The database fails.
     pub fn keep(mut self) -> Result<Restored> {
-        let list = self.target.quoted(LIST);
-        // One statement: before it the load is undone, after it the old tables are dropped, whoever does it.
-        self.target.run(&format!(
-            "UPDATE {list} SET todo = CASE todo WHEN 'drop' THEN 'keep' WHEN 'put back' THEN 'drop aside' ELSE todo END"
-        ))?;
-        settle(self.target.as_mut())?;
+        if let Err(error) = self.held.reach().and_then(|()| decide(self.held.target())) {
+            return Err(self.held.undone(error));
+        }
+        settle(self.held.target()).map_err(|mut error| {
+            "what was restored is there; the next restore drops what it replaced".clone_into(&mut error.fix);
+            error
+        })?;
         Ok(self.restored)
     }
 
@@ -106,11 +111,22 @@ impl Loaded {
     /// # Errors
     /// The database fails.
     pub fn discard(mut self) -> Result<()> {
-        settle(self.target.as_mut())
+        self.held.reach()?;
+        settle(self.held.target())
     }
 }
 
-fn open(connection: &Connection) -> Result<Box<dyn Target>> {
+/// Decides that what was loaded stays.
+fn decide(target: &mut dyn Target) -> Result<()> {
+    target.inherit()?;
+    let list = target.quoted(LIST);
+    // One statement: before it the load is undone, after it the old tables are dropped, whoever does it.
+    target.run(&format!(
+        "UPDATE {list} SET todo = CASE todo WHEN 'drop' THEN 'keep' WHEN 'put back' THEN 'drop aside' ELSE todo END"
+    ))
+}
+
+pub(super) fn open(connection: &Connection) -> Result<Box<dyn Target>> {
     Ok(match connection.kind {
         Server::PostgreSql => Box::new(postgres::Target::open(connection)?),
         Server::MariaDb | Server::MySql => Box::new(mariadb::Target::open(connection)?),
@@ -156,6 +172,17 @@ pub fn tables(connection: &Connection) -> Result<Vec<String>> {
     open(connection)?.names()
 }
 
+/// Undoes a load that was broken off, or finishes it where all was loaded.
+///
+/// # Errors
+/// One goes on, or the database fails.
+pub fn undo(connection: &Connection) -> Result<()> {
+    if open(connection)?.list()?.is_none() {
+        return Ok(());
+    }
+    settle(Held::new(connection)?.target())
+}
+
 /// Loads a dump: tables, rows in parallel, indexes last. Rows are counted and files hashed on the way.
 ///
 /// # Errors
@@ -170,33 +197,27 @@ pub fn load(
     if let Some(reason) = of_another_kind(connection, facts) {
         return Err(reason);
     }
-    let mut target = open(connection)?;
-    if !target.lock()? {
-        let what = format!("another restore into the database {} goes on", connection.database);
-        return Err(Error::new(Kind::Locked, what, "wait until it has ended"));
-    }
-    let Looked { refusals, made, replaced } = look(target.as_mut(), connection, facts, source, options)?;
+    let mut held = Held::new(connection)?;
+    let Looked { refusals, made, replaced } = look(held.target(), connection, facts, source, options)?;
     if let Some(reason) = refusals.into_iter().next() {
         return Err(reason);
     }
-    settle(target.as_mut())?;
-    target.make_list()?;
-    let loaded = note(target.as_mut(), &replaced, "put back")
-        .and_then(|()| target.set_aside(&replaced))
-        .and_then(|()| note(target.as_mut(), &made, "drop"))
-        .and_then(|()| target.load(facts, source, options.jobs.max(1), progress));
+    settle(held.target())?;
+    held.make_list()?;
+    let jobs = options.jobs.max(1);
+    let loaded = held
+        .note(&replaced, "put back")
+        .and_then(|()| held.target().set_aside(&replaced))
+        .and_then(|()| held.note(&made, "drop"))
+        .and_then(|()| {
+            held.during(|| match connection.kind {
+                Server::PostgreSql => postgres::load(connection, facts, source, jobs, progress),
+                Server::MariaDb | Server::MySql => mariadb::load(connection, facts, source, jobs, progress),
+            })
+        });
     match loaded {
-        Ok(restored) => Ok(Loaded { target, restored }),
-        Err(mut error) => {
-            drop(target);
-            // What failed may have been the connection.
-            if let Err(second) = open(connection).and_then(|mut target| settle(target.as_mut())) {
-                tracing::warn!(%second, database = connection.database, "a broken-off restore isn't undone yet");
-                "the database isn't as it was before, either: mend it and run the same again, which begins with that"
-                    .clone_into(&mut error.fix);
-            }
-            Err(error)
-        }
+        Ok(restored) => Ok(Loaded { held, restored }),
+        Err(error) => Err(held.undone(error)),
     }
 }
 
@@ -241,6 +262,10 @@ fn look(
             "name another database; `restore` leaves them alone with --other-tables keep, and removes them with --other-tables drop",
         ));
     }
+    if !others.is_empty() && options.other_tables == OtherTables::Drop && !options.overwrite {
+        let others = told(&others);
+        refusals.push(refused(format!("--other-tables drop would remove {others}"), "add --overwrite, or say keep"));
+    }
     let mut replaced = same;
     if options.other_tables == OtherTables::Drop {
         replaced.extend(others);
@@ -248,8 +273,8 @@ fn look(
     let bound = target.bound(&replaced)?;
     if !bound.is_empty() {
         refusals.push(refused(
-            format!("what isn't in the snapshot depends on tables that would be replaced: {}", told(&bound)),
-            "drop it, and make it again afterwards",
+            format!("tables that would be replaced are bound: {}", told(&bound)),
+            "drop what is named; what of it isn't in the snapshot is to be made again afterwards",
         ));
     }
     refusals.extend(target.objections(facts, source, &replaced, options.jobs.max(1))?);
@@ -273,7 +298,7 @@ fn settled(target: &mut dyn Target) -> Result<Vec<String>> {
 }
 
 /// Does what the list says, and removes it.
-fn settle(target: &mut dyn Target) -> Result<()> {
+pub(super) fn settle(target: &mut dyn Target) -> Result<()> {
     let Some(rows) = target.list()? else { return Ok(()) };
     let of = |wanted: &str| -> Vec<String> {
         rows.iter().filter(|(_, todo)| todo == wanted).map(|(name, _)| name.clone()).collect()
@@ -285,13 +310,4 @@ fn settle(target: &mut dyn Target) -> Result<()> {
     target.put_back(&of("put back"))?;
     target.drop_aside(&of("drop aside"))?;
     target.run(&format!("DROP TABLE {list}"))
-}
-
-fn note(target: &mut dyn Target, names: &[String], todo: &str) -> Result<()> {
-    if names.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<String> = names.iter().map(|name| format!("({}, '{todo}')", target.literal(name))).collect();
-    let statement = format!("INSERT INTO {} (name, todo) VALUES {}", target.quoted(LIST), rows.join(", "));
-    target.run(&statement)
 }

@@ -9,9 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use accel::hash::{Algorithm, Hasher};
 
 use super::{Outcome, ProblemKind, Rehearsal};
-use crate::database::{self, Sink, SinkFile, Source as _};
+use crate::database::{self, Loaded, Sink, SinkFile, Source as _};
 use crate::error::{Error, Kind, Result};
-use crate::manifest::{DatabaseFacts, FileFacts, TableFacts};
+use crate::manifest::{FileFacts, TableFacts};
 use crate::progress::Progress;
 use crate::restore::{checks, is_of};
 use crate::snapshot::Opened;
@@ -44,7 +44,7 @@ pub(super) fn run(
         loaded => loaded?,
     };
     outcome.rows = Some(loaded.restored().tables.values().sum());
-    let compared = compare(opened, facts, rehearsal, jobs, outcome, progress);
+    let compared = compare(opened, &loaded, rehearsal, jobs, outcome, progress);
     let discarded = loaded.discard();
     compared.and(discarded)
 }
@@ -52,7 +52,7 @@ pub(super) fn run(
 /// Dumps what was loaded again, compares, and runs Moodle's checks.
 fn compare(
     opened: &Opened<'_>,
-    facts: &DatabaseFacts,
+    loaded: &Loaded,
     rehearsal: &Rehearsal,
     jobs: usize,
     outcome: &mut Outcome,
@@ -60,11 +60,11 @@ fn compare(
 ) -> Result<()> {
     let id = &opened.snapshot.id;
     let lines = Hashes::default();
-    let again = database::open(&rehearsal.database, jobs)?.dump(&lines, progress)?;
+    let again = loaded.view(jobs)?.dump(&lines, progress)?;
     let lines = lines.tables.into_inner().unwrap_or_else(PoisonError::into_inner);
     let dump = opened.dump()?;
     let there: BTreeMap<&str, &TableFacts> = again.tables.iter().map(|table| (table.name.as_str(), table)).collect();
-    for table in &facts.tables {
+    for table in opened.manifest.database.iter().flat_map(|facts| &facts.tables) {
         match there.get(table.name.as_str()) {
             None => outcome.damaged(format!("snapshot {id}: after a restore {} is not there", table.name)),
             Some(other) if other.rows != table.rows => outcome.damaged(format!(

@@ -9,10 +9,10 @@ use crossbeam_channel::{Receiver, Sender};
 use mysql::prelude::Queryable as _;
 use mysql::{Conn, LocalInfileHandler};
 
-use super::super::{Restored, Source};
+use super::super::{Connection, Restored, Source};
 use super::dump::load_statement;
 use super::table::Columns;
-use super::{failed, quoted, rows, run, text};
+use super::{connected, failed, quoted, rows, run, text};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, FileFacts, TableFacts};
 use crate::progress::{Progress, Unit};
@@ -23,12 +23,15 @@ const PIECE: usize = 1 << 20;
 const STATEMENT: usize = 512 << 10;
 
 /// Loads a dump into a database that has none of its tables.
-pub(super) fn load(
-    clients: &mut [Conn],
+pub(crate) fn load(
+    connection: &Connection,
     facts: &DatabaseFacts,
     source: &dyn Source,
+    jobs: usize,
     progress: &dyn Progress,
 ) -> Result<Restored> {
+    let mut clients = (0..jobs).map(|_| connected(connection)).collect::<Result<Vec<_>>>()?;
+    let clients = clients.as_mut_slice();
     for client in &mut *clients {
         run(client, "SET SESSION unique_checks = 0, foreign_key_checks = 0")?;
     }

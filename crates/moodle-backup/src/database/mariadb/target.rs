@@ -7,10 +7,9 @@ use mysql::prelude::Queryable as _;
 
 use super::{LOCK_SECONDS, connected, literal, load, quoted, rows, run, table, text};
 use crate::database::target::{LIST, refused};
-use crate::database::{Connection, Restored, Source};
+use crate::database::{Connection, Source};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, TableFacts};
-use crate::progress::Progress;
 
 /// A table that is set aside has this before its name: one character, because names may have nearly all that servers
 /// allow.
@@ -149,7 +148,7 @@ impl crate::database::target::Target for Target {
     }
 
     fn bound(&mut self, names: &[String]) -> Result<Vec<String>> {
-        // The name of a foreign key can't be there twice, as it would be while the table is set aside.
+        // The name of a foreign key can't be there twice, as the tables' own would be while these are set aside.
         let query = "SELECT TABLE_NAME, CONCAT('foreign key ', CONSTRAINT_NAME, ' of ', TABLE_NAME) \
                      FROM information_schema.KEY_COLUMN_USAGE \
                      WHERE TABLE_SCHEMA = DATABASE() AND REFERENCED_TABLE_NAME IS NOT NULL \
@@ -206,15 +205,9 @@ impl crate::database::target::Target for Target {
         self.dropped(&names.iter().map(|name| aside(name)).collect::<Vec<_>>())
     }
 
-    fn load(
-        &mut self,
-        facts: &DatabaseFacts,
-        source: &dyn Source,
-        jobs: usize,
-        progress: &dyn Progress,
-    ) -> Result<Restored> {
-        let mut clients = (0..jobs).map(|_| connected(&self.connection)).collect::<Result<Vec<_>>>()?;
-        load::load(&mut clients, facts, source, progress)
+    fn inherit(&mut self) -> Result<()> {
+        // Grants are by name, and tables have no owners.
+        Ok(())
     }
 }
 

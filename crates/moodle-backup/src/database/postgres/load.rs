@@ -49,19 +49,18 @@ pub(super) fn session(connection: &Connection) -> Result<(Client, String)> {
 }
 
 /// Loads a dump into a schema that has none of its tables.
-pub(super) fn load(
+pub(in crate::database) fn load(
     connection: &Connection,
-    schema: &str,
     facts: &DatabaseFacts,
     source: &dyn Source,
     jobs: usize,
     progress: &dyn Progress,
 ) -> Result<Restored> {
-    let mut leader = session(connection)?.0;
+    let (mut leader, schema) = session(connection)?;
     leader
         .batch_execute(&text(source, "schema.sql")?)
         .map_err(|error| failed("the tables can't be made", "give a user who may create in the schema", &error))?;
-    let columns = catalog::loaded(&mut leader, schema, &facts.prefix)?;
+    let columns = catalog::loaded(&mut leader, &schema, &facts.prefix)?;
     let mut clients = vec![leader];
     for _ in 1..jobs {
         clients.push(session(connection)?.0);

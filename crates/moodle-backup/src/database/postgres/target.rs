@@ -7,10 +7,9 @@ use postgres::types::ToSql;
 use super::connect::failed;
 use super::{load, quoted};
 use crate::database::target::{LIST, refused};
-use crate::database::{Connection, Restored, Source};
+use crate::database::{Connection, Source};
 use crate::error::{Error, Result};
 use crate::manifest::DatabaseFacts;
-use crate::progress::Progress;
 
 /// How many tables a statement drops.
 const PART: usize = 50;
@@ -26,7 +25,9 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn open(connection: &Connection) -> Result<Self> {
-        let (client, schema) = load::session(connection)?;
+        let (mut client, schema) = load::session(connection)?;
+        // No server before 14 knows it.
+        client.batch_execute("SET idle_session_timeout = 0").ok();
         let aside = format!("{schema}~");
         Ok(Self { connection: connection.clone(), client, schema, aside })
     }
@@ -203,7 +204,11 @@ impl crate::database::target::Target for Target {
                    ELSE pg_describe_object(classid, objid, objsubid) END FROM found \
                    WHERE relation IS NULL OR relation NOT IN (SELECT oid FROM ours) \
                    UNION SELECT pg_describe_object('pg_trigger'::regclass, g.oid, 0) FROM pg_trigger g \
-                   WHERE NOT g.tgisinternal AND g.tgrelid IN (SELECT oid FROM own) ORDER BY 1";
+                   WHERE NOT g.tgisinternal AND g.tgrelid IN (SELECT oid FROM own) \
+                   UNION SELECT pg_describe_object('pg_policy'::regclass, p.oid, 0) FROM pg_policy p \
+                   WHERE p.polrelid IN (SELECT oid FROM own) \
+                   UNION SELECT pg_describe_object('pg_publication_rel'::regclass, p.oid, 0) FROM pg_publication_rel p \
+                   WHERE p.prrelid IN (SELECT oid FROM own) ORDER BY 1";
         self.column(sql, &[&self.schema.clone(), &names])
     }
 
@@ -266,14 +271,23 @@ impl crate::database::target::Target for Target {
         self.run_sql(&format!("DROP SCHEMA IF EXISTS {}", quoted(&aside)))
     }
 
-    fn load(
-        &mut self,
-        facts: &DatabaseFacts,
-        source: &dyn Source,
-        jobs: usize,
-        progress: &dyn Progress,
-    ) -> Result<Restored> {
-        load::load(&self.connection, &self.schema, facts, source, jobs, progress)
+    fn inherit(&mut self) -> Result<()> {
+        // A sequence that a table owns has the table's owner.
+        let sql = "WITH pair AS (SELECT o.oid, o.relname, o.relkind, o.relowner, o.relacl, n.relowner AS now, \
+                   EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = n.oid \
+                   AND d.deptype IN ('a', 'i')) AS owned \
+                   FROM pg_class o JOIN pg_class n ON n.relname = o.relname AND n.relkind = o.relkind \
+                   WHERE o.relkind IN ('r', 'S') AND o.relnamespace = to_regnamespace(quote_ident($1::text)) \
+                   AND n.relnamespace = to_regnamespace(quote_ident($2::text))) \
+                   SELECT format('ALTER TABLE %I.%I OWNER TO %I', $2::text, relname, pg_get_userbyid(relowner)), 1 FROM pair \
+                   WHERE relowner <> now AND NOT owned UNION ALL \
+                   SELECT format('GRANT %s ON %s %I.%I TO %s%s', a.privilege_type, \
+                   CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, $2::text, relname, \
+                   CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, \
+                   CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), 2 \
+                   FROM pair, aclexplode(relacl) a WHERE a.grantee <> relowner ORDER BY 2";
+        let statements = self.column(sql, &[&self.aside.clone(), &self.schema.clone()])?;
+        if statements.is_empty() { Ok(()) } else { self.run_sql(&statements.join("; ")) }
     }
 }
 
