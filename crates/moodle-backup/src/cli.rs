@@ -239,6 +239,14 @@ fn run(command: Command, context: &Arc<Context>) -> Result<Report> {
     let interrupts = Interrupts::catch()?;
     let ended = interrupts.events();
     let inside = Arc::clone(context);
+    let again = match command {
+        Command::Create(_) => "run it again: what is stored already is not stored again",
+        Command::Restore(_) => {
+            "run it again: where a database was being filled, its old tables are set aside, and it begins by putting \
+             them back; files that are there stay"
+        }
+        _ => "run it again",
+    };
     let worker = thread::spawn(move || {
         let result = command.run(&inside);
         ended.send(interrupt::Event::Ended).ok();
@@ -254,11 +262,7 @@ fn run(command: Command, context: &Arc<Context>) -> Result<Report> {
             if let Some(repository) = context.open.get() {
                 repository.release_locks();
             }
-            Err(Error::new(
-                Kind::Interrupted,
-                format!("stopped by {name}"),
-                "run it again: what is stored already is not stored again",
-            ))
+            Err(Error::new(Kind::Interrupted, format!("stopped by {name}"), again))
         }
     }
 }
