@@ -3,6 +3,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "a stretch is read into memory, so its length fits")]
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -38,13 +39,23 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
+/// A blob that is asked for: of a million of them there is one of these each, and nothing else.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Wanted {
+    pack: u32,
+    offset: u32,
+    length: u32,
+    /// Its place in what was asked for.
+    place: u32,
+}
+
 /// A piece of a pack that is read at once.
 struct Stretch {
     pack: u32,
     start: u64,
     end: u64,
-    /// The positions that the blobs in it have in what was asked for.
-    wanted: Vec<(usize, Packed)>,
+    /// Which of the wanted blobs, in the order of the packs, are in it.
+    wanted: Range<usize>,
 }
 
 impl Reader<'_> {
@@ -82,13 +93,14 @@ impl Reader<'_> {
     /// # Errors
     /// A blob isn't stored or is damaged, the store fails, `take` fails: the first of these ends it.
     pub fn each(&self, blobs: &[BlobId], take: &(dyn Fn(usize, &[u8]) -> Result<()> + Sync)) -> Result<()> {
-        let stretches = self.stretches(blobs)?;
+        let wanted = self.wanted(blobs)?;
+        let stretches = stretches(&wanted);
         let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
         let threads = std::thread::available_parallelism().map_or(2, |count| count.get().min(8)).min(stretches.len());
         let work = || {
             let mut out = Vec::new();
             while let Some(stretch) = stretches.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let done = self.stretch(stretch, &mut out, take);
+                let done = self.stretch(stretch, blobs, &wanted[stretch.wanted.clone()], &mut out, take);
                 if let Err(error) = done {
                     failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                     next.store(stretches.len(), Ordering::Relaxed);
@@ -106,41 +118,37 @@ impl Reader<'_> {
     fn stretch(
         &self,
         stretch: &Stretch,
+        blobs: &[BlobId],
+        wanted: &[Wanted],
         out: &mut Vec<u8>,
         take: &(dyn Fn(usize, &[u8]) -> Result<()> + Sync),
     ) -> Result<()> {
         let path = self.index.pack(stretch.pack).pack_path();
         let read = self.store.get_range(&path, stretch.start..stretch.end)?;
         let mut bytes = read.try_into_mut().unwrap_or_else(|shared| shared.as_ref().into());
-        let mut before: Option<Packed> = None;
-        for (position, blob) in &stretch.wanted {
-            if before != Some(*blob) {
+        let mut before = None;
+        for Wanted { offset, place, .. } in wanted {
+            if before != Some(offset) {
+                let Located { blob, .. } = self.find(&blobs[*place as usize])?;
                 let start = (u64::from(blob.offset) - stretch.start) as usize;
                 let sealed = &mut bytes[start..start + blob.length as usize];
-                opened(self.sealer, sealed, blob, out).ok_or_else(|| damaged(&path, blob))?;
-                before = Some(*blob);
+                opened(self.sealer, sealed, &blob, out).ok_or_else(|| damaged(&path, &blob))?;
+                before = Some(offset);
             }
-            take(*position, out)?;
+            take(*place as usize, out)?;
         }
         Ok(())
     }
 
-    fn stretches(&self, blobs: &[BlobId]) -> Result<Vec<Stretch>> {
-        let mut found =
-            blobs.iter().enumerate().map(|(place, id)| Ok((place, self.find(id)?))).collect::<Result<Vec<_>>>()?;
-        found.sort_unstable_by_key(|(place, located)| (located.pack, located.blob.offset, *place));
-        let mut stretches: Vec<Stretch> = Vec::new();
-        for (place, Located { blob, pack }) in found {
-            let (start, end) = (u64::from(blob.offset), u64::from(blob.offset) + u64::from(blob.length));
-            match stretches.last_mut() {
-                Some(last) if last.pack == pack && start <= last.end + GAP && end - last.start <= MOST => {
-                    last.end = last.end.max(end);
-                    last.wanted.push((place, blob));
-                }
-                _ => stretches.push(Stretch { pack, start, end, wanted: vec![(place, blob)] }),
-            }
+    /// Returns where blobs are, in the order of the packs.
+    fn wanted(&self, blobs: &[BlobId]) -> Result<Vec<Wanted>> {
+        let mut wanted = Vec::with_capacity(blobs.len());
+        for (place, id) in (0..).zip(blobs) {
+            let Located { blob, pack } = self.find(id)?;
+            wanted.push(Wanted { pack, offset: blob.offset, length: blob.length, place });
         }
-        Ok(stretches)
+        wanted.sort_unstable();
+        Ok(wanted)
     }
 
     fn find(&self, id: &BlobId) -> Result<Located> {
@@ -149,6 +157,22 @@ impl Reader<'_> {
             Error::new(Kind::Damaged, what, "moodle-backup verify --data names what is damaged; take another snapshot")
         })
     }
+}
+
+/// Cuts what is wanted into pieces that are read at once.
+fn stretches(wanted: &[Wanted]) -> Vec<Stretch> {
+    let mut stretches: Vec<Stretch> = Vec::new();
+    for (at, Wanted { pack, offset, length, .. }) in wanted.iter().enumerate() {
+        let (start, end) = (u64::from(*offset), u64::from(*offset) + u64::from(*length));
+        match stretches.last_mut() {
+            Some(last) if last.pack == *pack && start <= last.end + GAP && end - last.start <= MOST => {
+                last.end = last.end.max(end);
+                last.wanted.end = at + 1;
+            }
+            _ => stretches.push(Stretch { pack: *pack, start, end, wanted: at..at + 1 }),
+        }
+    }
+    stretches
 }
 
 /// Decrypts and decompresses a blob into `out`; nothing: it is damaged.

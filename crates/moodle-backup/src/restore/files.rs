@@ -23,7 +23,7 @@ use crate::snapshot::mode::attributes;
 const MARKER: &str = ".moodle-backup-restore";
 
 /// How many trees are loaded at once.
-const TREES: usize = 4096;
+const TREES: usize = 1024;
 
 /// A folder that becomes a folder of the snapshot again.
 #[derive(Clone, Debug)]
@@ -120,7 +120,7 @@ struct Place {
 /// A folder to be made.
 struct Folder {
     path: PathBuf,
-    node: Node,
+    attributes: Attributes,
     /// There is a link to a folder in its place.
     linked: bool,
 }
@@ -170,7 +170,11 @@ impl Plan {
                     }
                 }
             }
-            plan.folders.extend(level.drain(..).map(|(path, node)| Folder { path, node, linked: false }));
+            plan.folders.extend(level.into_iter().map(|(path, node)| Folder {
+                path,
+                attributes: attributes(&node),
+                linked: false,
+            }));
             level = next;
         }
         Ok(plan)
@@ -377,7 +381,7 @@ impl Writing<'_> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let flags = if made.linked { flags } else { flags | OFlags::NOFOLLOW };
         rustix::fs::openat(self.root, path, flags, Mode::empty())
-            .and_then(|folder| self.set(&folder, attributes(&made.node)))
+            .and_then(|folder| self.set(&folder, made.attributes))
             .map_err(|error| local(&self.folder.join(path), error.into()))
     }
 
