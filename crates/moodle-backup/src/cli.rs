@@ -194,7 +194,7 @@ impl Context {
         let repository = Repository::open(Store::existing(self.location()?)?, &self.options.key.open()?)?;
         let repository = self.open.get_or_init(|| repository).clone();
         Ok(match &self.options.of {
-            Some(site) => repository.only(&sites::named(&repository, &repository.index()?, site)?.tag),
+            Some(site) => repository.only(&sites::named(&repository, site)?.tag),
             None => repository,
         })
     }

@@ -8,6 +8,7 @@ use crate::create::gather::difference;
 use crate::error::Result;
 use crate::manifest::{Manifest, TableFacts};
 use crate::repository::Repository;
+use crate::sites;
 use crate::snapshot::Opened;
 
 /// What differs.
@@ -69,9 +70,9 @@ pub struct Changed {
 /// # Errors
 /// There is no such snapshot, or it can't be read.
 pub fn run(repository: &Repository, from: &str, to: &str) -> Result<Outcome> {
+    let (from, to) = (sites::find(repository, from)?, sites::find(repository, to)?);
     let index = repository.index()?;
-    let from = Opened::find(repository, &index, from)?;
-    let to = Opened::find(repository, &index, to)?;
+    let (from, to) = (Opened::open(repository, &index, from)?, Opened::open(repository, &index, to)?);
     let (before, after) = (from.pool()?, to.pool()?);
     let (added, removed) = (difference(&after, &before), difference(&before, &after));
     Ok(Outcome {

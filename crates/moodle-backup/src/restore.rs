@@ -115,8 +115,9 @@ const OVERWRITE: &str = "--overwrite replaces what is in the targets";
 pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) -> Result<Outcome> {
     let begun = Instant::now();
     let _lock = lock_for_reading(repository, request.wait)?;
+    let snapshot = stranger::snapshot(repository, request)?;
     let index = repository.stored()?.index;
-    let opened = Opened::open(repository, &index, stranger::snapshot(repository, &index, request)?)?;
+    let opened = Opened::open(repository, &index, snapshot)?;
     let versions = request.code.as_deref().map(versions::read).transpose()?;
     let manifest = &opened.manifest;
     let mut outcome = Outcome {
@@ -219,8 +220,9 @@ pub fn file(
         )
     })?;
     let _lock = lock_for_reading(repository, wait)?;
+    let snapshot = sites::find(repository, snapshot)?;
     let index = repository.index()?;
-    let opened = Opened::find(repository, &index, snapshot)?;
+    let opened = Opened::open(repository, &index, snapshot)?;
     let path = format!("moodledata/filedir/{}", site::pool::path(&hash.to_string()));
     let node = opened.node(&path)?.ok_or_else(|| {
         Error::new(

@@ -2,13 +2,16 @@
 //!
 //! A site is what the tag of [`Snapshot::site`] tells from others: its salt or identifier, with its address. So a copy
 //! of a site at another address is a site of its own.
+//!
+//! A snapshot is always looked for before the index is read that it is opened with: so all that it needs is in that index,
+//! however many snapshots are made meanwhile.
 
 use std::collections::BTreeMap;
 
 use url::Url;
 
 use crate::error::{Error, Kind, Result};
-use crate::repository::{Index, Repository, Snapshot};
+use crate::repository::{Repository, Snapshot};
 use crate::snapshot::Opened;
 
 /// The name of the newest snapshot of a site.
@@ -32,17 +35,18 @@ pub struct Site {
 ///
 /// # Errors
 /// The store fails.
-pub fn all(repository: &Repository, index: &Index) -> Result<Vec<Site>> {
+pub fn all(repository: &Repository) -> Result<Vec<Site>> {
     let mut snapshots: BTreeMap<String, Vec<Snapshot>> = BTreeMap::new();
     for snapshot in repository.snapshots()?.into_iter().filter(Snapshot::is_of_moodle) {
         snapshots.entry(snapshot.site().unwrap_or_default().to_owned()).or_default().push(snapshot);
     }
+    let index = repository.index()?;
     let mut sites: Vec<Site> = snapshots
         .into_iter()
         .filter_map(|(tag, snapshots)| {
             let newest = snapshots.last()?.clone();
             // The tag is made of the address: all that have the one have the other.
-            let opened = snapshots.into_iter().rev().find_map(|one| Opened::open(repository, index, one).ok());
+            let opened = snapshots.into_iter().rev().find_map(|one| Opened::open(repository, &index, one).ok());
             Some(Site { tag, wwwroot: opened.map(|opened| opened.manifest.site.wwwroot).unwrap_or_default(), newest })
         })
         .collect();
@@ -54,7 +58,7 @@ pub fn all(repository: &Repository, index: &Index) -> Result<Vec<Site>> {
 ///
 /// # Errors
 /// There is none, it can't be told which is meant, or the store fails.
-pub fn find(repository: &Repository, index: &Index, name: &str) -> Result<Snapshot> {
+pub fn find(repository: &Repository, name: &str) -> Result<Snapshot> {
     if name != LATEST {
         return repository.find(name);
     }
@@ -69,7 +73,7 @@ pub fn find(repository: &Repository, index: &Index, name: &str) -> Result<Snapsh
     }
     Err(Error::new(
         Kind::Usage,
-        format!("{LATEST} can be meant of several sites: {}", listed(&all(repository, index)?)),
+        format!("{LATEST} can be meant of several sites: {}", listed(&all(repository)?)),
         "say which by --of, or name a snapshot by its id",
     ))
 }
@@ -78,8 +82,8 @@ pub fn find(repository: &Repository, index: &Index, name: &str) -> Result<Snapsh
 ///
 /// # Errors
 /// No site or several sites fit, or the store fails.
-pub fn named(repository: &Repository, index: &Index, text: &str) -> Result<Site> {
-    let sites = all(repository, index)?;
+pub fn named(repository: &Repository, text: &str) -> Result<Site> {
+    let sites = all(repository)?;
     let fits = |site: &&Site| same_address(&site.wwwroot, text) || (text.len() >= SHORT && site.tag.starts_with(text));
     let mut fitting = sites.iter().filter(fits);
     let (what, shown) = match (fitting.next(), fitting.next()) {
@@ -123,8 +127,8 @@ fn listed<'a>(sites: impl IntoIterator<Item = &'a Site>) -> String {
 ///
 /// # Errors
 /// There is none, several sites have the address, or the store fails.
-pub fn latest_of(repository: &Repository, index: &Index, address: &str) -> Result<Snapshot> {
-    named(repository, index, address).map(|site| site.newest).map_err(|error| {
+pub fn latest_of(repository: &Repository, address: &str) -> Result<Snapshot> {
+    named(repository, address).map(|site| site.newest).map_err(|error| {
         Error::new(
             Kind::Refused,
             format!("{LATEST} is the target's own newest snapshot, and {}", error.what),

@@ -14,7 +14,6 @@ use crate::error::{Error, Kind, Result};
 use crate::manifest::{FORMAT, Manifest};
 use crate::repository::tree::{Node, NodeKind, Tree};
 use crate::repository::{BlobId, Index, Lock, Purpose, Reader, Repository, Snapshot};
-use crate::sites;
 
 /// The folder in a snapshot with what it says of itself.
 pub const ABOUT: &str = "moodle-backup";
@@ -41,14 +40,6 @@ impl std::fmt::Debug for Opened<'_> {
 }
 
 impl<'a> Opened<'a> {
-    /// Opens the snapshot that `name` names: `latest`, or the start of an id.
-    ///
-    /// # Errors
-    /// There is none, it can't be told which is meant, this program didn't make it, or a newer one did.
-    pub fn find(repository: &'a Repository, index: &'a Index, name: &str) -> Result<Self> {
-        Self::open(repository, index, sites::find(repository, index, name)?)
-    }
-
     /// Opens a snapshot.
     ///
     /// # Errors

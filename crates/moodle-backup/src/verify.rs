@@ -157,7 +157,7 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     let stored = repository.stored()?;
     let mut problems = stored.problems();
     let snapshots = if let Some(name) = &request.snapshot {
-        vec![sites::find(repository, &stored.index, name)?]
+        vec![sites::find(repository, name)?]
     } else {
         problems.extend(files.damaged.iter().cloned());
         repository.seen(&files.files)

@@ -16,6 +16,7 @@ use moodle_backup::error::{Kind, Result};
 use moodle_backup::progress::Silent;
 use moodle_backup::repository::tree::Node;
 use moodle_backup::repository::{NewKey, Repository};
+use moodle_backup::sites::{self, LATEST};
 use moodle_backup::snapshot::Opened;
 use moodle_backup::store::Store;
 use moodle_backup::{restore, verify};
@@ -39,7 +40,7 @@ fn restored(repository: &Repository, folder: &Path) {
 /// What the newest snapshot has at a path.
 fn node(repository: &Repository, path: &str) -> Option<Node> {
     let index = repository.index().unwrap();
-    Opened::find(repository, &index, "latest").unwrap().node(path).unwrap()
+    Opened::open(repository, &index, sites::find(repository, LATEST).unwrap()).unwrap().node(path).unwrap()
 }
 
 fn raw(name: &[u8]) -> PathBuf {
@@ -129,7 +130,11 @@ fn what_is_left_out_of_the_dataroot_is_told_and_kept_in_the_manifest() {
     let expected = ["lang/socket (no file, folder or link)"];
     assert_eq!(outcome.left_out, expected);
     let index = repository.index().unwrap();
-    let facts = Opened::find(&repository, &index, "latest").unwrap().manifest.dataroot.unwrap();
+    let facts = Opened::open(&repository, &index, sites::find(&repository, LATEST).unwrap())
+        .unwrap()
+        .manifest
+        .dataroot
+        .unwrap();
     assert_eq!((facts.files, facts.bytes, facts.left_out.as_slice()), (1, 5, expected.map(str::to_owned).as_slice()));
 }
 

@@ -18,6 +18,7 @@ use moodle_backup::database::{self, OtherTables, RestoreOptions};
 use moodle_backup::error::Kind;
 use moodle_backup::progress::Silent;
 use moodle_backup::site::pool::PIECE_BYTES;
+use moodle_backup::sites::{self, LATEST};
 use moodle_backup::snapshot::Opened;
 use moodle_backup::{diff, restore, verify};
 use rand::rngs::StdRng;
@@ -310,7 +311,7 @@ fn a_rehearsal_clears_what_a_killed_one_left_and_what_fails_and_nothing_else() {
         let scratch = server.database("scratch");
         scratch.run(&["CREATE TABLE other (id bigint)"]);
         let index = repository.stored().unwrap().index;
-        let opened = Opened::find(&repository, &index, "latest").unwrap();
+        let opened = Opened::open(&repository, &index, sites::find(&repository, LATEST).unwrap()).unwrap();
         let (facts, dump) = (opened.manifest.database.as_ref().unwrap(), opened.dump().unwrap());
         let options = RestoreOptions { jobs: 2, ..RestoreOptions::default() };
         // As a killed one leaves it.
@@ -587,7 +588,8 @@ fn in_a_storm_on_a_real_server_nothing_that_the_restored_database_lists_is_missi
             let missing = listed.iter().filter(|(hash, size)| !stored(hash, *size)).count();
             assert_eq!(missing, 0, "seed {seed}: of {} listed contents", listed.len());
             let index = repository.index().unwrap();
-            let pool = Opened::find(&repository, &index, "latest").unwrap().pool().unwrap();
+            let pool =
+                Opened::open(&repository, &index, sites::find(&repository, LATEST).unwrap()).unwrap().pool().unwrap();
             assert_eq!(pool.len(), listed.len(), "seed {seed}: nothing is stored that isn't listed");
             steps += storm.steps.load(Ordering::Relaxed);
             contents += listed.len();

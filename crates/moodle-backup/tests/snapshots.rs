@@ -335,7 +335,7 @@ fn verify_names_what_is_listed_and_not_stored_and_what_lies_about_its_content() 
     let (site, repository) = (full_site(), repository());
     create(&repository, &site).unwrap();
     let index = repository.index().unwrap();
-    let snapshot = sites::find(&repository, &index, LATEST).unwrap();
+    let snapshot = sites::find(&repository, LATEST).unwrap();
     let reader = repository.reader(&index);
     let writer = repository.writer(index.clone());
     // A snapshot whose pool has one folder less, and one content under another's name.
@@ -388,7 +388,7 @@ fn add_foreign(repository: &Repository) {
 #[test]
 fn the_latest_is_a_snapshot_of_the_one_site_and_of_several_it_has_to_be_said_which() {
     let (site, repository) = (full_site(), repository());
-    let latest = |repository: &Repository| sites::find(repository, &repository.index().unwrap(), LATEST);
+    let latest = |repository: &Repository| sites::find(repository, LATEST);
     add_foreign(&repository);
     assert!(latest(&repository).unwrap_err().what.contains("no snapshot of a Moodle site"));
     let first = create_at(&repository, &site, "https://a.example.org");
@@ -401,15 +401,14 @@ fn the_latest_is_a_snapshot_of_the_one_site_and_of_several_it_has_to_be_said_whi
     for named in ["https://a.example.org", "https://copy.example.org", &first.snapshot, &copy.snapshot] {
         assert!(refused.what.contains(named), "{refused}");
     }
-    let index = repository.index().unwrap();
-    let tag = sites::named(&repository, &index, "a.example.org").unwrap().tag;
+    let tag = sites::named(&repository, "a.example.org").unwrap().tag;
     let of_first = repository.only(&tag);
-    assert_eq!(sites::named(&repository, &index, &tag[..8]).unwrap().newest.id, first.snapshot);
+    assert_eq!(sites::named(&repository, &tag[..8]).unwrap().newest.id, first.snapshot);
     assert_eq!(latest(&of_first).unwrap().id, first.snapshot);
     assert_eq!(of_first.snapshots().unwrap().len(), 1);
     assert!(of_first.find(&copy.snapshot).is_err());
     for nowhere in ["https://b.example.org", "example.org", ""] {
-        assert_eq!(sites::named(&repository, &index, nowhere).unwrap_err().kind, Kind::Usage, "{nowhere}");
+        assert_eq!(sites::named(&repository, nowhere).unwrap_err().kind, Kind::Usage, "{nowhere}");
     }
     // What is kept of one site says nothing of another's.
     let policy = prune::Policy { last: 1, ..prune::Policy::default() };

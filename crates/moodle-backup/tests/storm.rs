@@ -15,6 +15,7 @@ use moodle_backup::database::{Listed, Listing, View};
 use moodle_backup::error::{Kind, Result};
 use moodle_backup::progress::Silent;
 use moodle_backup::site::pool::PIECE_BYTES;
+use moodle_backup::sites::{self, LATEST};
 use moodle_backup::snapshot::Opened;
 use moodle_backup::verify;
 use rand::rngs::StdRng;
@@ -181,7 +182,7 @@ fn in_a_storm_nothing_that_is_listed_is_missing() {
                 whole += u64::from(rounds == create::ROUNDS);
                 (views, most) = (views + pool.views, most.max(pool.views));
                 let index = repository.index().unwrap();
-                let opened = Opened::find(&repository, &index, "latest").unwrap();
+                let opened = Opened::open(&repository, &index, sites::find(&repository, LATEST).unwrap()).unwrap();
                 let stored = opened.pool().unwrap();
                 assert!(stored == *listed.lock().unwrap(), "seed {seed}: {} stored", stored.len());
             }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use moodle_backup::error::{Error, Kind, Result};
+use moodle_backup::sites;
 use moodle_backup::snapshot::Opened;
 
 use super::Context;
@@ -20,8 +21,9 @@ pub(crate) struct Cat {
 impl Cat {
     pub(crate) fn run(&self, context: &Context) -> Result<Report> {
         let repository = context.repository()?;
+        let snapshot = sites::find(&repository, &self.snapshot)?;
         let index = repository.index()?;
-        let opened = Opened::find(&repository, &index, &self.snapshot)?;
+        let opened = Opened::open(&repository, &index, snapshot)?;
         let path = self.path.trim_matches('/');
         let nothing = || {
             let what = format!("the snapshot {} has no {path}", opened.snapshot.id);

@@ -3,6 +3,7 @@
 use clap::Args;
 use moodle_backup::error::Result;
 use moodle_backup::manifest::{Held, Manifest};
+use moodle_backup::sites;
 use moodle_backup::snapshot::Opened;
 use serde_json::json;
 
@@ -24,8 +25,9 @@ pub(crate) struct Show {
 impl Show {
     pub(crate) fn run(&self, context: &Context) -> Result<Report> {
         let repository = context.repository()?;
+        let snapshot = sites::find(&repository, &self.snapshot)?;
         let index = repository.index()?;
-        let opened = Opened::find(&repository, &index, &self.snapshot)?;
+        let opened = Opened::open(&repository, &index, snapshot)?;
         let document = json!({"snapshot": document(&opened.snapshot), "manifest": opened.manifest});
         let text = rendered(&opened.snapshot.id, &opened.manifest, self.all);
         Ok(Report::new(&document, text))

@@ -15,6 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
 use crate::repository::tree::{Node, Tree};
 use crate::repository::{BlobId, Repository};
+use crate::sites;
 use crate::snapshot::rows::{Table, unescaped};
 use crate::snapshot::{Opened, lock_for_reading};
 use names::Names;
@@ -51,8 +52,9 @@ pub fn course(
     progress: &dyn Progress,
 ) -> Result<CourseOutcome> {
     let _lock = lock_for_reading(repository, wait)?;
+    let snapshot = sites::find(repository, snapshot)?;
     let index = repository.index()?;
-    let opened = Opened::find(repository, &index, snapshot)?;
+    let opened = Opened::open(repository, &index, snapshot)?;
     if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::new(
             Kind::Refused,

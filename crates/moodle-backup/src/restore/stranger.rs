@@ -3,7 +3,7 @@
 use super::{Refusal, Request};
 use crate::database::{self, Connection};
 use crate::error::Result;
-use crate::repository::{Index, Repository, Snapshot};
+use crate::repository::{Repository, Snapshot};
 use crate::sites::{self, LATEST};
 use crate::snapshot::Opened;
 use crate::snapshot::rows::{Table, unescaped};
@@ -12,10 +12,10 @@ use crate::snapshot::rows::{Table, unescaped};
 const IDENTIFIER: &str = "siteidentifier";
 
 /// Returns the snapshot that is meant: the latest is that of the target's own site, where its address is known.
-pub(super) fn snapshot(repository: &Repository, index: &Index, request: &Request) -> Result<Snapshot> {
+pub(super) fn snapshot(repository: &Repository, request: &Request) -> Result<Snapshot> {
     match &request.address {
-        Some(address) if request.snapshot == LATEST => sites::latest_of(repository, index, address),
-        _ => sites::find(repository, index, &request.snapshot),
+        Some(address) if request.snapshot == LATEST => sites::latest_of(repository, address),
+        _ => sites::find(repository, &request.snapshot),
     }
 }
 
