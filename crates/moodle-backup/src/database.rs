@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 
 use secrecy::SecretString;
 
-pub use self::target::{Loaded, load, refusals, tables, undo};
+pub use self::target::{Loaded, lasting, load, refusals, tables, undo};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, FileFacts};
 use crate::progress::Progress;

@@ -1,27 +1,31 @@
 //! `moodle-backup restore`: a snapshot becomes a site again, here or elsewhere; or a course's files, or one file.
 
 mod checks;
+mod config;
 mod course;
 mod files;
+mod marker;
 mod stranger;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 pub use self::checks::Checks;
 pub(crate) use self::checks::{checks, is_of};
+use self::config::Begun;
 pub use self::course::{CourseOutcome, course};
 use self::files::Target;
+use self::marker::Mark;
 use crate::database::{self, Connection, OtherTables, RestoreOptions};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{Held, Manifest};
 use crate::progress::Progress;
 use crate::repository::Repository;
+use crate::site;
 use crate::site::versions::{self, Versions};
-use crate::site::{self, config_php};
 use crate::sites;
 use crate::snapshot::{Dump, Opened, lock_for_reading};
 
@@ -140,11 +144,12 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     let mut reasons = refusals(manifest, &dump, request, versions.as_ref())?;
     reasons.extend(stranger::refusal(&opened, request)?);
     reasons.extend(targets.iter().filter_map(|target| target.refusal(id, request.overwrite)));
-    if request.config.is_some() && opened.node("config/config.php")?.is_none() {
-        reasons.push(Refusal::new(
-            "the snapshot has no config.php, which --to-config asks for",
-            "leave out --to-config: the site was backed up without its --site",
-        ));
+    let mut planned = None;
+    if let Some(path) = &request.config {
+        match config::planned(&opened, request.wwwroot.as_deref())? {
+            Ok(config) => planned = Some((config, path)),
+            Err(reason) => reasons.push(reason),
+        }
     }
     let mut plans = Vec::new();
     for target in &targets {
@@ -171,21 +176,18 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
             format!("{}{all}", reason.fix),
         ));
     }
-    let begun_before = targets.iter().map(|target| target.begin(id)).collect::<Result<Vec<_>>>()?;
-    for ((target, plan), resumed) in targets.iter().zip(plans).zip(begun_before) {
-        plan.write(&opened, &target.folder, resumed, progress)?;
+    let config = planned.map(|(config, path)| config.begin(path)).transpose()?;
+    let marks = targets.iter().map(|target| Mark::set(&target.folder, id)).collect::<Result<Vec<_>>>()?;
+    for ((target, plan), mark) in targets.iter().zip(plans).zip(&marks) {
+        plan.write(&opened, &target.folder, mark.resumed, progress)?;
     }
     if let (Some(connection), Some(facts)) = (&request.database, &manifest.database) {
         let restored = database::restore(connection, facts, &dump, request.options(), progress)?;
         outcome.tables = restored.tables.len() as u64;
         outcome.rows = restored.tables.values().sum();
     }
-    if let Some(path) = &request.config {
-        config(&opened, path, request)?;
-    }
-    for target in &targets {
-        target.finish()?;
-    }
+    config.map(Begun::write).transpose()?;
+    marks.into_iter().try_for_each(Mark::finish)?;
     if let (Some(code), Some(connection)) = (&request.code, &request.database) {
         let named = if is_of(code, connection) {
             checks(code)
@@ -289,6 +291,9 @@ fn refusals(
         if path.symlink_metadata().is_ok() && !request.overwrite {
             reasons.push(Refusal::new(format!("{} is there already", path.display()), OVERWRITE));
         }
+        if path.is_dir() {
+            reasons.push(Refusal::new(format!("{} is a folder", path.display()), "name the file that it shall be"));
+        }
         if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
             reasons.push(Refusal::new(format!("the folder of {} isn't there", path.display()), "make it"));
         }
@@ -345,26 +350,4 @@ fn notes(manifest: &Manifest, request: &Request, versions: Option<&Versions>) ->
         ));
     }
     notes
-}
-
-/// Writes config.php, with the new address where one was asked for.
-fn config(opened: &Opened<'_>, path: &Path, request: &Request) -> Result<()> {
-    let Some(node) = opened.node("config/config.php")? else {
-        return Err(Error::new(
-            Kind::Refused,
-            format!("the snapshot {} has no config.php", opened.snapshot.id),
-            "leave out --to-config: the site was backed up without its --site",
-        ));
-    };
-    let mut source = opened.read(&node)?;
-    if let Some(wwwroot) = &request.wwwroot {
-        source = config_php::with_text(&source, "wwwroot", wwwroot).ok_or_else(|| {
-            Error::new(
-                Kind::Refused,
-                "the snapshot's config.php doesn't set $CFG->wwwroot",
-                "leave out --wwwroot, and set the address where that config.php takes it from",
-            )
-        })?;
-    }
-    files::write_private(path, &source, &node)
 }

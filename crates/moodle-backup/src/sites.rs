@@ -132,7 +132,8 @@ pub fn latest_of(repository: &Repository, address: &str) -> Result<Snapshot> {
         Error::new(
             Kind::Refused,
             format!("{LATEST} is the target's own newest snapshot, and {}", error.what),
-            "to put a copy of another site there, name its snapshot by its whole id",
+            "say by --of and the digits behind `site` which it is; to put a copy of another site there, name its snapshot \
+             by its whole id",
         )
     })
 }

@@ -257,6 +257,19 @@ fn over_a_site_goes_its_own_snapshot_and_another_sites_only_by_its_whole_id() {
         assert_eq!(std::fs::read(pool("https://one.example.org")).unwrap(), b"https://one.example.org");
         assert!(!folder.path().join("data/filedir").exists());
         let before = target.contents();
+        // As a killed restore of the other leaves it: that is loaded, and this site's tables are set aside.
+        let index = repository.stored().unwrap().index;
+        let opened = Opened::open(&repository, &index, repository.find(&ids[1]).unwrap()).unwrap();
+        let (facts, dump) = (opened.manifest.database.as_ref().unwrap(), opened.dump().unwrap());
+        let options = RestoreOptions { jobs: 2, overwrite: true, ..RestoreOptions::default() };
+        drop(database::load(&target.connection, facts, &dump, options, &Silent).unwrap());
+        let (code, refused) = restore(&["--of", "two.example.org", "--to-db", &to_db, "--overwrite"]);
+        assert_eq!(code, Some(18), "{refused}");
+        let (code, restored) = restore(&["--to-site", to_site, "--overwrite"]);
+        assert_eq!((code, target.contents() == before), (Some(0), true), "{restored}");
+        let other = ["--to-site", to_site, "--wwwroot", "https://two.example.org", "--overwrite"];
+        assert_eq!(restore(&other).0, Some(2), "what config.php tells wins");
+        assert_eq!(target.contents(), before);
         for arguments in [
             &[&ids[1][..8], "--to-site", to_site, "--overwrite"][..],
             &["--of", "two.example.org", "--to-site", to_site, "--overwrite"],

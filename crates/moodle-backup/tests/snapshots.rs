@@ -128,7 +128,8 @@ fn a_restored_dataroot_is_what_was_backed_up() {
         assert!(restored[path] == *file, "{path}");
     }
     let mode = std::fs::symlink_metadata(&config).unwrap().mode();
-    assert_eq!(mode, 0o100_600, "it replaces the link, and only its owner may read it");
+    let expected = if rustix::process::geteuid().is_root() { 0o100_640 } else { 0o100_600 };
+    assert_eq!(mode, expected, "it replaces the link, and others may not read it");
     assert_eq!(std::fs::read(target.path().join("elsewhere")).unwrap(), b"elsewhere");
     let config = std::fs::read_to_string(config).unwrap();
     assert_eq!(config, "<?php\n$CFG->wwwroot = 'https://it\\'s.example.org';\n");
@@ -503,12 +504,59 @@ fn what_is_replaced_through_a_link_of_ones_own_arrives_and_anothers_link_is_refu
     std::fs::create_dir_all(data.join("muc/config.php")).unwrap();
     refused("muc/config.php is no file");
     std::fs::remove_dir(data.join("muc/config.php")).unwrap();
+    std::fs::remove_file(data.join("lang/de/link")).unwrap();
+    std::fs::create_dir(data.join("lang/de/link")).unwrap();
+    refused("link is no link");
+    std::fs::remove_dir(data.join("lang/de/link")).unwrap();
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::lchown(data.join("filedir"), Some(12345), None).unwrap();
         refused("filedir is a link");
     } else {
         eprintln!("skipped: only root can make another user's link");
     }
+}
+
+#[test]
+fn the_mark_of_a_restore_is_never_written_through_a_link_and_keeps_a_second_restore_away() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    create(&repository, &site).unwrap();
+    let (data, victim) = (target.path().join("data"), target.path().join("victim"));
+    let mark = data.join(".moodle-backup-restore");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(&victim, "as it was").unwrap();
+    let replacing = restore::Request { overwrite: true, ..request(&data) };
+    let puts: [&dyn Fn(); 2] = [&|| symlink(&victim, &mark).unwrap(), &|| std::fs::hard_link(&victim, &mark).unwrap()];
+    for put in puts {
+        put();
+        restore::run(&repository, &replacing, &Silent).unwrap();
+        assert_eq!(std::fs::read(&victim).unwrap(), b"as it was");
+        assert!(mark.symlink_metadata().is_err());
+    }
+    let held = std::fs::File::create(&mark).unwrap();
+    held.lock().unwrap();
+    std::fs::write(data.join("lang/de/langconfig.php"), "as it was").unwrap();
+    assert_eq!(restore::run(&repository, &replacing, &Silent).unwrap_err().kind, Kind::Locked);
+    assert_eq!(std::fs::read(data.join("lang/de/langconfig.php")).unwrap(), b"as it was");
+    drop(held);
+    restore::run(&repository, &replacing, &Silent).unwrap();
+}
+
+#[test]
+fn a_config_php_that_cannot_be_written_is_known_before_a_file_is() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    std::fs::write(site.folder.path().join("config.php"), "<?php require 'other.php';").unwrap();
+    create(&repository, &site).unwrap();
+    let wanted = restore::Request {
+        config: Some(target.path().join("config.php")),
+        wwwroot: Some("https://b.example.org".to_owned()),
+        ..request(&target.path().join("data"))
+    };
+    let tried = restore::run(&repository, &restore::Request { dry_run: true, ..wanted.clone() }, &Silent).unwrap();
+    assert!(tried.refused[0].contains("doesn't set $CFG->wwwroot"), "{:?}", tried.refused);
+    assert_eq!(restore::run(&repository, &wanted, &Silent).unwrap_err().kind, Kind::Refused);
+    let folder = restore::Request { config: Some(target.path().to_owned()), wwwroot: None, overwrite: true, ..wanted };
+    assert!(restore::run(&repository, &folder, &Silent).unwrap_err().what.contains("is a folder"));
+    assert!(!target.path().join("data").exists());
 }
 
 #[test]

@@ -7,8 +7,8 @@ use clap::{Args, ValueEnum};
 use moodle_backup::database::OtherTables;
 use moodle_backup::error::{Error, Kind, Result};
 use moodle_backup::restore::{self, Request};
-use moodle_backup::site::{self, Site};
-use moodle_backup::sites::LATEST;
+use moodle_backup::site::{self, Site, config_php};
+use moodle_backup::sites::{self, LATEST};
 use serde_json::json;
 
 use super::Context;
@@ -44,7 +44,7 @@ pub(crate) struct Restore {
     overwrite: bool,
     /// What becomes of tables with the prefix that the snapshot lacks, as another site's or a newer plugin's. Without it
     /// they are named, and nothing is restored.
-    #[arg(long, value_name = "WHAT")]
+    #[arg(long, value_name = "WHAT", requires = "overwrite")]
     other_tables: Option<Others>,
     /// Change nothing: show what would be restored, and why it would be refused.
     #[arg(long)]
@@ -102,7 +102,7 @@ impl Restore {
         };
         if let Some(dir) = &self.to_site {
             let options =
-                site::Options { dir: Some(dir.clone()), wwwroot: self.wwwroot.clone(), ..site::Options::default() };
+                site::Options { dir: Some(dir.clone()), wwwroot: self.address(dir)?, ..site::Options::default() };
             let site = Site::planned(&options)?;
             request.database = Some(site.database);
             request.folder = Some(site.dataroot);
@@ -137,6 +137,21 @@ impl Restore {
             0
         };
         Ok(Report { exit_code, ..report })
+    }
+
+    /// Returns the address of the site at `dir`: what its config.php tells, and only where it doesn't, the option.
+    fn address(&self, dir: &Path) -> Result<Option<String>> {
+        let told = config_php::read(dir)?.text("wwwroot", "--wwwroot");
+        match (told, &self.wwwroot) {
+            (Ok(Some(told)), Some(given)) if !sites::same_address(&told, given) => Err(Error::new(
+                Kind::Usage,
+                format!("--wwwroot is {given}, and the config.php in {} says {told}", dir.display()),
+                "leave out --wwwroot, or correct that config.php",
+            )),
+            (Ok(Some(told)), _) => Ok(Some(told)),
+            (_, Some(given)) => Ok(Some(given.clone())),
+            (told, None) => told,
+        }
     }
 
     fn course(&self, context: &Context, course: u64, folder: &Path) -> Result<Report> {

@@ -114,6 +114,7 @@ fn said(error: &mysql::Error) -> String {
     match error {
         mysql::Error::MySqlError(error) => error.to_string(),
         mysql::Error::DriverError(error) => error.to_string(),
+        mysql::Error::CodecError(error) => error.to_string(),
         mysql::Error::IoError(error) => error.to_string(),
         mysql::Error::TlsError(error) => error.to_string(),
         other => other.to_string(),

@@ -164,6 +164,25 @@ pub(super) fn refused(what: impl Into<String>, fix: impl Into<String>) -> Error 
     Error::new(Kind::Refused, what, fix)
 }
 
+/// Returns how a table is reached that stays when what a killed restore left is undone; nothing: it made the table.
+///
+/// # Errors
+/// The database fails.
+pub fn lasting(connection: &Connection, table: &str) -> Result<Option<Connection>> {
+    let list = open(connection)?.list()?.unwrap_or_default();
+    let has = |todo: &str| list.iter().any(|(name, other)| name == table && other == todo);
+    if !has("put back") {
+        return Ok((!has("drop")).then(|| connection.clone()));
+    }
+    let mut aside = connection.clone();
+    if connection.kind == Server::PostgreSql {
+        aside.schema = Some(format!("{}~", connection.schema.as_deref().unwrap_or("public")));
+    } else {
+        aside.prefix = format!("~{}", connection.prefix);
+    }
+    Ok(Some(aside))
+}
+
 /// Returns the names with the connection's prefix that are in the database.
 ///
 /// # Errors

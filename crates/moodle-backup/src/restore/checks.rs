@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde::Serialize;
 
-use crate::database::Connection;
+use crate::database::{Connection, Server};
 use crate::site::{self, config_php, versions};
 
 /// What `admin/cli/checks.php` ends with when there are warnings and nothing worse.
@@ -25,8 +25,13 @@ pub(crate) fn is_of(code: &Path, connection: &Connection) -> bool {
     let named = config_php::read(&code.join("config.php"))
         .and_then(|config| site::connection(&site::Options::default(), Some(&config)));
     named.is_ok_and(|named| {
-        let place = |one: &Connection| (one.host.replace("localhost", "127.0.0.1"), one.port, one.database.clone());
-        named.prefix == connection.prefix && place(&named) == place(connection)
+        let place = |one: &Connection| {
+            let postgres = one.kind == Server::PostgreSql;
+            let port = one.port.unwrap_or(if postgres { 5432 } else { 3306 });
+            (postgres, one.host.replace("localhost", "127.0.0.1"), port, one.database.clone())
+        };
+        let same_schema = named.schema.is_none() || connection.schema.is_none() || named.schema == connection.schema;
+        named.prefix == connection.prefix && same_schema && place(&named) == place(connection)
     })
 }
 

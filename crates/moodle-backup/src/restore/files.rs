@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 
-use super::{OVERWRITE, Refusal};
+use super::{OVERWRITE, Refusal, marker};
 use crate::error::{Error, Kind, Result};
 use crate::progress::{Progress, Unit};
 use crate::repository::tree::{Node, NodeKind};
@@ -18,9 +18,6 @@ use crate::repository::{BlobId, Reader};
 use crate::site::pool::Attributes;
 use crate::snapshot::Opened;
 use crate::snapshot::mode::attributes;
-
-/// Lies in a folder while it is restored, and names the snapshot.
-const MARKER: &str = ".moodle-backup-restore";
 
 /// How many trees are loaded at once.
 const TREES: usize = 1024;
@@ -60,13 +57,13 @@ impl Target {
         if entries.next().is_none() || overwrite {
             return None;
         }
-        match std::fs::read_to_string(self.folder.join(MARKER)) {
-            Ok(begun) if begun.trim() == snapshot => None,
-            Ok(other) => Some(Refusal::new(
-                format!("in {folder} another restore was broken off, that of snapshot {}", other.trim()),
+        match marker::of(&self.folder) {
+            Some(begun) if begun == snapshot => None,
+            Some(other) => Some(Refusal::new(
+                format!("in {folder} another restore was broken off, that of snapshot {other}"),
                 "end that one, empty the folder, or replace what is there by --overwrite",
             )),
-            Err(_) => Some(Refusal::new(format!("{folder} is not empty"), OVERWRITE)),
+            None => Some(Refusal::new(format!("{folder} is not empty"), OVERWRITE)),
         }
     }
 
@@ -80,23 +77,6 @@ impl Target {
             ));
         };
         Plan::of(opened, vec![(PathBuf::new(), top)], self.without)
-    }
-
-    /// Makes the folder, and leaves a mark in it until [`finish`](Self::finish); true: the same restore was broken off.
-    pub(super) fn begin(&self, snapshot: &str) -> Result<bool> {
-        std::fs::create_dir_all(&self.folder).map_err(|error| local(&self.folder, error))?;
-        let marker = self.folder.join(MARKER);
-        let resumed = std::fs::read_to_string(&marker).is_ok_and(|begun| begun.trim() == snapshot);
-        std::fs::write(&marker, snapshot).map_err(|error| local(&marker, error))?;
-        Ok(resumed)
-    }
-
-    /// Nothing is missing any more.
-    pub(super) fn finish(&self) -> Result<()> {
-        let folder = File::open(&self.folder).map_err(|error| local(&self.folder, error))?;
-        rustix::fs::syncfs(&folder).map_err(|error| local(&self.folder, error.into()))?;
-        let marker = self.folder.join(MARKER);
-        std::fs::remove_file(&marker).map_err(|error| local(&marker, error))
     }
 }
 
@@ -264,6 +244,12 @@ impl Plan {
                 Some(_) => return refused(&item.path, "is no file, and the snapshot has a file there", "remove it"),
             }
         }
+        for (path, _) in &self.links {
+            match stat(path, AtFlags::SYMLINK_NOFOLLOW)? {
+                None | Some((FileType::Symlink, _)) => {}
+                Some(_) => return refused(path, "is no link, and the snapshot has a link there", "remove it"),
+            }
+        }
         Ok(None)
     }
 
@@ -397,26 +383,11 @@ impl Writing<'_> {
     }
 }
 
-fn open_folder(path: &Path) -> rustix::io::Result<OwnedFd> {
+pub(super) fn open_folder(path: &Path) -> rustix::io::Result<OwnedFd> {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// Writes a file that only its owner may read, in place of whatever has its name: a link is replaced and not followed.
-pub(super) fn write_private(path: &Path, content: &[u8], node: &Node) -> Result<()> {
-    let failed = |error| local(path, error);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(content).map_err(failed)?;
-    if rustix::process::geteuid().is_root() {
-        let (uid, gid) = (Uid::from_raw(node.uid), Gid::from_raw(node.gid));
-        rustix::fs::fchown(file.as_file(), Some(uid), Some(gid)).map_err(|error| local(path, error.into()))?;
-    }
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| local(path, error.error))?;
-    Ok(())
-}
-
-fn local(path: &Path, error: std::io::Error) -> Error {
+pub(super) fn local(path: &Path, error: std::io::Error) -> Error {
     let fix = if error.kind() == std::io::ErrorKind::StorageFull {
         "make room, and run the same restore again: it goes on where it was"
     } else {

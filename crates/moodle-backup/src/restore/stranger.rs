@@ -38,7 +38,7 @@ pub(super) fn refusal(opened: &Opened<'_>, request: &Request) -> Result<Option<R
     }
     if let (true, Some(connection), Some(facts)) = (request.overwrite, &request.database, &opened.manifest.database)
         && connection.prefix == facts.prefix
-        && let (Some(ours), Some(theirs)) = (stored(opened)?, live(connection)?)
+        && let (Some(ours), Some(theirs)) = (stored(opened)?, theirs(connection)?)
         && ours != theirs
     {
         return refused(format!(
@@ -70,11 +70,24 @@ fn stored(opened: &Opened<'_>) -> Result<Option<String>> {
     Ok(found)
 }
 
-/// Returns the identifier that a database has; nothing: there is no Moodle in it.
+/// Returns the identifier that a database has, empty where Moodle's table lacks it; nothing: there is no such table.
 fn live(connection: &Connection) -> Result<Option<String>> {
     let config = format!("{}config", connection.prefix);
     if !database::tables(connection)?.contains(&config) {
         return Ok(None);
     }
-    Ok(database::config(connection, &[IDENTIFIER])?.remove(IDENTIFIER))
+    Ok(Some(database::config(connection, &[IDENTIFIER])?.remove(IDENTIFIER).unwrap_or_default()))
+}
+
+/// Returns the identifier of the site whose database it is: what a restore that was killed has loaded doesn't count, and
+/// what it has set aside does.
+fn theirs(connection: &Connection) -> Result<Option<String>> {
+    let Some(lasting) = database::lasting(connection, &format!("{}config", connection.prefix))? else {
+        return Ok(None);
+    };
+    match live(&lasting)? {
+        // It was killed before it set anything aside.
+        None => live(connection),
+        found => Ok(found),
+    }
 }

@@ -118,7 +118,8 @@ impl crate::database::target::Target for Target {
 
     fn names(&mut self) -> Result<Vec<String>> {
         let mut names = table::names(&mut self.client)?;
-        names.retain(|name| name.starts_with(&self.connection.prefix) && !name.starts_with(ASIDE));
+        let prefix = &self.connection.prefix;
+        names.retain(|name| name.starts_with(prefix) && (prefix.starts_with(ASIDE) || !name.starts_with(ASIDE)));
         names.sort_unstable();
         Ok(names)
     }

@@ -1,0 +1,80 @@
+//! The restored config.php.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use rustix::fs::{Gid, Mode, Uid};
+use tempfile::NamedTempFile;
+
+use super::Refusal;
+use super::files::local;
+use crate::error::Result;
+use crate::repository::tree::Node;
+use crate::site::config_php;
+use crate::snapshot::{Opened, mode};
+
+/// A config.php to be.
+#[derive(Debug)]
+pub(super) struct Config {
+    content: Vec<u8>,
+    node: Node,
+}
+
+/// Makes the config.php that the snapshot has, with another address where one is given; or says why it can't be.
+pub(super) fn planned(opened: &Opened<'_>, wwwroot: Option<&str>) -> Result<std::result::Result<Config, Refusal>> {
+    let Some(node) = opened.node("config/config.php")? else {
+        return Ok(Err(Refusal::new(
+            "the snapshot has no config.php, which --to-config asks for",
+            "leave out --to-config: the site was backed up without its --site",
+        )));
+    };
+    let source = opened.read(&node)?;
+    let content = match wwwroot {
+        Some(wwwroot) => config_php::with_text(&source, "wwwroot", wwwroot),
+        None => Some(source),
+    };
+    Ok(content.map(|content| Config { content, node }).ok_or_else(|| {
+        Refusal::new(
+            "the snapshot's config.php doesn't set $CFG->wwwroot",
+            "leave out --wwwroot, and set the address where that config.php takes it from",
+        )
+    }))
+}
+
+/// A file beside the config.php, which takes its place at the end.
+#[derive(Debug)]
+pub(super) struct Begun<'a> {
+    config: Config,
+    path: &'a Path,
+    file: NamedTempFile,
+}
+
+impl Config {
+    /// Finds out whether it can be written: nothing is in the file yet.
+    pub(super) fn begin(self, path: &Path) -> Result<Begun<'_>> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // A web server that sees it takes it for a program, and shows nobody what is in it.
+        let file = tempfile::Builder::new().prefix(".config-").suffix(".php").tempfile_in(folder);
+        Ok(Begun { config: self, path, file: file.map_err(|error| local(path, error))? })
+    }
+}
+
+impl Begun<'_> {
+    /// Writes it, in place of whatever has its name: a link is replaced and not followed. Its owner may read it, and the
+    /// group where that is restored, too.
+    pub(super) fn write(mut self) -> Result<()> {
+        let failed = |error| local(self.path, error);
+        let node = &self.config.node;
+        self.file.write_all(&self.config.content).map_err(failed)?;
+        if rustix::process::geteuid().is_root() {
+            let (uid, gid) = (Uid::from_raw(node.uid), Gid::from_raw(node.gid));
+            let mode = Mode::from_raw_mode(mode::of(node.mode) & 0o640 | 0o600);
+            rustix::fs::fchown(self.file.as_file(), Some(uid), Some(gid))
+                .and_then(|()| rustix::fs::fchmod(self.file.as_file(), mode))
+                .map_err(|error| local(self.path, error.into()))?;
+        }
+        self.file.as_file().sync_all().map_err(failed)?;
+        self.file.persist(self.path).map_err(|error| local(self.path, error.error))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! The mark that lies in a folder while it is restored: it names the snapshot, and its lock keeps a second restore away.
+//!
+//! Others may write to a dataroot: a link, a pipe or a second name of a file in the mark's place is removed, never followed.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::files::{local, open_folder};
+use crate::error::{Error, Kind, Result};
+
+const MARKER: &str = ".moodle-backup-restore";
+
+/// More bytes than the id of a snapshot has.
+const LONGEST: u64 = 100;
+
+/// How often somebody else may put something in the mark's place.
+const ATTEMPTS: usize = 16;
+
+/// A folder that is marked.
+#[derive(Debug)]
+pub(super) struct Mark {
+    root: OwnedFd,
+    path: PathBuf,
+    /// The lock goes with it.
+    _file: File,
+    /// The same restore was broken off here.
+    pub(super) resumed: bool,
+}
+
+impl Mark {
+    /// Makes the folder and marks it.
+    pub(super) fn set(folder: &Path, snapshot: &str) -> Result<Self> {
+        let path = folder.join(MARKER);
+        std::fs::create_dir_all(folder).map_err(|error| local(folder, error))?;
+        let root = open_folder(folder).map_err(|error| local(folder, error.into()))?;
+        let file = locked(&root, &path)?;
+        let resumed = text(&file).as_deref() == Some(snapshot);
+        file.set_len(0)
+            .and_then(|()| file.write_all_at(snapshot.as_bytes(), 0))
+            .map_err(|error| local(&path, error))?;
+        Ok(Self { root, path, _file: file, resumed })
+    }
+
+    /// Removes the mark: all is written.
+    pub(super) fn finish(self) -> Result<()> {
+        rustix::fs::syncfs(&self.root)
+            .and_then(|()| rustix::fs::unlinkat(&self.root, MARKER, AtFlags::empty()))
+            .map_err(|error| local(&self.path, error.into()))
+    }
+}
+
+/// Returns the snapshot whose restore goes on in a folder, or was broken off there.
+pub(super) fn of(folder: &Path) -> Option<String> {
+    let root = open_folder(folder).ok()?;
+    text(&opened(&root, OFlags::RDONLY).ok()?)
+}
+
+fn locked(root: &OwnedFd, path: &Path) -> Result<File> {
+    for _ in 0..ATTEMPTS {
+        let file = match opened(root, OFlags::RDWR | OFlags::CREATE) {
+            Ok(file) => file,
+            Err(Errno::LOOP | Errno::INVAL | Errno::ISDIR | Errno::NXIO) => {
+                rustix::fs::unlinkat(root, MARKER, AtFlags::empty()).map_err(|error| local(path, error.into()))?;
+                continue;
+            }
+            Err(error) => return Err(local(path, error.into())),
+        };
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                let what = format!("another restore writes there: it holds {}", path.display());
+                return Err(Error::new(Kind::Locked, what, "wait until it has ended"));
+            }
+            Err(error) => return Err(local(path, error.into())),
+        }
+        // One that ended meanwhile has removed it.
+        let there = rustix::fs::statat(root, MARKER, AtFlags::SYMLINK_NOFOLLOW);
+        if there.is_ok_and(|there| rustix::fs::fstat(&file).is_ok_and(|own| own.st_ino == there.st_ino)) {
+            return Ok(file);
+        }
+    }
+    Err(local(path, Errno::AGAIN.into()))
+}
+
+/// Opens the mark; what is no file of its own is invalid.
+fn opened(root: &OwnedFd, flags: OFlags) -> rustix::io::Result<File> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::openat(root, MARKER, flags, Mode::RUSR | Mode::WUSR)?);
+    let stat = rustix::fs::fstat(&file)?;
+    let own = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink <= 1;
+    if own { Ok(file) } else { Err(Errno::INVAL) }
+}
+
+fn text(file: &File) -> Option<String> {
+    let mut text = String::new();
+    file.take(LONGEST).read_to_string(&mut text).ok()?;
+    Some(text.trim().to_owned())
+}
