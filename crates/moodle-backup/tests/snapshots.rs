@@ -489,6 +489,20 @@ fn what_is_replaced_through_a_link_of_ones_own_arrives_and_anothers_link_is_refu
     let hash = *accel::hash::sha1(&9_u32.to_le_bytes()).as_bytes();
     assert!(place(target.path(), "volume", &hash).is_file());
     assert_eq!(std::fs::read_link(data.join("lang/de/link")).unwrap(), Path::new("langconfig.php"));
+    // Who has made a copy by second names keeps it.
+    let kept = target.path().join("kept");
+    let site_file = std::fs::read_dir(data.join("filedir")).unwrap().flatten().flat_map(|entry| {
+        std::fs::read_dir(entry.path()).unwrap().flatten().flat_map(|entry| std::fs::read_dir(entry.path()).unwrap())
+    });
+    let large = site_file.flatten().find(|entry| entry.metadata().unwrap().len() > 5_000_000).unwrap().path();
+    for (number, file) in [data.join("lang/de/langconfig.php"), large].iter().enumerate() {
+        let (kept, before) = (kept.with_extension(number.to_string()), std::fs::read(file).unwrap());
+        std::fs::write(file, "another").unwrap();
+        std::fs::hard_link(file, &kept).unwrap();
+        restore::run(&repository, &replacing, &Silent).unwrap();
+        assert_eq!(std::fs::read(&kept).unwrap(), b"another");
+        assert!(std::fs::read(file).unwrap() == before, "{}", file.display());
+    }
     let refused = |what: &str| {
         std::fs::write(data.join("lang/de/langconfig.php"), "as it was").unwrap();
         let tried =

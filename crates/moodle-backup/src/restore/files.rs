@@ -88,6 +88,14 @@ struct Item {
     /// How many blobs it has, and how many of them are not yet written.
     blobs: u32,
     left: AtomicU32,
+    /// Where it is written, when a file of its name is there: that stays as it is until this one is whole.
+    beside: Option<Box<Path>>,
+}
+
+impl Item {
+    fn written_at(&self) -> &Path {
+        self.beside.as_deref().unwrap_or(&self.path)
+    }
 }
 
 /// Where a blob belongs.
@@ -179,7 +187,7 @@ impl Plan {
                 let blobs = u32::try_from(node.content.len()).unwrap_or(u32::MAX);
                 let attributes = attributes(&node);
                 let (path, left) = (path.into_boxed_path(), AtomicU32::new(blobs));
-                self.items.push(Item { path, attributes, size: node.size, blobs, left });
+                self.items.push(Item { path, attributes, size: node.size, blobs, left, beside: None });
             }
         }
         Ok(())
@@ -238,9 +246,13 @@ impl Plan {
                 Some(_) => return refused(&entry.path, "is there, and the snapshot has a folder there", "remove it"),
             }
         }
-        for item in &self.items {
+        for (number, item) in self.items.iter_mut().enumerate() {
             match stat(&item.path, AtFlags::SYMLINK_NOFOLLOW)? {
-                None | Some((FileType::RegularFile, _)) => {}
+                None => {}
+                Some((FileType::RegularFile, _)) => {
+                    let name = format!(".moodle-backup-{number}");
+                    item.beside = Some(item.path.with_file_name(name).into_boxed_path());
+                }
                 Some(_) => return refused(&item.path, "is no file, and the snapshot has a file there", "remove it"),
             }
         }
@@ -273,6 +285,13 @@ impl Plan {
             }
         }
         progress.phase("files", size.bytes, Unit::Bytes);
+        for beside in items.iter().filter_map(|item| item.beside.as_deref()) {
+            // A restore that was killed left it, or somebody who wants to lead this one elsewhere.
+            match rustix::fs::unlinkat(&root, beside, AtFlags::empty()) {
+                Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+                Err(error) => return Err(local(&folder.join(beside), error.into())),
+            }
+        }
         for item in items.iter().filter(|item| item.blobs == 0) {
             writing.whole(item, &[])?;
         }
@@ -331,13 +350,13 @@ impl Writing<'_> {
     }
 
     fn whole(&self, item: &Item, bytes: &[u8]) -> Result<()> {
-        let mut file = self.open(&item.path, true)?;
+        let mut file = self.open(item.written_at(), true)?;
         file.write_all(bytes).map_err(|error| local(&self.folder.join(&item.path), error))?;
         self.complete(&file, item)
     }
 
     fn part(&self, item: &Item, offset: u64, bytes: &[u8]) -> Result<()> {
-        let file = self.open(&item.path, false)?;
+        let file = self.open(item.written_at(), false)?;
         file.write_all_at(bytes, offset).map_err(|error| local(&self.folder.join(&item.path), error))?;
         if item.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             file.set_len(item.size).map_err(|error| local(&self.folder.join(&item.path), error))?;
@@ -347,7 +366,12 @@ impl Writing<'_> {
     }
 
     fn complete(&self, file: &File, item: &Item) -> Result<()> {
-        self.set(file, item.attributes).map_err(|error| local(&self.folder.join(&item.path), error.into()))
+        self.set(file, item.attributes)
+            .and_then(|()| match &item.beside {
+                Some(beside) => rustix::fs::renameat(self.root, &**beside, self.root, &*item.path),
+                None => Ok(()),
+            })
+            .map_err(|error| local(&self.folder.join(&item.path), error.into()))
     }
 
     /// Makes a link, in place of one that leads elsewhere.
