@@ -111,18 +111,23 @@ impl<'a> Last<'a> {
         ));
         progress.phase("the last snapshot", 0, Unit::Files);
         let mut records = Vec::new();
-        let mut level: Vec<Tree> = self.tree_at("moodledata/filedir")?.into_iter().collect();
+        let filedir = self.tree_at("moodledata/filedir")?.unwrap_or_default();
+        let mut level: Vec<BlobId> = filedir.nodes.iter().filter_map(|node| node.subtree).collect();
         while !level.is_empty() {
-            let nodes: Vec<Node> = level.into_iter().flat_map(|tree| tree.nodes).collect();
-            let below: Vec<BlobId> =
-                nodes.iter().filter_map(|node| node.subtree).filter(|id| self.index.contains_tree(id)).collect();
-            let before = records.len();
-            records.extend(nodes.into_iter().filter(|node| self.has(node)).filter_map(record));
-            progress.advance((records.len() - before) as u64);
-            level = Vec::with_capacity(below.len());
-            for part in below.chunks(TREES) {
-                level.extend(self.opened.trees(part).map_err(unreadable)?);
+            level.retain(|id| self.index.contains_tree(id));
+            let mut next = Vec::new();
+            for part in level.chunks(TREES) {
+                let before = records.len();
+                for node in self.opened.trees(part).map_err(unreadable)?.into_iter().flat_map(|tree| tree.nodes) {
+                    match node.subtree {
+                        Some(below) => next.push(below),
+                        None if self.has(&node) => records.extend(record(node)),
+                        None => {}
+                    }
+                }
+                progress.advance((records.len() - before) as u64);
             }
+            level = next;
         }
         records.sort_unstable_by_key(|record| record.listed);
         Ok(Kept { have: records.iter().map(|record| record.listed).collect(), records })
