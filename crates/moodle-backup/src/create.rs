@@ -56,6 +56,8 @@ pub struct Request {
     pub jobs: usize,
     /// Content that the site itself lacks is recorded instead of being an error.
     pub allow_missing: bool,
+    /// What of the dataroot can't be read is left out instead of being an error; never a content that is listed.
+    pub allow_unreadable: bool,
     /// Nothing is taken over from the last snapshot: all is read again.
     pub full: bool,
     /// How many views of the database are taken before missing content counts as missing.
@@ -103,6 +105,8 @@ pub struct Outcome {
     pub left_out: Vec<String>,
     /// What of the database is not in the dump, as views, or another site whose prefix begins alike.
     pub left_out_of_database: Vec<String>,
+    /// Packs of the repository that were gone or not whole; what the site still had of them is stored again.
+    pub lost_packs: u64,
     /// Blobs that were not in the repository before.
     pub new_blobs: u64,
     /// Their bytes.
@@ -163,7 +167,7 @@ pub fn run_on(
     let lock = repository.lock(Purpose::Create, request.wait)?;
     let Identity { fingerprint, tag } = Identity::of(&request.site, database)?;
     let writable = repository.index_for_writing()?;
-    tell_lost(&writable.lost, progress);
+    tell_lost(&writable.lost);
     let previous = previous(repository, &tag)?;
     let last = match previous.filter(|_| !request.full) {
         Some(snapshot) => Last::open(repository, &writable, &snapshot, progress)?,
@@ -190,7 +194,7 @@ pub fn run_on(
 
     progress.phase("dataroot", 0, Unit::Bytes);
     let own = repository.store().folder().and_then(|folder| std::fs::metadata(folder).ok());
-    let walk = dataroot::Walk::new(&writer, &request.site, last.as_ref(), own.as_ref(), progress);
+    let walk = dataroot::Walk::new(&writer, request, last.as_ref(), own.as_ref(), progress);
     let (mut moodledata, dataroot) = walk.run()?;
 
     progress.phase("trees", 0, Unit::Files);
@@ -258,7 +262,7 @@ pub fn run_on(
         missing,
     };
     let seconds = begun.elapsed().as_secs_f64();
-    Ok(outcome(snapshot, manifest, counted, &written, seconds))
+    Ok(Outcome { lost_packs: writable.lost.len() as u64, ..outcome(snapshot, manifest, counted, &written, seconds) })
 }
 
 /// What tells a site from others.
@@ -302,6 +306,7 @@ fn outcome(snapshot: Snapshot, manifest: Manifest, pool: PoolCounts, written: &W
         dataroot_bytes: dataroot.bytes,
         left_out: dataroot.left_out,
         left_out_of_database: manifest.database.as_ref().map(|facts| facts.left_out.clone()).unwrap_or_default(),
+        lost_packs: 0,
         new_blobs: written.blobs,
         new_bytes: written.bytes,
         stored_bytes: written.stored,
@@ -355,14 +360,15 @@ fn on_disk(path: &Path, otherwise: Attributes) -> Attributes {
 }
 
 /// Says which packs are gone.
-fn tell_lost(lost: &[Broken], progress: &dyn Progress) {
+fn tell_lost(lost: &[Broken]) {
     let Some(first) = lost.first() else { return };
     let packs = if lost.len() == 1 { "1 pack is".to_owned() } else { format!("{} packs are", lost.len()) };
-    progress.note(&format!(
+    // With --quiet, too: storage that loses packs is no small matter.
+    tracing::error!(
         "{packs} not stored as the index says ({}: {first}): what the site still has of them is stored again; \
          `moodle-backup verify` names older snapshots that lack something now",
         first.path()
-    ));
+    );
 }
 
 /// Returns the last snapshot of the site.

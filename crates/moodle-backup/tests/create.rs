@@ -5,7 +5,8 @@ mod support;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -269,4 +270,71 @@ fn an_odd_hash_and_a_second_size_are_corrupt_contents_that_may_be_allowed() {
     assert!(node(&repository, &format!("moodledata/filedir/{}", moodle_backup::site::pool::path(&hash))).is_some());
     let request = verify::Request { closure: true, data: true, jobs: 2, ..verify::Request::default() };
     assert_eq!(verify::run(&repository, &request, &Silent).unwrap().problems, []);
+}
+
+#[test]
+fn what_a_link_leads_to_outside_the_dataroot_is_told_and_the_link_is_kept() {
+    let (site, repository) = (MemorySite::new(), repository());
+    let volume = site.folder.path().join("volume");
+    std::fs::create_dir(&volume).unwrap();
+    std::fs::write(volume.join("langconfig.php"), "<?php").unwrap();
+    symlink("../volume", site.data().join("lang")).unwrap();
+    site.write("repository/course/file", b"file");
+    symlink("course", site.data().join("repository/inside")).unwrap();
+    symlink("gone", site.data().join("repository/nowhere")).unwrap();
+    let outcome = create(&repository, &site);
+    assert_eq!(outcome.left_out, ["lang (what its link ../volume leads to; the link itself is kept)"]);
+    assert_eq!(node(&repository, "moodledata/lang").unwrap().linktarget.as_deref(), Some("../volume"));
+}
+
+/// Not a test: the backup by a user who may not read everything.
+#[test]
+fn the_backup_by_another_user() {
+    let Ok(data) = std::env::var("MOODLE_BACKUP_TEST_DATA") else { return };
+    let (site, repository) = (MemorySite::new(), repository());
+    let mut request = site.request();
+    request.site.dataroot = data.into();
+    let error = create::run_on(&repository, &request, &mut site.database(), &Silent).unwrap_err();
+    assert_eq!(error.kind, Kind::Site);
+    assert!(error.what.contains("repository/secret") && error.fix.contains("--allow-unreadable"), "{error}");
+    request.allow_unreadable = true;
+    let outcome = create::run_on(&repository, &request, &mut site.database(), &Silent).unwrap();
+    let why = |path: &str| format!("{path} (it can't be read)");
+    assert_eq!(outcome.left_out, [why("repository/secret"), why("repository/secret.txt")]);
+    assert_eq!(outcome.dataroot_files, 1);
+    eprintln!("it is stored");
+}
+
+#[test]
+fn what_cannot_be_read_ends_a_backup_unless_it_may_be_left_out_and_lost_and_found_is_never_read() {
+    if !rustix::process::geteuid().is_root() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "CI is root");
+        eprintln!("skipped: only root can run a program as another user");
+        return;
+    }
+    let site = MemorySite::new();
+    site.write("lost+found/x", b"x");
+    site.write("repository/secret/x", b"x");
+    site.write("repository/secret.txt", b"x");
+    site.write("repository/open.txt", b"x");
+    let modes = [("lost+found", 0o700), ("repository/secret", 0o700), ("repository/secret.txt", 0o600)];
+    for (path, mode) in modes {
+        std::fs::set_permissions(site.data().join(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    std::fs::set_permissions(site.folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let program = scratch.path().join("test");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    std::fs::set_permissions(scratch.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let done = Command::new(&program)
+        .args(["--exact", "the_backup_by_another_user", "--nocapture", "--test-threads=1"])
+        .env("MOODLE_BACKUP_TEST_DATA", site.data())
+        .env("TMPDIR", scratch.path())
+        .current_dir("/")
+        .uid(65_534)
+        .gid(65_534)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(said.contains("it is stored"), "{said}");
 }

@@ -98,6 +98,7 @@ fn after_harm(folder: &str, harm: &dyn Fn(&Path)) {
         harm(&copy.path().join(file.strip_prefix(origin.folder.path()).unwrap()));
         let repository = opened(copy.path());
         let outcome = create(&repository, &site).unwrap();
+        assert_eq!(outcome.lost_packs, u64::from(folder == "data"));
         assert_whole(&repository, &site, &outcome.snapshot);
         assert!(repository.stored().unwrap().problems().is_empty());
         // From then on nothing is out of the ordinary.

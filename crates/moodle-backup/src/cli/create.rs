@@ -20,6 +20,9 @@ pub(crate) struct Create {
     /// Record content that the site itself lacks, instead of failing with exit code 16.
     #[arg(long)]
     allow_missing: bool,
+    /// Leave out what of the dataroot can't be read, and name it, instead of failing with exit code 10.
+    #[arg(long)]
+    allow_unreadable: bool,
     /// Take nothing over from the last snapshot: read all again.
     #[arg(long)]
     full: bool,
@@ -51,6 +54,7 @@ impl Create {
             },
             jobs: context.options.jobs(),
             allow_missing: self.allow_missing,
+            allow_unreadable: self.allow_unreadable,
             full: self.full,
             rounds: self.rounds,
             tags: self.tag.clone(),
@@ -66,6 +70,7 @@ impl Create {
             .figure("copied_files", outcome.pool.copied)
             .figure("missing_files", outcome.pool.missing.len() as u64)
             .figure("left_out_files", outcome.left_out.len() as u64)
+            .figure("lost_packs", outcome.lost_packs)
             .figure("database_rows", outcome.rows))
     }
 }
@@ -102,6 +107,10 @@ fn text(outcome: &create::Outcome) -> String {
     }
     if pool.referenced > 0 {
         lines.push(format!("  elsewhere {} in their object store", many(pool.referenced, "content")));
+    }
+    if outcome.lost_packs > 0 {
+        let lost = count(outcome.lost_packs);
+        lines.push(format!("  lost      {lost} packs of the repository, before this run: see `moodle-backup verify`"));
     }
     lines
         .extend(outcome.left_out.iter().chain(&outcome.left_out_of_database).map(|what| format!("  left out  {what}")));

@@ -21,7 +21,7 @@ const EXIT_CODE: (&str, &str) = ("last_exit_code", "The exit code of the last ru
 const DURATION: (&str, &str) = ("last_duration_seconds", "How long the last run took.");
 
 /// What the figures of commands are.
-const HELP: [(&str, &str); 12] = [
+const HELP: [(&str, &str); 13] = [
     ("new_bytes", "Bytes that were not in the repository before."),
     ("stored_bytes", "Bytes that the run stored, compressed and encrypted."),
     ("pool_files", "Contents of the pool that the database lists."),
@@ -32,6 +32,7 @@ const HELP: [(&str, &str); 12] = [
         "left_out_files",
         "Files and folders of the dataroot that are not in the snapshot, without those that Moodle makes again.",
     ),
+    ("lost_packs", "Packs that the repository had lost, and of which the site's part was stored again."),
     ("database_rows", "Rows of the database."),
     ("files", "Files that were written."),
     ("bytes", "Bytes that were read or written."),

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use super::Request;
 use super::content::{file_node, folder_node, link_node, store_all};
 use super::last::Last;
 use crate::error::{Error, Kind, Result};
@@ -13,13 +14,12 @@ use crate::manifest::DatarootFacts;
 use crate::progress::Progress;
 use crate::repository::tree::{Node, NodeKind, Tree};
 use crate::repository::{Writer, names};
-use crate::site::Site;
 use crate::site::pool::Attributes;
 
-/// Folders at the top that Moodle makes again, or that mean nothing elsewhere: caches, uploads that go on, locks. All
+/// Folders at the top that Moodle or a file system makes again, or that mean nothing elsewhere: caches, uploads that go on, locks. All
 /// locks that Moodle's own code makes are in `lock` and `cache`.
-pub const LEFT_OUT: [&str; 8] =
-    ["filedir", "trashdir", "cache", "localcache", "temp", "sessions", "lock", "requestdir"];
+pub const LEFT_OUT: [&str; 9] =
+    ["filedir", "trashdir", "cache", "localcache", "temp", "sessions", "lock", "requestdir", "lost+found"];
 
 /// How often a file is read again that changes while it is read.
 const ATTEMPTS: usize = 3;
@@ -27,7 +27,7 @@ const ATTEMPTS: usize = 3;
 /// Walks a dataroot.
 pub(super) struct Walk<'a> {
     writer: &'a Writer,
-    site: &'a Site,
+    request: &'a Request,
     last: Option<&'a Last<'a>>,
     /// The folder of the repository, where it is one.
     repository: Option<&'a Metadata>,
@@ -38,18 +38,18 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     pub(super) fn new(
         writer: &'a Writer,
-        site: &'a Site,
+        request: &'a Request,
         last: Option<&'a Last<'a>>,
         repository: Option<&'a Metadata>,
         progress: &'a dyn Progress,
     ) -> Self {
-        Self { writer, site, last, repository, progress, facts: DatarootFacts::default() }
+        Self { writer, request, last, repository, progress, facts: DatarootFacts::default() }
     }
 
     /// Stores what is in the dataroot, and returns the nodes at its top.
     pub(super) fn run(mut self) -> Result<(Vec<Node>, DatarootFacts)> {
         let before = self.last.map(|last| last.tree_at("moodledata")).transpose()?.flatten();
-        let nodes = self.nodes(&self.site.dataroot, before.as_ref(), true)?;
+        let nodes = self.nodes(&self.request.site.dataroot, before.as_ref(), true)?;
         Ok((nodes, self.facts))
     }
 
@@ -78,17 +78,33 @@ impl<'a> Walk<'a> {
 
     fn is_made_again(&self, name: &OsStr, path: &Path, top: bool) -> bool {
         (top && LEFT_OUT.iter().any(|left_out| name == *left_out))
-            || path == self.site.filedir
-            || path == self.site.trashdir
+            || path == self.request.site.filedir
+            || path == self.request.site.trashdir
+    }
+
+    /// Whether a link leads to something that no other path of the dataroot leads to.
+    fn leads_out(&self, link: &Path) -> bool {
+        let resolved = |path: &Path| std::fs::canonicalize(path).ok();
+        resolved(link).zip(resolved(&self.request.site.dataroot)).is_some_and(|(end, root)| !end.starts_with(root))
     }
 
     fn leave_out(&mut self, path: &Path, why: &str) {
         self.progress.note(&format!("{} is left out: {why}", path.display()));
-        let below = path.strip_prefix(&self.site.dataroot).unwrap_or(path);
+        let below = path.strip_prefix(&self.request.site.dataroot).unwrap_or(path);
         self.facts.left_out.push(format!("{} ({why})", names::quoted(below.as_os_str().as_bytes())));
     }
 
     fn entry(&mut self, path: &Path, name: &str, before: Option<&Node>) -> Result<Option<Node>> {
+        match self.readable(path, name, before) {
+            Err(error) if self.request.allow_unreadable && error.kind == Kind::Site => {
+                self.leave_out(path, "it can't be read");
+                Ok(None)
+            }
+            entry => entry,
+        }
+    }
+
+    fn readable(&mut self, path: &Path, name: &str, before: Option<&Node>) -> Result<Option<Node>> {
         let metadata = match std::fs::symlink_metadata(path) {
             // The site goes on: what is gone is gone.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -109,6 +125,10 @@ impl<'a> Walk<'a> {
         }
         if metadata.is_symlink() {
             let target = std::fs::read_link(path).map_err(|error| unreadable(path, error))?;
+            if self.leads_out(path) {
+                let shown = names::quoted(target.as_os_str().as_bytes());
+                self.leave_out(path, &format!("what its link {shown} leads to; the link itself is kept"));
+            }
             return Ok(Some(link_node(name, attributes, target.as_os_str().as_bytes())));
         }
         if !metadata.is_file() {
@@ -178,7 +198,8 @@ fn unreadable(path: &Path, error: std::io::Error) -> Error {
     Error::new(
         Kind::Site,
         format!("{} can't be read", path.display()),
-        "run this as a user who may read Moodle's files: the web server's, or root",
+        "run this as a user who may read Moodle's files: the web server's, or root; or leave out what can't be read by \
+         --allow-unreadable",
     )
     .because(error)
 }

@@ -102,6 +102,7 @@ impl MemorySite {
             pool: PoolMode::Value,
             jobs: 2,
             allow_missing: false,
+            allow_unreadable: false,
             full: false,
             rounds: 4,
             tags: Vec::new(),
