@@ -16,15 +16,16 @@ use support::server::{Database, TestServer, servers};
 /// The documents, and the comment above their commands.
 const DOCUMENTS: [&str; 2] = ["README.md", "docs/backup.md"];
 const NOTE: &str = "<!-- tested by: crates/moodle-backup/tests/documents.rs -->";
-const DAMAGE: &str = "<!-- tested by: crates/moodle-backup/tests/documents.rs, damage -->";
+const DAMAGE: &str = "\n## After damage\n";
 
 const SIZE: Size = Size { files: 60, bytes: 400_000, rows: 500, tables: 8, seed: 7 };
 
-/// Returns the lines that begin with `$ ` in the block below a note.
-fn commands(document: &str, note: &str) -> Vec<String> {
+/// Returns the lines that begin with `$ ` in the first block of this test below a heading.
+fn commands(document: &str, heading: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(document);
     let text = fs::read_to_string(path).unwrap();
-    let (_, below) = text.split_once(note).unwrap_or_else(|| panic!("{document} has no block of this test"));
+    let (_, section) = text.split_once(heading).unwrap_or_else(|| panic!("{document} has no heading {heading:?}"));
+    let (_, below) = section.split_once(NOTE).unwrap_or_else(|| panic!("{document} has no block of this test"));
     let block = below.split("```").nth(1).unwrap();
     block.lines().filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect()
 }
@@ -97,7 +98,7 @@ fn a_backup_and_a_restore_are_the_lines_that_the_documents_show() {
                 ("/var/www/moodle", from.clone()),
                 ("/var/www/restored", to.clone()),
             ];
-            let lines = commands(document, NOTE);
+            let lines = commands(document, "");
             assert_eq!(lines.len(), 5, "{document}: {lines:?}");
             let script = places.iter().fold(lines.join("\n"), |script, (place, path)| {
                 assert!(script.contains(place), "{document} no longer names {place}");
