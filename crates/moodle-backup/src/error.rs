@@ -76,6 +76,11 @@ impl Error {
         Self { kind, what: what.into(), fix: fix.into(), source: None }
     }
 
+    /// Makes the reason why something is refused.
+    pub fn refused(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::new(Kind::Refused, what, fix)
+    }
+
     /// Adds the cause, which must not hold a secret.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

@@ -99,11 +99,13 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     }
     let lock = repository.lock(Purpose::Prune, request.wait)?;
     progress.phase("choosing snapshots", 0, Unit::Files);
-    let mut outcome = chosen(repository, request)?;
+    let files = repository.snapshot_files()?;
+    let all: Vec<Snapshot> = files.files.iter().map(Snapshot::of).collect();
+    let mut outcome = chosen(repository, files, request)?;
     outcome.dry_run = request.dry_run;
     progress.phase("looking for what no snapshot needs", 0, Unit::Files);
     // Before a snapshot goes: where one that stays lacks something, those that go may be needed.
-    whole(repository, &outcome)?;
+    whole(repository, all, &outcome)?;
     let options = options(request, &outcome);
     let plan = repository.rustic().prune_plan(&options).map_err(|error| failed(repository, &error))?;
     let stats = &plan.stats;
@@ -148,8 +150,8 @@ impl Policy {
 }
 
 /// Applies the policy to each site's snapshots by themselves.
-fn chosen(repository: &Repository, request: &Request) -> Result<Outcome> {
-    let SnapshotFiles { files, damaged } = repository.snapshot_files()?;
+fn chosen(repository: &Repository, files: SnapshotFiles, request: &Request) -> Result<Outcome> {
+    let SnapshotFiles { files, damaged } = files;
     let id_of = |problem: &Problem| problem.path.trim_start_matches("snapshots/").to_owned();
     let read = files.iter().map(|file| file.id.to_hex().as_str().to_owned());
     let dropped = dropped(&request.drop, &read.chain(damaged.iter().map(id_of)).collect::<Vec<_>>())?;
@@ -226,19 +228,17 @@ fn options(request: &Request, outcome: &Outcome) -> PruneOptions {
     options
 }
 
-/// Asserts that the snapshots that stay have all that they need.
-fn whole(repository: &Repository, outcome: &Outcome) -> Result<()> {
+/// Asserts that those of all snapshots that stay have all that they need.
+fn whole(repository: &Repository, mut all: Vec<Snapshot>, outcome: &Outcome) -> Result<()> {
     let again = "moodle-backup create stores again what the site still has, and lists it anew";
     let stored = repository.stored()?;
     if let Some(problem) = stored.damaged.first() {
         return Err(Error::new(Kind::Damaged, format!("{problem}; nothing is removed"), again));
     }
-    let files = repository.snapshot_files()?.files;
-    let stay: Vec<Snapshot> =
-        files.iter().map(Snapshot::of).filter(|one| outcome.gone().all(|gone| gone != one.id)).collect();
-    let lacking = repository.lacking(&stored.index, &stay)?;
+    all.retain(|one| outcome.gone().all(|gone| gone != one.id));
+    let lacking = repository.lacking(&stored.index, &all)?;
     let lacking: Vec<&str> =
-        stay.iter().zip(lacking).filter(|(_, lacking)| *lacking > 0).filter_map(|(one, _)| one.id.get(..8)).collect();
+        all.iter().zip(lacking).filter(|(_, lacking)| *lacking > 0).filter_map(|(one, _)| one.id.get(..8)).collect();
     if lacking.is_empty() {
         return Ok(());
     }

@@ -52,7 +52,7 @@ use crate::store::Store;
 use seal::Sealer;
 
 /// What the tag begins with that tells a site from others.
-pub(crate) const SITE: &str = "site:";
+pub const SITE: &str = "site:";
 
 /// The name of a blob or a file: the SHA-256 of its content.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

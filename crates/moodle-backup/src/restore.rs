@@ -96,19 +96,6 @@ pub struct Outcome {
     pub checks: Option<Checks>,
 }
 
-/// Why a restore can't be right, and what can be done.
-#[derive(Clone, Debug)]
-struct Refusal {
-    what: String,
-    fix: String,
-}
-
-impl Refusal {
-    fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { what: what.into(), fix: fix.into() }
-    }
-}
-
 /// What can be done about a target that isn't empty.
 const OVERWRITE: &str = "--overwrite replaces what is in the targets";
 
@@ -146,9 +133,10 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     reasons.extend(targets.iter().filter_map(|target| target.refusal(id, request.overwrite)));
     let mut planned = None;
     if let Some(path) = &request.config {
-        match config::planned(&opened, request.wwwroot.as_deref())? {
+        match config::planned(&opened, request.wwwroot.as_deref()) {
             Ok(config) => planned = Some((config, path)),
-            Err(reason) => reasons.push(reason),
+            Err(reason) if reason.kind == Kind::Refused => reasons.push(reason),
+            Err(error) => return Err(error),
         }
     }
     let mut plans = Vec::new();
@@ -262,13 +250,13 @@ fn refusals(
     dump: &Dump<'_, '_>,
     request: &Request,
     versions: Option<&Versions>,
-) -> Result<Vec<Refusal>> {
+) -> Result<Vec<Error>> {
     let mut reasons = Vec::new();
     let site = &manifest.site;
     if let Some(versions) = versions
         && versions::is_lower(&versions.version, &site.database_version)
     {
-        reasons.push(Refusal::new(
+        reasons.push(Error::refused(
             format!(
                 "the code ({}, {}) is older than the database ({}, {}): Moodle can't go back",
                 versions.release, versions.version, site.release, site.database_version
@@ -279,23 +267,21 @@ fn refusals(
     if let Some(connection) = &request.database {
         match &manifest.database {
             None => {
-                reasons.push(Refusal::new("the snapshot has no database", "restore its files only: leave out --to-db"));
+                reasons
+                    .push(Error::refused("the snapshot has no database", "restore its files only: leave out --to-db"));
             }
-            Some(facts) => {
-                let found = database::refusals(connection, facts, dump, request.options())?;
-                reasons.extend(found.into_iter().map(|reason| Refusal::new(reason.what, reason.fix)));
-            }
+            Some(facts) => reasons.extend(database::refusals(connection, facts, dump, request.options())?),
         }
     }
     if let Some(path) = &request.config {
         if path.symlink_metadata().is_ok() && !request.overwrite {
-            reasons.push(Refusal::new(format!("{} is there already", path.display()), OVERWRITE));
+            reasons.push(Error::refused(format!("{} is there already", path.display()), OVERWRITE));
         }
         if path.is_dir() {
-            reasons.push(Refusal::new(format!("{} is a folder", path.display()), "name the file that it shall be"));
+            reasons.push(Error::refused(format!("{} is a folder", path.display()), "name the file that it shall be"));
         }
         if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
-            reasons.push(Refusal::new(format!("the folder of {} isn't there", path.display()), "make it"));
+            reasons.push(Error::refused(format!("the folder of {} isn't there", path.display()), "make it"));
         }
     }
     Ok(reasons)

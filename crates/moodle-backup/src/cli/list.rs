@@ -3,7 +3,7 @@
 use clap::Args;
 use moodle_backup::error::Result;
 use moodle_backup::manifest::Manifest;
-use moodle_backup::repository::{Repository, Snapshot};
+use moodle_backup::repository::{Repository, SITE, Snapshot};
 use moodle_backup::snapshot::manifests;
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ fn rendered(rows: &[Row]) -> String {
     let mut lines = vec![["id", "taken", "site", "database", "host", "dataroot", "tags"].map(str::to_owned).to_vec()];
     lines.extend(rows.iter().map(|(snapshot, manifest)| {
         // The tag that tells sites apart is 64 digits long, and machines read it.
-        let tags = snapshot.tags.iter().filter(|tag| !tag.starts_with("site:")).cloned().collect::<Vec<_>>();
+        let tags = snapshot.tags.iter().filter(|tag| !tag.starts_with(SITE)).cloned().collect::<Vec<_>>();
         let unknown = || if snapshot.is_of_moodle() { "?".to_owned() } else { String::new() };
         vec![
             short(&snapshot.id),

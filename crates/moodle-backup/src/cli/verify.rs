@@ -9,6 +9,7 @@ use moodle_backup::verify::{self, Rehearsal, Request};
 
 use super::Context;
 use super::address::Target;
+use super::list::short;
 use super::report::{Report, bytes, checked, count, duration, many};
 
 /// Verifies snapshots: --closure (what is done without an option, and with --data), --data, --rehearse, or several of them.
@@ -73,7 +74,7 @@ impl Verify {
 }
 
 fn line(problem: &verify::Problem) -> String {
-    let mut names = problem.snapshots.iter().map(|id| id.get(..8).unwrap_or(id));
+    let mut names = problem.snapshots.iter().map(|id| short(id));
     match (names.len(), names.next_back()) {
         (_, None) => problem.what.clone(),
         (1, Some(last)) => format!("{} (snapshot {last})", problem.what),

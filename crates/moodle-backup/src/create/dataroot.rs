@@ -16,8 +16,8 @@ use crate::repository::tree::{Node, NodeKind, Tree};
 use crate::repository::{Writer, names};
 use crate::site::pool::Attributes;
 
-/// Folders at the top that Moodle or a file system makes again, or that mean nothing elsewhere: caches, uploads that go on, locks. All
-/// locks that Moodle's own code makes are in `lock` and `cache`.
+/// Folders at the top that Moodle or a file system makes again, or that mean nothing elsewhere: caches, uploads that go
+/// on, locks. All locks that Moodle's own code makes are in `lock` and `cache`.
 pub const LEFT_OUT: [&str; 9] =
     ["filedir", "trashdir", "cache", "localcache", "temp", "sessions", "lock", "requestdir", "lost+found"];
 

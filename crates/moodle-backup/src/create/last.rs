@@ -74,8 +74,7 @@ impl<'a> Last<'a> {
 
     /// Tells whether a file's content is stored.
     pub(super) fn has(&self, node: &Node) -> bool {
-        let lengths = node.content.iter().map(|blob| self.index.length(blob).map(u64::from));
-        lengths.sum::<Option<u64>>() == Some(node.size)
+        self.index.has(node)
     }
 
     /// Returns a folder; nothing: it isn't stored.

@@ -14,7 +14,7 @@
 
 use super::held::Held;
 use super::{Connection, OtherTables, RestoreOptions, Restored, Server, Source, View, mariadb, postgres, view};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::manifest::DatabaseFacts;
 use crate::progress::Progress;
 
@@ -32,7 +32,7 @@ pub(super) trait Target: Send {
     fn names(&mut self) -> Result<Vec<String>>;
     /// Returns the names that a dump makes.
     fn made(&self, facts: &DatabaseFacts, source: &dyn Source) -> Result<Vec<String>>;
-    /// Returns why the user or the server can't load a dump in place of `replaced`, each as [`refused`] makes it. Nothing is
+    /// Returns why the user or the server can't load a dump in place of `replaced`, each as [`Error::refused`] makes it. Nothing is
     /// changed.
     fn objections(
         &mut self,
@@ -152,16 +152,11 @@ pub fn refusals(
 fn of_another_kind(connection: &Connection, facts: &DatabaseFacts) -> Option<Error> {
     let other = (facts.dbtype == "pgsql") != (connection.kind == Server::PostgreSql);
     other.then(|| {
-        refused(
+        Error::refused(
             format!("the dump is of {}, and loads into the same kind of server only", facts.dbtype),
             "restore it there; from one kind to the other goes Moodle's own admin/cli/dbtransfer.php",
         )
     })
-}
-
-/// Makes a reason why a dump can't be loaded, and what can be done.
-pub(super) fn refused(what: impl Into<String>, fix: impl Into<String>) -> Error {
-    Error::new(Kind::Refused, what, fix)
 }
 
 /// Returns how a table is reached that stays when what a killed restore left is undone; nothing: it made the table.
@@ -256,7 +251,7 @@ fn look(
 ) -> Result<Looked> {
     let mut refusals = Vec::new();
     if facts.prefix != connection.prefix {
-        refusals.push(refused(
+        refusals.push(Error::refused(
             format!("the dump's tables begin with {:?} and the target's with {:?}", facts.prefix, connection.prefix),
             format!(
                 "write ?prefix={0} behind the address of --to-db, or $CFG->prefix = '{0}' into the config.php",
@@ -269,21 +264,22 @@ fn look(
     let (same, others): (Vec<String>, Vec<String>) = there.into_iter().partition(|name| made.contains(name));
     let database = &connection.database;
     if let (Some(first), false) = (same.first(), options.overwrite) {
-        refusals.push(refused(
+        refusals.push(Error::refused(
             format!("the database {database} is not empty: {first} is there"),
             "name an empty database; `restore` replaces what is in the targets with --overwrite",
         ));
     }
     if !others.is_empty() && options.other_tables == OtherTables::Refuse {
         let (prefix, others) = (&connection.prefix, told(&others));
-        refusals.push(refused(
+        refusals.push(Error::refused(
             format!("the database {database} has tables with the prefix {prefix:?} that the snapshot lacks: {others}"),
             "name another database; `restore` leaves them alone with --other-tables keep, and removes them with --other-tables drop",
         ));
     }
     if !others.is_empty() && options.other_tables == OtherTables::Drop && !options.overwrite {
         let others = told(&others);
-        refusals.push(refused(format!("--other-tables drop would remove {others}"), "add --overwrite, or say keep"));
+        refusals
+            .push(Error::refused(format!("--other-tables drop would remove {others}"), "add --overwrite, or say keep"));
     }
     let mut replaced = same;
     if options.other_tables == OtherTables::Drop {
@@ -291,7 +287,7 @@ fn look(
     }
     let bound = target.bound(&replaced)?;
     if !bound.is_empty() {
-        refusals.push(refused(
+        refusals.push(Error::refused(
             format!("tables that would be replaced are bound: {}", told(&bound)),
             "drop what is named; what of it isn't in the snapshot is to be made again afterwards",
         ));

@@ -13,6 +13,7 @@ use super::index::Index;
 use super::pack::{self, Packed};
 use super::reader::{Reader, opened};
 use super::snapshots::SnapshotFiles;
+use super::stored::Packs;
 use super::tree::{NodeKind, Tree};
 use super::{BlobId, Repository, Snapshot, recipients};
 use crate::error::{Error, Kind, Result};
@@ -123,7 +124,7 @@ impl Repository {
         progress.phase("reading packs", self.store.list("data")?.iter().map(|entry| entry.size).sum(), Unit::Bytes);
         let (mut lost, mut batch, mut blobs) = (Lost::new(), Vec::new(), 0);
         let mut read = Ok(());
-        let files = self.index_files(&mut |pack, packed| {
+        let Packs { files, unlisted, found, .. } = self.packs(&mut |pack, packed| {
             blobs += packed.len();
             batch.push((pack, packed));
             if blobs >= BATCH && read.is_ok() {
@@ -132,13 +133,7 @@ impl Repository {
             }
         })?;
         read?;
-        let unlisted = files.unlisted(self.store.list("data")?);
-        checked.unreferenced = unlisted.len() as u64 + files.marked();
-        if !files.damaged.is_empty() {
-            let found = self.at_their_ends(&unlisted)?;
-            checked.unreferenced -= found.len() as u64;
-            batch.extend(found.into_iter().map(|pack| (pack.id, pack.blobs.into_iter().map(Into::into).collect())));
-        }
+        checked.unreferenced = unlisted.len() as u64 + files.marked() - found;
         checked.problems.extend(files.damaged);
         self.check_batch(&batch, checked, &mut lost, progress, visit)?;
         Ok(lost)
@@ -189,15 +184,9 @@ impl Repository {
     /// Returns the index without blobs in packs that can't be read there.
     fn without(&self, lost: &Lost) -> Result<Index> {
         let mut index = Index::default();
-        let mut add = |pack: BlobId, blobs: Vec<Packed>| {
+        self.packs(&mut |pack, blobs| {
             index.add(pack, blobs.into_iter().filter(|blob| !lost.contains(&(pack, blob.id))));
-        };
-        let files = self.index_files(&mut add)?;
-        if !files.damaged.is_empty() {
-            for pack in self.at_their_ends(&files.unlisted(self.store.list("data")?))? {
-                add(pack.id, pack.blobs.into_iter().map(Into::into).collect());
-            }
-        }
+        })?;
         Ok(index)
     }
 
@@ -294,12 +283,7 @@ fn follow(reader: &Reader<'_>, roots: Vec<BlobId>) -> Result<HashMap<BlobId, Fol
             match (node.kind, node.subtree) {
                 (NodeKind::Dir, Some(below)) => followed.below.push(below),
                 (NodeKind::Dir, None) => followed.missing += 1,
-                _ => {
-                    let length: u64 = node.content.iter().filter_map(|id| reader.index.length(id)).map(u64::from).sum();
-                    let wrong = node.content.iter().any(|id| !reader.index.contains(id))
-                        || (node.kind == NodeKind::File && length != node.size);
-                    followed.missing += u64::from(wrong);
-                }
+                _ => followed.missing += u64::from(!reader.index.has(node)),
             }
         }
         followed

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::BlobId;
 use super::pack::{self, Packed};
+use super::tree::{Node, NodeKind};
 
 const SHARDS: usize = 4096;
 const TREE: u32 = 1 << 31;
@@ -71,6 +72,13 @@ impl Index {
     #[must_use]
     pub fn length(&self, id: &BlobId) -> Option<u32> {
         self.of_kind(id, false).map(|found| found.blob.plain())
+    }
+
+    /// Tells whether all of a file's content is stored.
+    #[must_use]
+    pub fn has(&self, node: &Node) -> bool {
+        let lengths = node.content.iter().map(|blob| self.length(blob).map(u64::from));
+        lengths.sum::<Option<u64>>().is_some_and(|length| node.kind != NodeKind::File || length == node.size)
     }
 
     /// Returns where the bytes of this name are, of whatever kind.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::index::{Index, IndexFile};
-use super::stored::{Broken, Stored};
+use super::stored::{Broken, Stored, named};
 use super::{BlobId, Repository, unpacked};
 use crate::error::{Error, Kind, Result};
 
@@ -75,9 +75,8 @@ impl Repository {
     /// One isn't, or the store fails.
     pub fn assert_stored(&self, index: &Index, files: &BTreeSet<BlobId>) -> Result<()> {
         let ids = |folder: &str| -> Result<HashSet<(BlobId, u64)>> {
-            let named = |path: &str| path.rsplit('/').next().and_then(|name| name.parse().ok());
             let listed = self.store.list(folder)?;
-            Ok(listed.into_iter().filter_map(|entry| Some((named(&entry.path)?, entry.size))).collect())
+            Ok(listed.iter().filter_map(|entry| Some((named(entry)?, entry.size))).collect())
         };
         let packs = ids("data")?;
         let lost = index.packs().filter(|pack| !packs.contains(pack)).map(|(id, _)| id.pack_path());

@@ -35,6 +35,17 @@ pub struct Stored {
     pub(super) files: BTreeSet<BlobId>,
 }
 
+/// Which packs there are.
+pub(super) struct Packs {
+    pub(super) files: Files,
+    /// What `data/` has.
+    listed: Vec<Entry>,
+    /// Packs that no readable file of the index has …
+    pub(super) unlisted: Vec<Entry>,
+    /// … and how many of them were handed over all the same.
+    pub(super) found: u64,
+}
+
 /// What the files of the index say beside where blobs are.
 #[derive(Default)]
 pub(super) struct Files {
@@ -82,9 +93,7 @@ impl Repository {
     /// The store fails; damage is no error.
     pub fn stored(&self) -> Result<Stored> {
         let mut index = Index::default();
-        let files = self.index_files(&mut |pack, blobs| index.add(pack, blobs))?;
-        // After the index: so a pack that a backup stores just now is never thought to be gone.
-        let listed = self.store.list("data")?;
+        let Packs { files, listed, unlisted, .. } = self.packs(&mut |pack, blobs| index.add(pack, blobs))?;
         let sizes: HashMap<BlobId, u64> = listed.iter().filter_map(|entry| Some((named(entry)?, entry.size))).collect();
         let mut broken: Vec<Broken> = files
             .packs
@@ -97,17 +106,11 @@ impl Repository {
             // Another pack may have a blob, too: of those that several have the index holds one.
             index = Index::default();
             let gone: HashSet<BlobId> = broken.iter().map(|pack| pack.id).collect();
-            self.index_files(&mut |pack, blobs| {
+            self.packs(&mut |pack, blobs| {
                 if !gone.contains(&pack) {
                     index.add(pack, blobs);
                 }
             })?;
-        }
-        let unlisted = files.unlisted(listed);
-        if !files.damaged.is_empty() {
-            for pack in self.at_their_ends(&unlisted)? {
-                index.add(pack.id, pack.blobs.into_iter().map(Into::into));
-            }
         }
         Ok(Stored { index, broken, damaged: files.damaged, unlisted, files: files.read })
     }
@@ -122,6 +125,23 @@ impl Repository {
         let Some(problem) = files.damaged.first() else { return Ok(index) };
         tracing::warn!("{}; the ends of the packs are read in its place", problem.what);
         Ok(self.stored()?.index)
+    }
+
+    /// Hands over each pack once with its blobs: those of the index, and where a file of that can't be read, those that
+    /// no other has, by what is written at their ends.
+    pub(super) fn packs(&self, take: &mut dyn FnMut(BlobId, Vec<Packed>)) -> Result<Packs> {
+        let files = self.index_files(take)?;
+        // After the index: so a pack that a backup stores just now is never thought to be gone.
+        let listed = self.store.list("data")?;
+        let unlisted = files.unlisted(&listed);
+        let mut found = 0;
+        if !files.damaged.is_empty() {
+            for pack in self.at_their_ends(&unlisted)? {
+                take(pack.id, pack.blobs.into_iter().map(Into::into).collect());
+                found += 1;
+            }
+        }
+        Ok(Packs { files, listed, unlisted, found })
     }
 
     /// Reads the lists that packs have at their ends; what has none is no pack.
@@ -174,14 +194,14 @@ impl Files {
     }
 
     /// Returns those packs that no file has.
-    pub(super) fn unlisted(&self, listed: Vec<Entry>) -> Vec<Entry> {
+    fn unlisted(&self, listed: &[Entry]) -> Vec<Entry> {
         let is =
-            |entry: &Entry| named(entry).is_some_and(|id| !self.packs.contains_key(&id) && !self.marked.contains(&id));
-        listed.into_iter().filter(is).collect()
+            |entry: &&Entry| named(entry).is_some_and(|id| !self.packs.contains_key(&id) && !self.marked.contains(&id));
+        listed.iter().filter(is).cloned().collect()
     }
 }
 
-/// Returns the id of a pack that was listed; nothing: it is none.
+/// Returns the id that a file is named by; nothing: its name is none.
 pub(super) fn named(entry: &Entry) -> Option<BlobId> {
     entry.path.rsplit('/').next()?.parse().ok()
 }

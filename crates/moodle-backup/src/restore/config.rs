@@ -6,9 +6,8 @@ use std::path::Path;
 use rustix::fs::{Gid, Mode, Uid};
 use tempfile::NamedTempFile;
 
-use super::Refusal;
 use super::files::local;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::repository::tree::Node;
 use crate::site::config_php;
 use crate::snapshot::{Opened, mode};
@@ -20,25 +19,25 @@ pub(super) struct Config {
     node: Node,
 }
 
-/// Makes the config.php that the snapshot has, with another address where one is given; or says why it can't be.
-pub(super) fn planned(opened: &Opened<'_>, wwwroot: Option<&str>) -> Result<std::result::Result<Config, Refusal>> {
+/// Makes the config.php that the snapshot has, with another address where one is given; refuses where that can't be.
+pub(super) fn planned(opened: &Opened<'_>, wwwroot: Option<&str>) -> Result<Config> {
     let Some(node) = opened.node("config/config.php")? else {
-        return Ok(Err(Refusal::new(
+        return Err(Error::refused(
             "the snapshot has no config.php, which --to-config asks for",
             "leave out --to-config: the site was backed up without its --site",
-        )));
+        ));
     };
     let source = opened.read(&node)?;
     let content = match wwwroot {
         Some(wwwroot) => config_php::with_text(&source, "wwwroot", wwwroot),
         None => Some(source),
     };
-    Ok(content.map(|content| Config { content, node }).ok_or_else(|| {
-        Refusal::new(
+    content.map(|content| Config { content, node }).ok_or_else(|| {
+        Error::refused(
             "the snapshot's config.php doesn't set $CFG->wwwroot",
             "leave out --wwwroot, and set the address where that config.php takes it from",
         )
-    }))
+    })
 }
 
 /// A file beside the config.php, which takes its place at the end.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 
-use super::{OVERWRITE, Refusal, marker};
+use super::{OVERWRITE, marker};
 use crate::error::{Error, Kind, Result};
 use crate::progress::{Progress, Unit};
 use crate::repository::tree::{Node, NodeKind};
@@ -42,12 +42,12 @@ pub(super) struct Restored {
 
 impl Target {
     /// Returns why nothing may be written there. A folder in which the same restore was broken off is no reason.
-    pub(super) fn refusal(&self, snapshot: &str, overwrite: bool) -> Option<Refusal> {
+    pub(super) fn refusal(&self, snapshot: &str, overwrite: bool) -> Option<Error> {
         let folder = self.folder.display();
         let mut entries = match std::fs::read_dir(&self.folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
             Err(error) => {
-                return Some(Refusal::new(
+                return Some(Error::refused(
                     format!("{folder} can't be read: {error}"),
                     "let this user read and write there",
                 ));
@@ -59,11 +59,11 @@ impl Target {
         }
         match marker::of(&self.folder) {
             Some(begun) if begun == snapshot => None,
-            Some(other) => Some(Refusal::new(
+            Some(other) => Some(Error::refused(
                 format!("in {folder} another restore was broken off, that of snapshot {other}"),
                 "end that one, empty the folder, or replace what is there by --overwrite",
             )),
-            None => Some(Refusal::new(format!("{folder} is not empty"), OVERWRITE)),
+            None => Some(Error::refused(format!("{folder} is not empty"), OVERWRITE)),
         }
     }
 
@@ -212,7 +212,7 @@ impl Plan {
 
     /// Returns what stands in `folder` where something else has to be. A link in a folder's place is followed when root
     /// or this user made it: who may write to a dataroot must not lead others elsewhere by it.
-    pub(super) fn obstacle(&mut self, folder: &Path) -> Result<Option<Refusal>> {
+    pub(super) fn obstacle(&mut self, folder: &Path) -> Result<Option<Error>> {
         let is_new = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
         let root = match open_folder(folder) {
             _ if is_new => return Ok(None),
@@ -226,7 +226,7 @@ impl Plan {
             Err(error) => Err(local(&folder.join(path), error.into())),
         };
         let refused = |path: &Path, what: &str, fix: &str| {
-            Ok(Some(Refusal::new(format!("{} {what}", folder.join(path).display()), fix)))
+            Ok(Some(Error::refused(format!("{} {what}", folder.join(path).display()), fix)))
         };
         let user = rustix::process::geteuid().as_raw();
         for entry in self.folders.iter_mut().filter(|entry| !entry.path.as_os_str().is_empty()) {

@@ -1,8 +1,8 @@
 //! Whether the target of a restore is the site that the snapshot is of.
 
-use super::{Refusal, Request};
+use super::Request;
 use crate::database::{self, Connection};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::repository::{Repository, Snapshot};
 use crate::sites::{self, LATEST};
 use crate::snapshot::Opened;
@@ -20,7 +20,7 @@ pub(super) fn snapshot(repository: &Repository, request: &Request) -> Result<Sna
 }
 
 /// Returns why the target is another site than the snapshot's. Who types the whole id of a snapshot means it so.
-pub(super) fn refusal(opened: &Opened<'_>, request: &Request) -> Result<Option<Refusal>> {
+pub(super) fn refusal(opened: &Opened<'_>, request: &Request) -> Result<Option<Error>> {
     let id = &opened.snapshot.id;
     if request.snapshot == *id {
         return Ok(None);
@@ -29,7 +29,7 @@ pub(super) fn refusal(opened: &Opened<'_>, request: &Request) -> Result<Option<R
     let of = if wwwroot.is_empty() { "a site without an address" } else { wwwroot };
     let refused = |what: String| {
         let fix = format!("to put a copy of {of} there all the same, name the snapshot by its whole id: {id}");
-        Ok(Some(Refusal::new(what, fix)))
+        Ok(Some(Error::refused(what, fix)))
     };
     if let Some(address) = &request.address
         && !sites::same_address(wwwroot, address)

@@ -1,4 +1,5 @@
-//! Attributes of files, and permissions as restic has them: Go's bits for the kind, set-user-id, set-group-id and sticky, not the system's.
+//! Attributes of files, and permissions as restic has them: Go's bits for the kind, set-user-id, set-group-id and sticky,
+//! not the system's.
 
 use crate::repository::tree::{FOLDER, LINK, Node, NodeKind};
 use crate::site::pool::Attributes;

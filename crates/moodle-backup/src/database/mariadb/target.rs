@@ -6,7 +6,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
 use super::{LOCK_SECONDS, connected, literal, load, quoted, rows, run, table, text};
-use crate::database::target::{LIST, refused};
+use crate::database::target::LIST;
 use crate::database::{Connection, Source};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, TableFacts};
@@ -76,7 +76,7 @@ impl Target {
         said.first().map(|said| {
             let (user, database) = (&self.connection.user, &self.connection.database);
             let rights = rights.join(", ");
-            refused(
+            Error::refused(
                 format!("the user {user} can't {rights} tables in the database {database}: {said}"),
                 "grant this user the rights that Moodle's documentation names",
             )
@@ -140,7 +140,7 @@ impl crate::database::target::Target for Target {
         if !unknown.is_empty() {
             let names: Vec<String> = unknown.into_iter().collect();
             let names = names.join(", ");
-            reasons.push(refused(
+            reasons.push(Error::refused(
                 format!("the server doesn't know {names}, which the dump of {} needs", facts.server),
                 "restore on a server of the same make",
             ));

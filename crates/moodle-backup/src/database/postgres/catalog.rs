@@ -9,6 +9,7 @@ use postgres::types::ToSql;
 use super::connect::failed;
 use super::quoted;
 use crate::database::neighbours;
+use crate::database::target::LIST;
 use crate::error::{Error, Kind, Result};
 
 /// A table.
@@ -75,9 +76,9 @@ fn all_names(client: &mut Client, schema: &str, prefix: &str) -> Result<Vec<Stri
         .query(
             "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              WHERE n.nspname = $1::text AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' \
-             AND left(c.relname::text, length($2::text)) = $2::text AND c.relname <> '~moodle-backup' \
+             AND left(c.relname::text, length($2::text)) = $2::text AND c.relname <> $3::text \
              ORDER BY c.relname COLLATE \"C\"",
-            &[&schema, &prefix],
+            &[&schema, &prefix, &LIST],
         )
         .map_err(|error| failed("the tables can't be listed", "", &error))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
@@ -88,7 +89,7 @@ struct Reading<'a> {
     client: &'a mut Client,
     schema: &'a str,
     prefix: &'a str,
-    /// The prefixes of other sites.
+    /// The prefixes of other sites, and the name of this program's own table.
     others: Vec<String>,
 }
 
@@ -98,14 +99,15 @@ const FIRST_OWN_OID: u32 = 16_384;
 const FROM: &str = "pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace";
 /// Which they are.
 const OURS: &str = "n.nspname = $1::text AND left(c.relname::text, length($2::text)) = $2::text \
-    AND c.relpersistence <> 't' AND c.relname <> '~moodle-backup' AND NOT EXISTS (SELECT 1 FROM unnest($3::text[]) \
-    AS other(prefix) WHERE left(c.relname::text, length(other.prefix)) = other.prefix)";
+    AND c.relpersistence <> 't' AND NOT EXISTS (SELECT 1 FROM unnest($3::text[]) AS other(prefix) \
+    WHERE left(c.relname::text, length(other.prefix)) = other.prefix)";
 
 impl Catalog {
     /// Reads it; the search path is the schema.
     pub(super) fn read(client: &mut Client, schema: &str, prefix: &str) -> Result<Self> {
         let names = all_names(client, schema, prefix)?;
-        let mut reading = Reading { client, schema, prefix, others: neighbours::prefixes(&names, prefix) };
+        let others = neighbours::prefixes(&names, prefix).into_iter().chain([LIST.to_owned()]).collect();
+        let mut reading = Reading { client, schema, prefix, others };
         let mut tables = reading.tables()?;
         reading.columns(&mut tables)?;
         reading.constraints(&mut tables)?;
@@ -415,7 +417,7 @@ impl Reading<'_> {
 
 /// Returns the columns of each table that rows are loaded into, as SQL has them.
 pub(super) fn loaded(client: &mut Client, schema: &str, prefix: &str) -> Result<BTreeMap<String, String>> {
-    let rows = Reading { client, schema, prefix, others: Vec::new() }.rows(&format!(
+    let rows = Reading { client, schema, prefix, others: vec![LIST.to_owned()] }.rows(&format!(
         "SELECT c.relname::text, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) \
          FROM {FROM} JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
          AND a.attgenerated = '' WHERE c.relkind = 'r' AND {OURS} GROUP BY 1"

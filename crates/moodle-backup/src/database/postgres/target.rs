@@ -6,8 +6,8 @@ use postgres::types::ToSql;
 
 use super::connect::failed;
 use super::{load, quoted};
-use crate::database::target::{LIST, refused};
-use crate::database::{Connection, Source};
+use crate::database::target::LIST;
+use crate::database::{self, Connection, Source};
 use crate::error::{Error, Result};
 use crate::manifest::DatabaseFacts;
 
@@ -102,16 +102,16 @@ impl Target {
         let mut reasons = Vec::new();
         if row.get(0) {
             let what = format!("the server of {database} is a standby, which takes no changes");
-            reasons.push(refused(what, "name the server that it follows"));
+            reasons.push(Error::refused(what, "name the server that it follows"));
         }
         if !row.get::<_, bool>(1) {
-            reasons.push(refused(
+            reasons.push(Error::refused(
                 format!("the user {user} may make no tables in the schema {}", self.schema),
                 format!("make the schema, or GRANT CREATE ON SCHEMA {} TO {}", quoted(&self.schema), quoted(user)),
             ));
         }
         if !replaced.is_empty() && !row.get::<_, bool>(2) {
-            reasons.push(refused(
+            reasons.push(Error::refused(
                 format!("the user {user} may make no schema, where the old tables stay until the new ones are loaded"),
                 format!(
                     "GRANT CREATE ON DATABASE {} TO {}, or drop the old tables yourself",
@@ -128,13 +128,13 @@ impl Target {
         if let Some(first) = others.first() {
             let user = &self.connection.user;
             let what = format!("{} tables don't belong to the user {user}, {first} among them", others.len());
-            reasons.push(refused(what, "name the user who owns them"));
+            reasons.push(Error::refused(what, "name the user who owns them"));
         }
         Ok(reasons)
     }
 }
 
-impl crate::database::target::Target for Target {
+impl database::target::Target for Target {
     fn lock(&mut self) -> Result<bool> {
         self.run_sql("SET lock_timeout = '5s'")?;
         let sql = "SELECT pg_advisory_lock(hashtext('moodle-backup'), hashtext($1::text))";
@@ -177,7 +177,7 @@ impl crate::database::target::Target for Target {
         let lacking: Vec<String> = wanted.filter(|name| !known.contains(name)).collect();
         if !lacking.is_empty() {
             let names = lacking.join(", ");
-            reasons.push(refused(
+            reasons.push(Error::refused(
                 format!("the server lacks extensions that the dump of {} needs: {names}", facts.server),
                 "install them on the server",
             ));
