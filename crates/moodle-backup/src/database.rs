@@ -233,6 +233,21 @@ pub fn restore(
     load(connection, facts, source, options, progress)?.keep()
 }
 
+/// Says that a file of a dump can't be read, for the reason that the repository gives where it gives one.
+pub(crate) fn unread(path: &str, error: std::io::Error) -> Error {
+    let said = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    let damaged = || (Kind::Damaged, "`moodle-backup verify --data` names what is damaged".to_owned());
+    let (kind, fix) = said.map_or_else(damaged, |said| (said.kind, said.fix.clone()));
+    Error::new(kind, format!("database/{path} can't be read"), fix).because(error)
+}
+
+/// Returns a file of a dump that is text.
+pub(crate) fn text(source: &dyn Source, path: &str) -> Result<String> {
+    let mut text = String::new();
+    source.file(path)?.read_to_string(&mut text).map_err(|error| unread(path, error))?;
+    Ok(text)
+}
+
 /// The SHA-1 of nothing.
 const EMPTY: &[u8] = b"da39a3ee5e6b4b0d3255bfef95601890afd80709";
 
@@ -258,5 +273,21 @@ impl Listing {
         self.contents.sort_unstable();
         self.contents.dedup();
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error as Io, ErrorKind};
+
+    use super::unread;
+    use crate::error::{Error, Kind};
+
+    #[test]
+    fn a_store_that_fails_is_no_damage_of_a_file_that_is_read_from_it() {
+        let error = unread("a/1.tsv", Io::other(Error::new(Kind::Store, "the bucket is away", "wait")));
+        assert_eq!((error.kind, error.fix.as_str()), (Kind::Store, "wait"));
+        assert_eq!(error.to_string(), "database/a/1.tsv can't be read: the bucket is away");
+        assert_eq!(unread("a/1.tsv", ErrorKind::InvalidData.into()).kind, Kind::Damaged);
     }
 }

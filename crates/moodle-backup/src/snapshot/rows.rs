@@ -1,9 +1,9 @@
 //! The rows of a table in a snapshot's dump, read without a database.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 
 use super::{Dump, Opened};
-use crate::database::Source as _;
+use crate::database::{self, Source as _};
 use crate::error::{Error, Kind, Result};
 
 /// A table of a dump.
@@ -27,12 +27,9 @@ impl<'t, 's, 'a> Table<'t, 's, 'a> {
         let facts = opened.manifest.database.as_ref().ok_or_else(|| lacking("has no database, and so no table"))?;
         let name = format!("{}{name}", facts.prefix);
         let table = facts.tables.iter().find(|table| table.name == name).ok_or_else(|| lacking("has no table"))?;
-        let mut schema = String::new();
         // MariaDB's dumps have each table's definition with its rows, PostgreSQL's have all in one.
         let own = format!("{name}/table.sql");
-        dump.file(if dump.blobs(&own).is_some() { &own } else { "schema.sql" })?
-            .read_to_string(&mut schema)
-            .map_err(|error| lacking("can't be read where it defines").because(error))?;
+        let schema = database::text(dump, if dump.blobs(&own).is_some() { &own } else { "schema.sql" })?;
         let columns = columns(&schema, &name).ok_or_else(|| lacking("doesn't define the table"))?;
         Ok(Self { name, columns, files: table.files.iter().map(|file| file.path.as_str()).collect(), dump })
     }
@@ -55,16 +52,12 @@ impl<'t, 's, 'a> Table<'t, 's, 'a> {
     /// Calls `row` for each row, with its cells as the dump has them.
     pub(crate) fn each(&self, row: &mut dyn FnMut(&[&str]) -> Result<()>) -> Result<()> {
         for path in &self.files {
-            let unreadable = |error: std::io::Error| {
-                Error::new(Kind::Damaged, format!("database/{path} can't be read"), "run `moodle-backup verify --data`")
-                    .because(error)
-            };
             let mut reader = BufReader::with_capacity(1 << 20, self.dump.file(path)?);
             let mut line = Vec::new();
             loop {
                 line.clear();
                 loop {
-                    let length = reader.read_until(b'\n', &mut line).map_err(unreadable)?;
+                    let length = reader.read_until(b'\n', &mut line).map_err(|error| database::unread(path, error))?;
                     // A newline after a backslash belongs to a value.
                     if length == 0 || !is_escaped(&line, line.len() - 1) {
                         break;

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use accel::hash::{Algorithm, Hasher, Sha1, sha1};
 
 use super::Outcome;
-use crate::database::Source as _;
-use crate::error::{Error, Kind, Result};
+use crate::database::{self, Source as _};
+use crate::error::{Kind, Result};
 use crate::progress::Progress;
 use crate::repository::{BlobId, Index, Repository, SnapshotFiles};
 use crate::snapshot::Opened;
@@ -118,12 +118,7 @@ pub(super) fn dump(opened: &Opened<'_>, outcome: &mut Outcome) -> Result<()> {
         let mut reader = dump.file(&file.path)?;
         let mut size = 0;
         loop {
-            let length = reader.read(&mut buffer).map_err(|error| {
-                // What the repository says is the error, not that it came by way of a reader.
-                error.downcast::<Error>().unwrap_or_else(|error| {
-                    Error::new(Kind::Local, format!("database/{} can't be read", file.path), "").because(error)
-                })
-            })?;
+            let length = reader.read(&mut buffer).map_err(|error| database::unread(&file.path, error))?;
             if length == 0 {
                 break;
             }

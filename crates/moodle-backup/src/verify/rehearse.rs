@@ -137,10 +137,7 @@ impl Lines {
     fn read(&mut self, reader: &mut dyn Read, path: &str) -> Result<()> {
         let mut buffer = vec![0; 1 << 20];
         loop {
-            let length = reader.read(&mut buffer).map_err(|error| {
-                Error::new(Kind::Damaged, format!("database/{path} can't be read"), "run `moodle-backup verify --data`")
-                    .because(error)
-            })?;
+            let length = reader.read(&mut buffer).map_err(|error| database::unread(path, error))?;
             if length == 0 {
                 return Ok(());
             }

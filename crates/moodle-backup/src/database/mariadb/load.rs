@@ -9,10 +9,10 @@ use crossbeam_channel::{Receiver, Sender};
 use mysql::prelude::Queryable as _;
 use mysql::{Conn, LocalInfileHandler};
 
-use super::super::{Connection, Restored, Source};
 use super::dump::load_statement;
 use super::table::Columns;
 use super::{connected, failed, quoted, rows, run, text};
+use crate::database::{self, Connection, Restored, Source};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, FileFacts, TableFacts};
 use crate::progress::{Progress, Unit};
@@ -98,14 +98,7 @@ fn spread<T: Send>(
 }
 
 pub(super) fn script(source: &dyn Source, path: &str) -> Result<String> {
-    let mut statement = String::new();
-    source.file(path)?.read_to_string(&mut statement).map_err(|error| unread(path, error))?;
-    Ok(statement.trim_end().trim_end_matches(';').to_owned())
-}
-
-fn unread(path: &str, error: std::io::Error) -> Error {
-    Error::new(Kind::Damaged, format!("database/{path} can't be read"), "moodle-backup verify names what is damaged")
-        .because(error)
+    Ok(database::text(source, path)?.trim_end().trim_end_matches(';').to_owned())
 }
 
 /// Loads a file of rows; returns how many.
@@ -154,7 +147,7 @@ fn hand_over(source: &dyn Source, file: &FileFacts, pieces: &Sender<Option<Vec<u
         let mut piece = vec![0; PIECE];
         let mut filled = 0;
         while filled < PIECE {
-            let count = reader.read(&mut piece[filled..]).map_err(|error| unread(&file.path, error))?;
+            let count = reader.read(&mut piece[filled..]).map_err(|error| database::unread(&file.path, error))?;
             if count == 0 {
                 break;
             }

@@ -12,7 +12,7 @@ use postgres::Client;
 use super::catalog::{self, Table};
 use super::connect::{connect, failed, schema_of};
 use super::{WRITE_BYTES, quoted};
-use crate::database::{Connection, Restored, Source};
+use crate::database::{self, Connection, Restored, Source};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, FileFacts, TableFacts};
 use crate::progress::{Progress, Unit};
@@ -58,7 +58,7 @@ pub(in crate::database) fn load(
 ) -> Result<Restored> {
     let (mut leader, schema) = session(connection)?;
     leader
-        .batch_execute(&text(source, "schema.sql")?)
+        .batch_execute(&database::text(source, "schema.sql")?)
         .map_err(|error| failed("the tables can't be made", "give a user who may create in the schema", &error))?;
     let columns = catalog::loaded(&mut leader, &schema, &facts.prefix)?;
     let mut clients = vec![leader];
@@ -88,7 +88,7 @@ pub(in crate::database) fn load(
             ));
         }
     }
-    finish(&mut clients, &text(source, "indexes.sql")?, progress)?;
+    finish(&mut clients, &database::text(source, "indexes.sql")?, progress)?;
     Ok(Restored { tables: counted })
 }
 
@@ -150,9 +150,7 @@ fn load_file(
     let mut buffer = vec![0; WRITE_BYTES];
     let mut size = 0;
     loop {
-        let length = reader.read(&mut buffer).map_err(|error| {
-            Error::new(Kind::Damaged, format!("database/{} can't be read", file.path), AGAIN).because(error)
-        })?;
+        let length = reader.read(&mut buffer).map_err(|error| database::unread(&file.path, error))?;
         if length == 0 {
             break;
         }
@@ -170,12 +168,4 @@ fn load_file(
         ));
     }
     writer.finish().map_err(|error| refused(&error))
-}
-
-pub(super) fn text(source: &dyn Source, path: &str) -> Result<String> {
-    let mut text = String::new();
-    source.file(path)?.read_to_string(&mut text).map_err(|error| {
-        Error::new(Kind::Damaged, format!("database/{path} can't be read"), "take another snapshot").because(error)
-    })?;
-    Ok(text)
 }

@@ -158,7 +158,7 @@ impl database::target::Target for Target {
     }
 
     fn made(&self, facts: &DatabaseFacts, source: &dyn Source) -> Result<Vec<String>> {
-        let schema = load::text(source, "schema.sql")?;
+        let schema = database::text(source, "schema.sql")?;
         let sequences = schema.lines().filter_map(|line| name(line.strip_prefix("CREATE SEQUENCE ")?));
         Ok(facts.tables.iter().map(|table| table.name.clone()).chain(sequences).collect())
     }
@@ -171,7 +171,7 @@ impl database::target::Target for Target {
         _: usize,
     ) -> Result<Vec<Error>> {
         let mut reasons = self.forbidden(replaced)?;
-        let schema = load::text(source, "schema.sql")?;
+        let schema = database::text(source, "schema.sql")?;
         let wanted = schema.lines().filter_map(|line| name(line.strip_prefix("CREATE EXTENSION IF NOT EXISTS ")?));
         let known = self.column("SELECT name::text FROM pg_available_extensions", &[])?;
         let lacking: Vec<String> = wanted.filter(|name| !known.contains(name)).collect();
