@@ -33,7 +33,7 @@ spec:
     spec:
       containers: [{name: site, image: "IMAGE"}]
 """
-_WIDGET = "apiVersion: example.org/v1\nkind: Widget\nmetadata:\n  name: one\n"
+_WIDGET = "apiVersion: {group}/v1\nkind: Widget\nmetadata:\n  name: one\n"
 _SECRET = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: key\nstringData:\n  password: {secret}\n"
 _numbers = itertools.count()
 
@@ -54,7 +54,10 @@ def until(what: Callable[[], bool], seconds: float = 60) -> None:
 
 
 class Site:
-    """A repository with the chart ``site`` and its stages, each a namespace of its own in one cluster."""
+    """A repository with the chart ``site`` and its stages, each a namespace of its own in one cluster.
+
+    Widgets are known to a whole cluster: each site has an API group of its own for them.
+    """
 
     def __init__(self, folder: Path, world: str, stages: tuple[str, ...] = ("canary", "prod")) -> None:
         self.scratch = Scratch(folder / "repo")
@@ -63,6 +66,7 @@ class Site:
         self.state = folder / "cluster.json"
         self.spaces = {name: f"{name}-{os.getpid()}-{next(_numbers)}" for name in stages}
         self.stages = stages
+        self.group = f"site-{os.getpid()}-{next(_numbers)}.example.org"
         self.environment = {**self.scratch.environment, **self._programs(folder)}
         self.chart("first")
         self.configure()
@@ -99,7 +103,7 @@ class Site:
             "config": _CONFIG_MAP.format(message=message),
             "refused": _REFUSED if refused else None,
             "deployment": _DEPLOYMENT.replace("IMAGE", image) if hangs else None,
-            "widget": _WIDGET if widget else None,
+            "widget": _WIDGET.format(group=self.group) if widget else None,
             "secret": _SECRET.format(secret=secret) if secret else None,
         }
         for name in parts:
@@ -168,7 +172,7 @@ class Site:
 
     def define_widgets(self) -> str:
         """Let the API server know Widgets, and return the command that makes it forget them."""
-        name = "widgets.example.org"
+        name = f"widgets.{self.group}"
         if self.real:
             version = {
                 "name": "v1",
@@ -177,7 +181,7 @@ class Site:
                 "schema": {"openAPIV3Schema": {"type": "object"}},
             }
             spec = {
-                "group": "example.org",
+                "group": self.group,
                 "scope": "Namespaced",
                 "names": {"plural": "widgets", "kind": "Widget"},
                 "versions": [version],
