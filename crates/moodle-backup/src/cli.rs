@@ -77,7 +77,7 @@ struct Options {
     /// Wait so long for another run that holds the lock, as 90s or 1h30m.
     #[arg(long, global = true, value_name = "DURATION", value_parser = wait, help_heading = None)]
     wait: Option<Duration>,
-    /// Only snapshots of this site, by its address or the start of its tag.
+    /// Only snapshots of this site, by its address or its first digits, as `list` shows them.
     #[arg(long, global = true, value_name = "SITE", help_heading = None)]
     of: Option<String>,
     /// How many threads and connections work.

@@ -149,7 +149,7 @@ pub trait Database: World<View = Box<dyn View>> {
     /// Returns `siteidentifier` of the table `config`.
     ///
     /// # Errors
-    /// The database fails.
+    /// The database fails, or has none.
     fn identifier(&mut self) -> Result<String>;
 }
 
@@ -275,10 +275,8 @@ struct Identity {
 
 impl Identity {
     fn of(site: &Site, database: &mut dyn Database) -> Result<Self> {
-        let salt = match &site.salt {
-            Some(salt) => salt.expose_secret().to_owned(),
-            None => database.identifier()?,
-        };
+        let identifier = database.identifier()?;
+        let salt = site.salt.as_ref().map_or(identifier.as_str(), |salt| salt.expose_secret());
         let tag = format!("{SITE}{}", sha256(format!("{salt}\n{}", site.wwwroot).as_bytes()));
         Ok(Self { fingerprint: sha256(salt.as_bytes()).to_string(), tag })
     }
@@ -320,8 +318,22 @@ struct Live<'a> {
 
 impl Database for Live<'_> {
     fn identifier(&mut self) -> Result<String> {
-        let mut values = database::config(&self.request.site.database, &["siteidentifier"])?;
-        Ok(values.remove("siteidentifier").unwrap_or_default())
+        let connection = &self.request.site.database;
+        let identifier = database::config(connection, &["siteidentifier"])?.remove("siteidentifier");
+        identifier.filter(|identifier| !identifier.is_empty()).ok_or_else(|| {
+            let table = format!("{}config", connection.prefix);
+            Error::new(
+                Kind::Database,
+                format!(
+                    "the table {table} of the database {} has no siteidentifier, which a Moodle has from its installation on",
+                    connection.database
+                ),
+                format!(
+                    "end the installation or the restore that was broken off; where the row alone is lost, an older \
+                     snapshot has it: `moodle-backup cat latest database/{table}/0.tsv`"
+                ),
+            )
+        })
     }
 }
 

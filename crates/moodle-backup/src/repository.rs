@@ -286,6 +286,11 @@ impl Repository {
         Self { only: Some(format!("{SITE}{site}").into()), ..self.clone() }
     }
 
+    /// Whether only one site's snapshots are seen.
+    pub(crate) fn is_of_one_site(&self) -> bool {
+        self.only.is_some()
+    }
+
     /// Whether a snapshot with these tags is one of those that are seen.
     pub(crate) fn sees<'a>(&self, mut tags: impl Iterator<Item = &'a String>) -> bool {
         self.only.as_deref().is_none_or(|only| tags.any(|tag| tag == only))

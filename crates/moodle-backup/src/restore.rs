@@ -11,6 +11,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use secrecy::SecretString;
 use serde::Serialize;
 
 pub use self::checks::Checks;
@@ -43,6 +44,8 @@ pub struct Request {
     /// The address of the site that the targets belong to: a snapshot of another site's is refused, unless it is named by
     /// its whole id. Nothing: it isn't known.
     pub address: Option<String>,
+    /// `$CFG->passwordsaltmain` of that site, which very old ones have.
+    pub salt: Option<SecretString>,
     /// Where config.php goes; nothing: nowhere.
     pub config: Option<PathBuf>,
     /// The Moodle tree that will run on it: its version and plugins are compared, and its own checks are run.

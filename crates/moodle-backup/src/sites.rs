@@ -17,8 +17,11 @@ use crate::snapshot::Opened;
 /// The name of the newest snapshot of a site.
 pub const LATEST: &str = "latest";
 
-/// How many digits of a site's tag are shown, and enough to name it.
-const SHORT: usize = 8;
+/// How many digits of a site's tag are shown.
+const SHOWN: usize = 8;
+
+/// How many digits of a site's tag name it at least.
+const LEAST: usize = 4;
 
 /// A site with snapshots in a repository.
 #[derive(Clone, Debug)]
@@ -27,8 +30,16 @@ pub struct Site {
     pub tag: String,
     /// Its address; empty: it was backed up without one, or none of its manifests can be read.
     pub wwwroot: String,
+    /// Of its salt or identifier, as [`SiteFacts::salt_fingerprint`](crate::manifest::SiteFacts::salt_fingerprint).
+    pub fingerprint: String,
     /// Its newest snapshot.
     pub newest: Snapshot,
+}
+
+/// Returns the digits of a site's tag that people name it by.
+#[must_use]
+pub fn digits(tag: &str) -> String {
+    tag.chars().take(SHOWN).collect()
 }
 
 /// Returns the sites of a repository, that with the newest snapshot last. Other programs' snapshots are of none.
@@ -45,9 +56,10 @@ pub fn all(repository: &Repository) -> Result<Vec<Site>> {
         .into_iter()
         .filter_map(|(tag, snapshots)| {
             let newest = snapshots.last()?.clone();
-            // The tag is made of the address: all that have the one have the other.
+            // The tag is made of these facts: all that have the one have the others.
             let opened = snapshots.into_iter().rev().find_map(|one| Opened::open(repository, &index, one).ok());
-            Some(Site { tag, wwwroot: opened.map(|opened| opened.manifest.site.wwwroot).unwrap_or_default(), newest })
+            let facts = opened.map(|opened| opened.manifest.site).unwrap_or_default();
+            Some(Site { tag, wwwroot: facts.wwwroot, fingerprint: facts.salt_fingerprint, newest })
         })
         .collect();
     sites.sort_by(|one, other| (one.newest.taken, &one.newest.id).cmp(&(other.newest.taken, &other.newest.id)));
@@ -84,7 +96,7 @@ pub fn find(repository: &Repository, name: &str) -> Result<Snapshot> {
 /// No site or several sites fit, or the store fails.
 pub fn named(repository: &Repository, text: &str) -> Result<Site> {
     let sites = all(repository)?;
-    let fits = |site: &&Site| same_address(&site.wwwroot, text) || (text.len() >= SHORT && site.tag.starts_with(text));
+    let fits = |site: &&Site| same_address(&site.wwwroot, text) || (text.len() >= LEAST && site.tag.starts_with(text));
     let mut fitting = sites.iter().filter(fits);
     let (what, shown) = match (fitting.next(), fitting.next()) {
         (Some(site), None) => return Ok(site.clone()),
@@ -95,7 +107,7 @@ pub fn named(repository: &Repository, text: &str) -> Result<Site> {
     Err(Error::new(
         Kind::Usage,
         format!("{text:?} names no site in {}: {what}: {shown}", repository.store().location()),
-        "name one by its address, or by the first digits behind `site`",
+        "name one by its address, or by the digits behind --of",
     ))
 }
 
@@ -117,25 +129,44 @@ pub fn same_address(one: &str, other: &str) -> bool {
 fn listed<'a>(sites: impl IntoIterator<Item = &'a Site>) -> String {
     let line = |site: &Site| {
         let address = if site.wwwroot.is_empty() { "without an address" } else { &site.wwwroot };
-        let tag: String = site.tag.chars().take(SHORT).collect();
-        format!("\n    {address}, site {tag}, newest snapshot {} of {}", site.newest.id, site.newest.taken)
+        let of = digits(&site.tag);
+        format!("\n    {address}, --of {of}, newest snapshot {} of {}", site.newest.id, site.newest.taken)
     };
     sites.into_iter().map(line).collect()
 }
 
-/// Returns the newest snapshot of the site at an address: what [`LATEST`] is for a restore to it.
+/// Returns the newest snapshot of the site at an address: what [`LATEST`] is for a restore to it. Where several sites have
+/// had the address, it is the one with the `fingerprint` of what is there now; nothing: that can't be told.
 ///
 /// # Errors
-/// There is none, several sites have the address, or the store fails.
-pub fn latest_of(repository: &Repository, address: &str) -> Result<Snapshot> {
-    named(repository, address).map(|site| site.newest).map_err(|error| {
-        Error::new(
-            Kind::Refused,
-            format!("{LATEST} is the target's own newest snapshot, and {}", error.what),
-            "say by --of and the digits behind `site` which it is; to put a copy of another site there, name its snapshot \
-             by its whole id",
-        )
-    })
+/// There is none, it can't be told which is meant, or the store or `fingerprint` fails.
+pub fn latest_at(
+    repository: &Repository,
+    address: &str,
+    fingerprint: impl FnOnce() -> Result<Option<String>>,
+) -> Result<Snapshot> {
+    let sites = all(repository)?;
+    let fitting: Vec<&Site> = sites.iter().filter(|site| same_address(&site.wwwroot, address)).collect();
+    let (what, fix) = match fitting[..] {
+        [site] => return Ok(site.newest.clone()),
+        [] => (
+            format!("no snapshot in {} is of {address}: {}", repository.store().location(), listed(&sites)),
+            "to put a copy of another site there, name its snapshot by its whole id",
+        ),
+        _ => {
+            if let Some(own) = fingerprint()?
+                && let Some(site) = fitting.iter().rfind(|site| site.fingerprint == own)
+            {
+                return Ok(site.newest.clone());
+            }
+            let (which, location) = (listed(fitting.iter().copied()), repository.store().location());
+            (
+                format!("several sites in {location} have had {address}, and the database there is of none: {which}"),
+                "say by --of which it is",
+            )
+        }
+    };
+    Err(Error::new(Kind::Refused, format!("{LATEST} is the target's own newest snapshot, and {what}"), fix))
 }
 
 #[cfg(test)]

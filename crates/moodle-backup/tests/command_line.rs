@@ -348,6 +348,10 @@ fn of_several_sites_the_one_that_is_meant_is_chosen_for_every_command() {
     let listed = of(&["list"]);
     assert_eq!((listed.as_array().unwrap().len(), listed[0]["id"].as_str()), (1, Some(one.as_str())));
     assert_eq!(listed[0]["site"].as_str(), Some("https://one.example.org"));
+    assert!(
+        lines[1].contains(&format!("  {}  https://one.example.org", listed[0]["of"].as_str().unwrap())),
+        "{lines:?}"
+    );
     assert_eq!(of(&["show"])["snapshot"]["id"].as_str(), Some(one.as_str()));
     assert_eq!(of(&["verify"])["snapshots"], serde_json::json!([one]));
     assert_eq!(of(&["diff", &one])["to"].as_str(), Some(one.as_str()));

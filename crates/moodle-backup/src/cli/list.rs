@@ -4,6 +4,7 @@ use clap::Args;
 use moodle_backup::error::Result;
 use moodle_backup::manifest::Manifest;
 use moodle_backup::repository::{Repository, SITE, Snapshot};
+use moodle_backup::sites;
 use moodle_backup::snapshot::manifests;
 use serde_json::{Value, json};
 
@@ -70,6 +71,7 @@ pub(crate) fn document(snapshot: &Snapshot) -> Value {
         "hostname": snapshot.hostname,
         "paths": snapshot.paths,
         "tags": snapshot.tags,
+        "of": snapshot.site().map(sites::digits),
     })
 }
 
@@ -78,7 +80,8 @@ fn database(manifest: &Manifest) -> String {
 }
 
 fn rendered(rows: &[Row]) -> String {
-    let mut lines = vec![["id", "taken", "site", "database", "host", "dataroot", "tags"].map(str::to_owned).to_vec()];
+    let mut lines =
+        vec![["id", "taken", "of", "site", "database", "host", "dataroot", "tags"].map(str::to_owned).to_vec()];
     lines.extend(rows.iter().map(|(snapshot, manifest)| {
         // The tag that tells sites apart is 64 digits long, and machines read it.
         let tags = snapshot.tags.iter().filter(|tag| !tag.starts_with(SITE)).cloned().collect::<Vec<_>>();
@@ -86,6 +89,7 @@ fn rendered(rows: &[Row]) -> String {
         vec![
             short(&snapshot.id),
             moment(snapshot.taken),
+            snapshot.site().map(sites::digits).unwrap_or_default(),
             manifest.as_ref().map_or_else(unknown, |manifest| manifest.site.wwwroot.clone()),
             manifest.as_ref().map_or_else(unknown, database),
             snapshot.hostname.clone(),

@@ -94,6 +94,7 @@ impl Restore {
             wwwroot: self.wwwroot.clone(),
             filedir: None,
             address: None,
+            salt: None,
             overwrite: self.overwrite,
             other_tables: self.other_tables.map_or(OtherTables::Refuse, OtherTables::from),
             dry_run: self.dry_run,
@@ -108,6 +109,7 @@ impl Restore {
             request.folder = Some(site.dataroot);
             request.filedir = Some(site.filedir);
             request.address = Some(site.wwwroot).filter(|address| !address.is_empty());
+            request.salt = site.salt;
             request.code = site.code;
         }
         if self.wwwroot.is_some() && self.to_config.is_none() && self.to_site.is_none() {

@@ -1,5 +1,8 @@
 //! Whether the target of a restore is the site that the snapshot is of.
 
+use accel::hash::sha256;
+use secrecy::ExposeSecret as _;
+
 use super::Request;
 use crate::database::{self, Connection};
 use crate::error::{Error, Result};
@@ -11,12 +14,26 @@ use crate::snapshot::rows::{Table, unescaped};
 /// The name of a setting of Moodle that tells a site from others, and that its copies have, too.
 const IDENTIFIER: &str = "siteidentifier";
 
-/// Returns the snapshot that is meant: the latest is that of the target's own site, where its address is known.
+/// Returns the snapshot that is meant: the latest is that of the target's own site, where its address is known and nobody
+/// said which site is meant.
 pub(super) fn snapshot(repository: &Repository, request: &Request) -> Result<Snapshot> {
     match &request.address {
-        Some(address) if request.snapshot == LATEST => sites::latest_of(repository, address),
+        Some(address) if request.snapshot == LATEST && !repository.is_of_one_site() => {
+            sites::latest_at(repository, address, || fingerprint(request))
+        }
         _ => sites::find(repository, &request.snapshot),
     }
+}
+
+/// Returns what tells the target's site from others that had its address; nothing: neither its config.php nor its database
+/// says it.
+fn fingerprint(request: &Request) -> Result<Option<String>> {
+    let own = match (&request.salt, &request.database) {
+        (Some(salt), _) => Some(salt.expose_secret().to_owned()),
+        (None, Some(connection)) => theirs(connection)?.filter(|identifier| !identifier.is_empty()),
+        (None, None) => None,
+    };
+    Ok(own.map(|own| sha256(own.as_bytes()).to_string()))
 }
 
 /// Returns why the target is another site than the snapshot's. Who types the whole id of a snapshot means it so.
