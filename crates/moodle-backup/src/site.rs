@@ -200,10 +200,10 @@ pub fn connection(options: &Options, config: Option<&Config>) -> Result<Connecti
         }
     };
     let host = text(options.dbhost.as_ref(), "dbhost", "--db-host")?.unwrap_or_else(|| "localhost".to_owned());
-    let given_host = options.dbhost.is_some();
     let socket = match &options.dbsocket {
         Some(socket) => Some(socket.clone()),
-        None if given_host => None,
+        // It stands in place of a host.
+        None if options.dbhost.is_some() => None,
         None => extra("dbsocket", "--db-socket")?,
     };
     // Moodle takes `true` for the server's usual socket.
@@ -214,7 +214,6 @@ pub fn connection(options: &Options, config: Option<&Config>) -> Result<Connecti
     });
     let port = match options.dbport {
         Some(port) => Some(port),
-        None if given_host => None,
         None => match extra("dbport", "--db-port")?.filter(|port| port != "0") {
             Some(port) => Some(port.parse().map_err(|_| {
                 Error::new(
@@ -255,7 +254,7 @@ fn needed<T>(value: Option<T>, name: &str, option: &str) -> Result<T> {
     value.ok_or_else(|| {
         Error::new(
             Kind::Site,
-            format!("the site's {name} is not known: no $CFG->{name} and no {option}"),
+            format!("the site's {name} is not known: there is no $CFG->{name}"),
             format!("give --site the folder with the site's config.php, or {option}"),
         )
     })

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
+use moodle_backup::site;
 use moodle_backup::site::config_php::{Config, Key, Value, read_with};
 use proptest::prelude::*;
 
@@ -345,6 +346,29 @@ require(__DIR__ . '/public/lib/setup.php');",
     assert_eq!(config.text("dbtype", "-").unwrap().unwrap(), "pgsql");
     assert_eq!(config.database_option("dbport", "-").unwrap().unwrap(), "6432");
     assert!(config.text("wwwroot", "--wwwroot").unwrap_err().what.contains("MOODLE_WWWROOT"));
+}
+
+#[test]
+fn what_is_given_wins_and_leaves_the_rest_as_config_php_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = read(
+        folder.path(),
+        b"<?php
+$CFG->dbtype = 'mariadb';
+$CFG->dbhost = 'db.internal';
+$CFG->dbname = 'moodle';
+$CFG->dbuser = 'moodle';
+$CFG->dboptions = array('dbport' => '39147', 'dbsocket' => '/run/db.sock');
+",
+    );
+    let place = |host: Option<&str>, port| {
+        let options = site::Options { dbhost: host.map(str::to_owned), dbport: port, ..site::Options::default() };
+        let found = site::connection(&options, Some(&config)).unwrap();
+        (found.host, found.port)
+    };
+    assert_eq!(place(None, None), ("/run/db.sock".to_owned(), Some(39147)));
+    assert_eq!(place(Some("127.0.0.1"), None), ("127.0.0.1".to_owned(), Some(39147)));
+    assert_eq!(place(Some("127.0.0.1"), Some(3307)), ("127.0.0.1".to_owned(), Some(3307)));
 }
 
 #[test]
