@@ -32,6 +32,7 @@ use crate::manifest::{FORMAT, Held, Manifest, PoolFacts, SiteFacts};
 use crate::progress::{Progress, Unit};
 use crate::repository::tree::{Node, Tree};
 use crate::repository::{BlobId, Broken, NewSnapshot, Purpose, Repository, SITE, Snapshot, Writer, Written};
+use crate::restore;
 use crate::site::Site;
 use crate::site::pool::Attributes;
 use crate::snapshot::{ABOUT, write_list};
@@ -165,6 +166,8 @@ pub fn run_on(
 ) -> Result<Outcome> {
     let begun = Instant::now();
     let lock = repository.lock(Purpose::Create, request.wait)?;
+    restore::left_in(&request.site.dataroot)?;
+    restore::left_in(&request.site.filedir)?;
     let Identity { fingerprint, tag } = Identity::of(&request.site, database)?;
     let writable = repository.index_for_writing()?;
     tell_lost(&writable.lost);

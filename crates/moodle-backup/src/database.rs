@@ -219,6 +219,16 @@ pub fn config(connection: &Connection, names: &[&str]) -> Result<BTreeMap<String
     }
 }
 
+/// Says that a database lacks the table that every Moodle has.
+fn no_moodle(connection: &Connection) -> Error {
+    let Connection { database, prefix, .. } = connection;
+    Error::new(
+        Kind::Database,
+        format!("the database {database} has no table {prefix}config: no Moodle with the prefix {prefix:?} is there"),
+        "see dbname and prefix in config.php, or give --db-name, --db-prefix and, for PostgreSQL, --db-schema",
+    )
+}
+
 /// Loads a dump as [`load`] does, and drops what it replaces.
 ///
 /// # Errors

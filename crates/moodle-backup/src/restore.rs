@@ -20,6 +20,7 @@ use self::config::Begun;
 pub use self::course::{CourseOutcome, course};
 use self::files::Target;
 use self::marker::Mark;
+pub(crate) use self::marker::left_in;
 use crate::database::{self, Connection, OtherTables, RestoreOptions};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{Held, Manifest};
@@ -119,7 +120,7 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
         taken: manifest.taken,
         dry_run: request.dry_run,
         plugin_gaps: versions.as_ref().map(|versions| plugin_gaps(manifest, versions)).unwrap_or_default(),
-        notes: notes(manifest, request, versions.as_ref()),
+        notes: notes(&opened, request, versions.as_ref()),
         ..Outcome::default()
     };
     let id = &opened.snapshot.id;
@@ -194,17 +195,18 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     Ok(outcome)
 }
 
-/// Writes a content of the pool, and returns its size; `wait` is how long another run is waited for.
+/// Writes a content of the pool to what `open` opens once it is found, and returns that and the content's size; `wait` is
+/// how long another run is waited for.
 ///
 /// # Errors
-/// The snapshot doesn't have it, it is damaged, or `output` fails.
-pub fn file(
+/// The snapshot doesn't have it, it is damaged, or the output fails.
+pub fn file<W: Write>(
     repository: &Repository,
     snapshot: &str,
     hash: &str,
     wait: Option<Duration>,
-    output: &mut dyn Write,
-) -> Result<u64> {
+    open: impl FnOnce() -> Result<W>,
+) -> Result<(W, u64)> {
     let hash: accel::hash::Sha1 = hash.to_ascii_lowercase().parse().map_err(|_| {
         Error::new(
             Kind::Usage,
@@ -225,6 +227,7 @@ pub fn file(
         )
     })?;
     let mut hasher = accel::hash::Hasher::new(accel::hash::Algorithm::Sha1);
+    let mut output = open()?;
     for blob in &node.content {
         let bytes = opened.reader.blob(blob)?;
         hasher.update(&bytes);
@@ -235,7 +238,7 @@ pub fn file(
     if hasher.finish().as_bytes() != hash.as_bytes() {
         return Err(Error::new(Kind::Damaged, format!("{hash} is damaged in the snapshot"), "take another snapshot"));
     }
-    Ok(node.size)
+    Ok((output, node.size))
 }
 
 /// Returns the folders that files are written to: the pool first, which may lie in the dataroot, whose times come last.
@@ -302,7 +305,8 @@ fn plugin_gaps(manifest: &Manifest, versions: &Versions) -> Vec<String> {
     manifest.site.plugins.iter().filter_map(gap).collect()
 }
 
-fn notes(manifest: &Manifest, request: &Request, versions: Option<&Versions>) -> Vec<String> {
+fn notes(opened: &Opened<'_>, request: &Request, versions: Option<&Versions>) -> Vec<String> {
+    let manifest = &opened.manifest;
     let mut notes = Vec::new();
     if let Some(versions) = versions
         && versions::is_lower(&manifest.site.database_version, &versions.version)
@@ -321,7 +325,8 @@ fn notes(manifest: &Manifest, request: &Request, versions: Option<&Versions>) ->
             notes.push(format!("contents that are not in the snapshot stay in {location}"));
         }
         if !pool.missing.is_empty() {
-            notes.push(format!("the site itself lacked {} contents when the snapshot was made", pool.missing.len()));
+            let count = pool.missing.len();
+            notes.push(format!("contents that the site itself lacked when the snapshot was made: {count}"));
         }
     }
     if request.config.is_some() && (request.database.is_some() || request.folder.is_some()) {
@@ -335,7 +340,7 @@ fn notes(manifest: &Manifest, request: &Request, versions: Option<&Versions>) ->
     if request.folder.is_some() && request.config.is_none() && request.code.is_none() {
         notes.push(format!(
             "config.php was not asked for: `moodle-backup cat {} config/config.php` shows it",
-            request.snapshot
+            opened.snapshot.id
         ));
     }
     notes

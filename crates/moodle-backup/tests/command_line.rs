@@ -225,6 +225,15 @@ fn logs_are_documents_where_that_is_asked_for() {
         assert!(entry["level"].is_string() && entry["timestamp"].is_string(), "{line}");
     }
     assert!(!errors(&output).contains(PASSPHRASE));
+    for (level, is_told) in [("json", true), ("debug,foo", true), ("info", false), ("moodle_backup=info,warn", false)] {
+        let output = run({
+            let mut command = in_repository(&repository, &["list"]);
+            command.env("MOODLE_BACKUP_LOG", level);
+            command
+        });
+        let said = errors(&output);
+        assert_eq!(said.contains(&format!("MOODLE_BACKUP_LOG={level} says no level")), is_told, "{said}");
+    }
 }
 
 #[test]
@@ -298,6 +307,11 @@ fn what_contradicts_itself_is_refused_before_anything_is_opened() {
             vec!["restore", "--to-dir", "a", "--wwwroot", "https://moodle.example.org"],
             "--wwwroot changes the restored config.php, and none is asked for",
         ),
+        (
+            vec!["restore", "--to-dir", "a", "--course", "K1"],
+            "invalid value 'K1' for '--course <ID>': write the number in the course's address: course/view.php?id=…",
+        ),
+        (vec!["list", "--wait", "3"], "invalid value '3' for '--wait <DURATION>': write a duration as 90s or 1h30m"),
         (vec!["prune"], "the policy keeps no snapshot at all"),
         (vec!["list", "--key-file", "a", "--age-identity", "b"], "--key-file and --age-identity both name a key"),
         (
@@ -309,6 +323,34 @@ fn what_contradicts_itself_is_refused_before_anything_is_opened() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", errors(&output));
         assert!(errors(&output).starts_with(&format!("error: {what}\n")), "{arguments:?}: {}", errors(&output));
     }
+}
+
+#[test]
+fn a_target_that_its_config_php_does_not_tell_is_refused_with_options_that_a_restore_has() {
+    let repository = repository();
+    let site = repository.path().join("site");
+    fs::create_dir(&site).unwrap();
+    for config in [None, Some("<?php $CFG->dataroot = '/srv/data'; $CFG->wwwroot = 'https://one.example.org';")] {
+        if let Some(text) = config {
+            fs::write(site.join("config.php"), text).unwrap();
+        }
+        let output = run(in_repository(&repository, &["restore", "--to-site", site.to_str().unwrap()]));
+        let said = errors(&output);
+        assert_eq!(output.status.code(), Some(10), "{said}");
+        assert!(said.contains("--to-db") && !said.contains("--db-") && !said.contains("--dataroot"), "{said}");
+    }
+}
+
+#[test]
+fn a_content_that_no_snapshot_has_leaves_no_folder() {
+    let repository = repository();
+    back_up(&repository, "https://one.example.org");
+    let folder = repository.path().join("files");
+    let unknown = "0".repeat(40);
+    let output =
+        run(in_repository(&repository, &["restore", "--file", &unknown, "--to-dir", folder.to_str().unwrap()]));
+    assert_eq!(output.status.code(), Some(18), "{}", errors(&output));
+    assert!(!folder.exists());
 }
 
 /// Backs up a site at this address into the repository in `folder`, and returns the snapshot's id.
@@ -355,7 +397,12 @@ fn of_several_sites_the_one_that_is_meant_is_chosen_for_every_command() {
     assert_eq!(of(&["show"])["snapshot"]["id"].as_str(), Some(one.as_str()));
     assert_eq!(of(&["verify"])["snapshots"], serde_json::json!([one]));
     assert_eq!(of(&["diff", &one])["to"].as_str(), Some(one.as_str()));
-    assert_eq!(of(&restore)["snapshot"].as_str(), Some(one.as_str()));
+    let restored = of(&restore);
+    assert_eq!(restored["snapshot"].as_str(), Some(one.as_str()));
+    let advice = restored["notes"].to_string();
+    let arguments = advice.split('`').nth(1).unwrap().split(' ').skip(1).collect::<Vec<_>>();
+    let config = run(in_repository(&repository, &arguments));
+    assert!(text(&config).starts_with("<?php"), "{advice}: {}", errors(&config));
     assert_eq!(of(&["prune", "--keep-last", "1", "--dry-run"])["kept"][0]["id"].as_str(), Some(one.as_str()));
     let other = run(in_repository(&repository, &["show", &two, "--of", "one.example.org"]));
     assert_eq!(other.status.code(), Some(11), "{}", errors(&other));

@@ -342,7 +342,7 @@ fn a_site_that_became_a_copy_of_another_gets_its_own_latest_snapshot_and_so_does
 }
 
 #[test]
-fn a_database_without_a_siteidentifier_is_refused_and_no_other_site() {
+fn a_database_without_a_siteidentifier_or_without_a_moodle_is_refused() {
     for server in servers() {
         let (site, repository) = (real_site(&server), repository());
         let refused = |salt: Option<&str>| {
@@ -356,6 +356,12 @@ fn a_database_without_a_siteidentifier_is_refused_and_no_other_site() {
         refused(None);
         site.database.run(&["TRUNCATE TABLE mdl_config"]);
         refused(Some("salt and pepper"));
+        let mut request = site.request();
+        request.site.database.prefix = "m_".to_owned();
+        let error = create::run(&repository, &request, &Silent).unwrap_err();
+        assert_eq!(error.kind, Kind::Database, "{error}");
+        let there = format!("{} has no table m_config: no Moodle", site.database.connection.database);
+        assert!(error.what.contains(&there), "{error}");
         assert!(repository.snapshots().unwrap().is_empty());
     }
 }
@@ -421,6 +427,29 @@ fn a_rehearsal_clears_what_a_killed_one_left_and_what_fails_and_nothing_else() {
         let outcome = verify::run(&repository, &rehearsal(&scratch), &Silent).unwrap();
         assert_eq!(outcome.exit_code(), Kind::Damaged.exit_code());
         assert_eq!(scratch.tables(), ["other"]);
+    }
+}
+
+#[test]
+fn beside_another_sites_tables_goes_a_restore_that_is_told_to_keep_them() {
+    for server in servers() {
+        let (site, repository) = (real_site(&server), repository());
+        create::run(&repository, &site.request(), &Silent).unwrap();
+        let target = server.database("target");
+        target.run(&["CREATE TABLE mdl_2_config (id bigint)"]);
+        let restore = |arguments: &[&str]| {
+            run(&server, &repository, &[&["restore", "--to-db", &address(&target)], arguments].concat())
+        };
+        for (arguments, advice) in
+            [(&[][..], "--other-tables keep"), (&["--other-tables", "drop"], "add --overwrite, or say keep")]
+        {
+            let (code, refused) = restore(arguments);
+            assert_eq!(code, Some(18), "{refused}");
+            assert!(refused["error"]["fix"].as_str().unwrap().contains(advice), "{refused}");
+            assert_eq!(target.tables(), ["mdl_2_config"]);
+        }
+        let (code, restored) = restore(&["--other-tables", "keep"]);
+        assert_eq!((code, target.tables().len()), (Some(0), 1 + site.database.tables().len()), "{restored}");
     }
 }
 

@@ -235,11 +235,12 @@ fn a_course_comes_back_under_the_names_that_people_know() {
         Kind::Refused
     );
     let mut bytes = Vec::new();
-    assert_eq!(restore::file(&repository, "latest", &hex::encode(hash), None, &mut bytes).unwrap(), 3);
+    let mut file =
+        |hash: &str| restore::file(&repository, "latest", hash, None, || Ok(&mut bytes)).map(|(_, size)| size);
+    assert_eq!(file(&hex::encode(hash)).unwrap(), 3);
+    assert_eq!(file(&"0".repeat(40)).unwrap_err().kind, Kind::Refused);
+    assert_eq!(file("x").unwrap_err().kind, Kind::Usage);
     assert_eq!(bytes, b"sly");
-    let absent = restore::file(&repository, "latest", &"0".repeat(40), None, &mut bytes).unwrap_err();
-    assert_eq!(absent.kind, Kind::Refused);
-    assert_eq!(restore::file(&repository, "latest", "x", None, &mut bytes).unwrap_err().kind, Kind::Usage);
 }
 
 #[test]
@@ -553,6 +554,20 @@ fn the_mark_of_a_restore_is_never_written_through_a_link_and_keeps_a_second_rest
     assert_eq!(std::fs::read(data.join("lang/de/langconfig.php")).unwrap(), b"as it was");
     drop(held);
     restore::run(&repository, &replacing, &Silent).unwrap();
+}
+
+#[test]
+fn a_site_in_which_a_restore_was_broken_off_is_not_backed_up() {
+    let (site, repository) = (full_site(), repository());
+    for folder in ["", "filedir"] {
+        let mark = site.data().join(folder).join(".moodle-backup-restore");
+        std::fs::write(&mark, "4f6c").unwrap();
+        let error = create(&repository, &site).unwrap_err();
+        assert_eq!(error.kind, Kind::Site, "{error}");
+        assert!(error.what.contains("4f6c") && error.fix.contains(mark.to_str().unwrap()), "{error}: {}", error.fix);
+        std::fs::remove_file(&mark).unwrap();
+    }
+    create(&repository, &site).unwrap();
 }
 
 #[test]

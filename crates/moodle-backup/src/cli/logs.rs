@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use clap::ValueEnum;
 use indicatif::ProgressBar;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// The variable that says what is logged, as `debug` or `moodle_backup=trace,warn`.
@@ -27,8 +28,10 @@ pub(crate) fn begin(format: Option<Format>, quiet: bool, bar: Option<ProgressBar
         (false, Some(_)) => "info",
         (false, None) => "warn",
     };
-    let filter = std::env::var(VARIABLE).ok().and_then(|text| EnvFilter::try_new(text).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new(level));
+    let said = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
+    let wanted = said.as_deref().and_then(levels);
+    let ignored = said.filter(|_| wanted.is_none());
+    let filter = wanted.unwrap_or_else(|| EnvFilter::new(level));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Beside(bar));
     let begun = match format {
         Some(Format::Json) => logs.json().flatten_event(true).try_init(),
@@ -38,6 +41,15 @@ pub(crate) fn begin(format: Option<Format>, quiet: bool, bar: Option<ProgressBar
     if begun.is_ok() && log::set_logger(&FromLog).is_ok() {
         log::set_max_level(log::LevelFilter::Warn);
     }
+    if let Some(text) = ignored {
+        tracing::warn!("{VARIABLE}={text} says no level, as debug or info does, and is ignored");
+    }
+}
+
+/// Reads levels, of all or of parts; nothing: there is none, or a part alone.
+fn levels(text: &str) -> Option<EnvFilter> {
+    let has_level = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
+    EnvFilter::try_new(text).ok().filter(|_| text.split(',').all(has_level))
 }
 
 /// Hands on what libraries warn of by the crate `log`.

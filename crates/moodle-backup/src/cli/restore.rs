@@ -7,7 +7,8 @@ use clap::{Args, ValueEnum};
 use moodle_backup::database::OtherTables;
 use moodle_backup::error::{Error, Kind, Result};
 use moodle_backup::restore::{self, Request};
-use moodle_backup::site::{self, Site, config_php};
+use moodle_backup::site::config_php::{self, Config};
+use moodle_backup::site::{self, Site};
 use moodle_backup::sites::{self, LATEST};
 use serde_json::json;
 
@@ -44,13 +45,13 @@ pub(crate) struct Restore {
     overwrite: bool,
     /// What becomes of tables with the prefix that the snapshot lacks, as another site's or a newer plugin's. Without it
     /// they are named, and nothing is restored.
-    #[arg(long, value_name = "WHAT", requires = "overwrite")]
+    #[arg(long, value_name = "WHAT")]
     other_tables: Option<Others>,
     /// Change nothing: show what would be restored, and why it would be refused.
     #[arg(long)]
     dry_run: bool,
     /// Restore only the files of this course.
-    #[arg(long, value_name = "ID", requires = "to_dir", conflicts_with_all = ["file", "to_db", "to_config", "wwwroot", "dry_run", "overwrite", "other_tables"])]
+    #[arg(long, value_name = "ID", value_parser = number, requires = "to_dir", conflicts_with_all = ["file", "to_db", "to_config", "wwwroot", "dry_run", "overwrite", "other_tables"])]
     course: Option<u64>,
     /// Restore only the content with this hash: to --to-dir, or to standard output.
     #[arg(long, value_name = "HASH", conflicts_with_all = ["to_db", "to_config", "wwwroot", "dry_run", "overwrite", "other_tables"])]
@@ -102,9 +103,10 @@ impl Restore {
             wait: context.options.wait,
         };
         if let Some(dir) = &self.to_site {
-            let options =
-                site::Options { dir: Some(dir.clone()), wwwroot: self.address(dir)?, ..site::Options::default() };
-            let site = Site::planned(&options)?;
+            let config = config_php::read(dir).map_err(of_target)?;
+            let wwwroot = self.address(&config)?;
+            let options = site::Options { dir: Some(dir.clone()), wwwroot, ..site::Options::default() };
+            let site = Site::planned(&options).map_err(of_target)?;
             request.database = Some(site.database);
             request.folder = Some(site.dataroot);
             request.filedir = Some(site.filedir);
@@ -141,13 +143,13 @@ impl Restore {
         Ok(Report { exit_code, ..report })
     }
 
-    /// Returns the address of the site at `dir`: what its config.php tells, and only where it doesn't, the option.
-    fn address(&self, dir: &Path) -> Result<Option<String>> {
-        let told = config_php::read(dir)?.text("wwwroot", "--wwwroot");
+    /// Returns the address of the target: what its config.php tells, and only where it doesn't, the option.
+    fn address(&self, config: &Config) -> Result<Option<String>> {
+        let told = config.text("wwwroot", "--wwwroot");
         match (told, &self.wwwroot) {
             (Ok(Some(told)), Some(given)) if !sites::same_address(&told, given) => Err(Error::new(
                 Kind::Usage,
-                format!("--wwwroot is {given}, and the config.php in {} says {told}", dir.display()),
+                format!("--wwwroot is {given}, and {} says {told}", config.path.display()),
                 "leave out --wwwroot, or correct that config.php",
             )),
             (Ok(Some(told)), _) => Ok(Some(told)),
@@ -173,20 +175,36 @@ impl Restore {
     fn file(&self, context: &Context, hash: &str, folder: Option<&Path>) -> Result<Report> {
         let (repository, wait) = (context.repository()?, context.options.wait);
         let Some(folder) = folder else {
-            let mut output = std::io::stdout().lock();
-            restore::file(&repository, &self.snapshot, hash, wait, &mut output)?;
+            let output = || Ok(std::io::stdout().lock());
+            let (mut output, _) = restore::file(&repository, &self.snapshot, hash, wait, output)?;
             output.flush().map_err(|error| failed("standard output").because(error))?;
             return Ok(Report::default());
         };
         let path = folder.join(hash);
         let name = path.display().to_string();
-        std::fs::create_dir_all(folder).map_err(|error| failed(&name).because(error))?;
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&name).because(error))?;
-        let size = restore::file(&repository, &self.snapshot, hash, wait, &mut file)?;
+        let make = || {
+            let made = std::fs::create_dir_all(folder).and_then(|()| tempfile::NamedTempFile::new_in(folder));
+            made.map_err(|error| failed(&name).because(error))
+        };
+        let (file, size) = restore::file(&repository, &self.snapshot, hash, wait, make)?;
         file.persist(&path).map_err(|error| failed(&name).because(error.error))?;
         let report = Report::new(&json!({"path": path, "bytes": size}), format!("{name}, {}", bytes(size)));
         Ok(report.figure("files", 1).figure("bytes", size))
     }
+}
+
+/// Says what can be done about a config.php that doesn't tell the targets: a restore has no options for its parts.
+fn of_target(mut error: Error) -> Error {
+    if error.kind == Kind::Site {
+        "--to-site takes the folder of a Moodle with a config.php that tells the targets without being run; or name them \
+         by --to-db, --to-dir and --to-config"
+            .clone_into(&mut error.fix);
+    }
+    error
+}
+
+fn number(text: &str) -> std::result::Result<u64, String> {
+    text.parse().map_err(|_| "write the number in the course's address: course/view.php?id=…".to_owned())
 }
 
 fn failed(name: &str) -> Error {

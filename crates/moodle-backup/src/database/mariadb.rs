@@ -17,7 +17,7 @@ pub(super) use self::load::load;
 pub(super) use self::target::Target;
 
 use super::target::LIST;
-use super::{Connection, Listing, Tls, View};
+use super::{Connection, Listing, Tls, View, no_moodle};
 use crate::error::{Error, Kind, Result};
 
 /// A moment without writes is waited for no longer than this: a long query of the site would hold all others up.
@@ -29,11 +29,18 @@ pub(super) fn open(connection: &Connection, jobs: usize) -> Result<Box<dyn View>
 }
 
 pub(super) fn listing(connection: &Connection) -> Result<Listing> {
-    listed(&mut connected(connection)?, &connection.prefix, "")
+    listed(&mut moodle(connection)?, &connection.prefix, "")
 }
 
 pub(super) fn config(connection: &Connection, names: &[&str]) -> Result<BTreeMap<String, String>> {
-    configured(&mut connected(connection)?, &connection.prefix, names)
+    configured(&mut moodle(connection)?, &connection.prefix, names)
+}
+
+/// Connects to a database that has a Moodle.
+fn moodle(connection: &Connection) -> Result<Conn> {
+    let mut client = connected(connection)?;
+    let config = format!("{}config", connection.prefix);
+    if table::names(&mut client)?.contains(&config) { Ok(client) } else { Err(no_moodle(connection)) }
 }
 
 /// Tells whether a load goes on or was broken off.

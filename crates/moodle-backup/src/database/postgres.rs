@@ -30,7 +30,7 @@ use self::connect::{connect, failed, schema_of};
 pub(super) use self::load::load;
 pub(super) use self::target::Target;
 use super::target::LIST;
-use super::{Connection, Listing, Sink, View};
+use super::{Connection, Listing, Sink, View, no_moodle};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, FileFacts, TableFacts};
 use crate::progress::{Progress, Unit};
@@ -116,25 +116,35 @@ fn qualified(schema: &str, connection: &Connection, name: &str) -> String {
 }
 
 pub(super) fn listing(connection: &Connection) -> Result<Listing> {
-    let mut client = connect(connection)?;
-    let schema = schema_of(&mut client, connection)?;
+    let (mut client, schema) = moodle(connection)?;
     list(&mut client, &qualified(&schema, connection, "files"))
 }
 
 pub(super) fn config(connection: &Connection, names: &[&str]) -> Result<BTreeMap<String, String>> {
+    let (mut client, schema) = moodle(connection)?;
+    values(&mut client, &qualified(&schema, connection, "config"), names)
+}
+
+/// Connects to a database that has a Moodle, and returns its schema, too.
+fn moodle(connection: &Connection) -> Result<(Client, String)> {
     let mut client = connect(connection)?;
     let schema = schema_of(&mut client, connection)?;
-    values(&mut client, &qualified(&schema, connection, "config"), names)
+    let config = format!("{}config", connection.prefix);
+    if has(&mut client, &schema, &config)? { Ok((client, schema)) } else { Err(no_moodle(connection)) }
 }
 
 /// Tells whether a load goes on or was broken off.
 pub(super) fn is_loading(connection: &Connection) -> Result<bool> {
     let mut client = connect(connection)?;
     let schema = schema_of(&mut client, connection)?;
+    has(&mut client, &schema, LIST)
+}
+
+fn has(client: &mut Client, schema: &str, table: &str) -> Result<bool> {
     let sql = "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                WHERE n.nspname = $1::text AND c.relname = $2::text";
     let found =
-        client.query(sql, &[&schema, &LIST]).map_err(|error| failed("the tables can't be listed", "", &error))?;
+        client.query(sql, &[&schema, &table]).map_err(|error| failed("the tables can't be listed", "", &error))?;
     Ok(!found.is_empty())
 }
 

@@ -61,6 +61,19 @@ pub(super) fn of(folder: &Path) -> Option<String> {
     text(&opened(&root, OFlags::RDONLY).ok()?)
 }
 
+/// Fails when a restore goes on in a folder, or was broken off there.
+pub(crate) fn left_in(folder: &Path) -> Result<()> {
+    let Some(snapshot) = of(folder) else { return Ok(()) };
+    Err(Error::new(
+        Kind::Site,
+        format!("a restore into {}, that of snapshot {snapshot}, goes on or was broken off", folder.display()),
+        format!(
+            "wait until it has ended; one that was killed is to be run again; where nobody wants it any more, remove {}",
+            folder.join(MARKER).display()
+        ),
+    ))
+}
+
 fn locked(root: &OwnedFd, path: &Path) -> Result<File> {
     for _ in 0..ATTEMPTS {
         let file = match opened(root, OFlags::RDWR | OFlags::CREATE) {
