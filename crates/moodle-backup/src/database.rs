@@ -178,16 +178,23 @@ pub struct Restored {
 pub fn open(connection: &Connection, jobs: usize) -> Result<Box<dyn View>> {
     let view = view(connection, jobs)?;
     // A restore that begins after the view is taken is none of its concern, or changes tables, which the dump notices.
-    let is_loading = match connection.kind {
-        Server::PostgreSql => postgres::is_loading(connection)?,
-        Server::MariaDb | Server::MySql => mariadb::is_loading(connection)?,
-    };
-    if is_loading {
+    if is_loading(connection)? {
         let what = format!("a restore into the database {} goes on or was broken off", connection.database);
         let fix = "wait until it has ended; one that was killed is to be run again: it begins by undoing what it did";
         return Err(Error::new(Kind::Database, what, fix));
     }
     Ok(view)
+}
+
+/// Tells whether a load goes on in a database or was broken off.
+///
+/// # Errors
+/// The database fails.
+pub fn is_loading(connection: &Connection) -> Result<bool> {
+    match connection.kind {
+        Server::PostgreSql => postgres::is_loading(connection),
+        Server::MariaDb | Server::MySql => mariadb::is_loading(connection),
+    }
 }
 
 fn view(connection: &Connection, jobs: usize) -> Result<Box<dyn View>> {

@@ -129,16 +129,17 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
         dump.is_stored()?;
     }
     let targets = targets(request);
-    if let (Some(connection), false) = (&request.database, request.dry_run) {
-        database::undo(connection)?;
-    }
+    outcome.notes.extend(undone(request)?);
     let mut reasons = refusals(manifest, &dump, request, versions.as_ref())?;
     reasons.extend(stranger::refusal(&opened, request)?);
     reasons.extend(targets.iter().filter_map(|target| target.refusal(id, request.overwrite)));
     let mut planned = None;
     if let Some(path) = &request.config {
         match config::planned(&opened, request.wwwroot.as_deref()) {
-            Ok(config) => planned = Some((config, path)),
+            Ok(config) => {
+                reasons.extend(config.refusal(path, request.overwrite));
+                planned = Some((config, path));
+            }
             Err(reason) if reason.kind == Kind::Refused => reasons.push(reason),
             Err(error) => return Err(error),
         }
@@ -173,12 +174,22 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     for ((target, plan), mark) in targets.iter().zip(plans).zip(&marks) {
         plan.write(&opened, &target.folder, mark.resumed, progress)?;
     }
-    if let (Some(connection), Some(facts)) = (&request.database, &manifest.database) {
-        let restored = database::restore(connection, facts, &dump, request.options(), progress)?;
-        outcome.tables = restored.tables.len() as u64;
-        outcome.rows = restored.tables.values().sum();
+    marks.iter().try_for_each(Mark::sync)?;
+    let loaded = match (&request.database, &manifest.database) {
+        (Some(connection), Some(facts)) => Some(database::load(connection, facts, &dump, request.options(), progress)?),
+        _ => None,
+    };
+    // Whatever fails before the database is kept leaves it as it was: so the same restore can be run again.
+    match (config.map(Begun::put).transpose(), loaded) {
+        (Err(error), Some(loaded)) => return Err(loaded.undone(error)),
+        (Err(error), None) => return Err(error),
+        (Ok(_), None) => {}
+        (Ok(_), Some(loaded)) => {
+            let restored = loaded.keep()?;
+            outcome.tables = restored.tables.len() as u64;
+            outcome.rows = restored.tables.values().sum();
+        }
     }
-    config.map(Begun::write).transpose()?;
     marks.into_iter().try_for_each(Mark::finish)?;
     if let (Some(code), Some(connection)) = (&request.code, &request.database) {
         let named = if is_of(code, connection) {
@@ -193,6 +204,21 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     }
     outcome.seconds = begun.elapsed().as_secs_f64();
     Ok(outcome)
+}
+
+/// Undoes what a killed restore left in the database; a dry run only says it.
+fn undone(request: &Request) -> Result<Option<String>> {
+    let Some(connection) = &request.database else { return Ok(None) };
+    if !request.dry_run {
+        return database::undo(connection).map(|()| None);
+    }
+    Ok(database::is_loading(connection)?.then(|| {
+        let database = &connection.database;
+        format!(
+            "a restore into the database {database} goes on or was broken off: what was there before is looked at here, and \
+             put back by the next restore that is no dry run"
+        )
+    }))
 }
 
 /// Writes a content of the pool to what `open` opens once it is found, and returns that and the content's size; `wait` is
@@ -280,9 +306,6 @@ fn refusals(
         }
     }
     if let Some(path) = &request.config {
-        if path.symlink_metadata().is_ok() && !request.overwrite {
-            reasons.push(Error::refused(format!("{} is there already", path.display()), OVERWRITE));
-        }
         if path.is_dir() {
             reasons.push(Error::refused(format!("{} is a folder", path.display()), "name the file that it shall be"));
         }

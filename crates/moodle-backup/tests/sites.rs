@@ -16,7 +16,7 @@ use accel::hash::sha1;
 use moodle_backup::create::{self, Request};
 use moodle_backup::database::{self, OtherTables, RestoreOptions};
 use moodle_backup::error::Kind;
-use moodle_backup::progress::Silent;
+use moodle_backup::progress::{Progress, Silent, Unit};
 use moodle_backup::site::pool::PIECE_BYTES;
 use moodle_backup::sites::{self, LATEST};
 use moodle_backup::snapshot::Opened;
@@ -288,6 +288,10 @@ fn over_a_site_goes_its_own_snapshot_and_another_sites_only_by_its_whole_id() {
         assert!(copied["notes"].to_string().contains("replace.php"), "{copied}");
         assert_ne!(target.contents(), before);
         assert!(pool("https://two.example.org").is_file());
+        target.run(&["DELETE FROM mdl_config WHERE name = 'siteidentifier'"]);
+        let (code, refused) = restore(&["--to-site", to_site, "--overwrite"]);
+        assert_eq!(code, Some(18), "{refused}");
+        assert!(refused["error"]["what"].as_str().unwrap().contains("it has no siteidentifier"), "{refused}");
     }
 }
 
@@ -450,6 +454,63 @@ fn beside_another_sites_tables_goes_a_restore_that_is_told_to_keep_them() {
         }
         let (code, restored) = restore(&["--other-tables", "keep"]);
         assert_eq!((code, target.tables().len()), (Some(0), 1 + site.database.tables().len()), "{restored}");
+    }
+}
+
+/// Breaks the end of a restore: takes the folder away that config.php is to be in.
+struct Breaks<'a>(&'a Path);
+
+impl Progress for Breaks<'_> {
+    fn phase(&self, name: &str, _total: u64, _unit: Unit) {
+        if name == "files" {
+            std::fs::remove_dir_all(self.0).unwrap();
+        }
+    }
+
+    fn advance(&self, _done: u64) {}
+
+    fn note(&self, _text: &str) {}
+}
+
+#[test]
+fn a_restore_that_fails_at_its_end_goes_on_when_it_is_run_again() {
+    for server in servers() {
+        let (site, repository, folder) = (real_site(&server), repository(), tempfile::tempdir().unwrap());
+        site.add(&mut |sql| site.database.run(&[sql]), "file", b"content");
+        create::run(&repository, &site.request(), &Silent).unwrap();
+        let (target, config) = (server.database("target"), folder.path().join("config"));
+        let wanted =
+            restore::Request { config: Some(config.join("config.php")), ..to(&target, &folder.path().join("data")) };
+        std::fs::create_dir(&config).unwrap();
+        assert_eq!(restore::run(&repository, &wanted, &Breaks(&config)).unwrap_err().kind, Kind::Local);
+        assert_eq!(target.tables(), [""; 0]);
+        std::fs::create_dir(&config).unwrap();
+        restore::run(&repository, &wanted, &Silent).unwrap();
+        assert_eq!(target.contents(), site.database.contents());
+        assert!(config.join("config.php").is_file());
+    }
+}
+
+#[test]
+fn a_dry_run_says_that_a_restore_was_broken_off_and_leaves_it() {
+    for server in servers() {
+        let (site, repository) = (real_site(&server), repository());
+        create::run(&repository, &site.request(), &Silent).unwrap();
+        let target = server.database("target");
+        let dry_run = || run(&server, &repository, &["restore", "--to-db", &address(&target), "--dry-run"]);
+        let is_told = |(code, tried): (Option<i32>, serde_json::Value)| {
+            assert_eq!(code, Some(0), "{tried}");
+            tried["notes"].to_string().contains("was broken off")
+        };
+        assert!(!is_told(dry_run()));
+        let index = repository.stored().unwrap().index;
+        let opened = Opened::open(&repository, &index, sites::find(&repository, LATEST).unwrap()).unwrap();
+        let (facts, dump) = (opened.manifest.database.as_ref().unwrap(), opened.dump().unwrap());
+        let options = RestoreOptions { jobs: 2, ..RestoreOptions::default() };
+        drop(database::load(&target.connection, facts, &dump, options, &Silent).unwrap());
+        let left = target.contents();
+        assert!(is_told(dry_run()));
+        assert_eq!(target.contents(), left);
     }
 }
 

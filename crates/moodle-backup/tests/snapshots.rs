@@ -446,6 +446,28 @@ fn a_site_gets_its_own_latest_snapshot_and_another_sites_only_by_its_whole_id() 
 }
 
 #[test]
+fn over_the_dataroot_of_another_site_goes_a_snapshot_only_by_its_whole_id() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    let muc = |identifier: &str| format!("<?php\n $configuration = array (\n  'siteidentifier' => '{identifier}',\n);");
+    site.write("muc/config.php", muc("0123").as_bytes());
+    let id = create(&repository, &site).unwrap().snapshot;
+    let data = target.path().join("data");
+    std::fs::create_dir_all(data.join("muc")).unwrap();
+    let over = |identifier: &str, snapshot: &str| {
+        std::fs::write(data.join("muc/config.php"), muc(identifier)).unwrap();
+        let snapshot = snapshot.to_owned();
+        restore::run(&repository, &restore::Request { snapshot, overwrite: true, ..request(&data) }, &Silent)
+    };
+    let refused = over("4567", "latest").unwrap_err();
+    assert_eq!(refused.kind, Kind::Refused, "{refused}");
+    assert!(refused.what.contains("belongs to another site") && refused.fix.contains(&id), "{refused}");
+    assert!(!data.join("lang").exists());
+    for (identifier, snapshot) in [("0123", "latest"), ("unknown", "latest"), ("4567", &id)] {
+        over(identifier, snapshot).unwrap();
+    }
+}
+
+#[test]
 fn a_pool_that_the_target_has_elsewhere_comes_back_there() {
     let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
     let id = create(&repository, &site).unwrap().snapshot;
@@ -586,6 +608,13 @@ fn a_config_php_that_cannot_be_written_is_known_before_a_file_is() {
     let folder = restore::Request { config: Some(target.path().to_owned()), wwwroot: None, overwrite: true, ..wanted };
     assert!(restore::run(&repository, &folder, &Silent).unwrap_err().what.contains("is a folder"));
     assert!(!target.path().join("data").exists());
+    let config = target.path().join("config.php");
+    let wanted = restore::Request { config: Some(config.clone()), overwrite: false, ..folder };
+    std::fs::write(&config, "<?php require 'own.php';").unwrap();
+    assert!(restore::run(&repository, &wanted, &Silent).unwrap_err().what.contains("is there already"));
+    // As a restore that was broken off leaves it.
+    std::fs::write(&config, "<?php require 'other.php';").unwrap();
+    restore::run(&repository, &wanted, &Silent).unwrap();
 }
 
 #[test]

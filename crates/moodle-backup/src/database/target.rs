@@ -106,6 +106,12 @@ impl Loaded {
         Ok(self.restored)
     }
 
+    /// Makes the database what it was before something else failed, and returns the error with what is left to do.
+    #[must_use]
+    pub fn undone(self, error: Error) -> Error {
+        self.held.undone(error)
+    }
+
     /// Makes the database what it was before.
     ///
     /// # Errors

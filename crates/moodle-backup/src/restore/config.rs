@@ -6,6 +6,7 @@ use std::path::Path;
 use rustix::fs::{Gid, Mode, Uid};
 use tempfile::NamedTempFile;
 
+use super::OVERWRITE;
 use super::files::local;
 use crate::error::{Error, Result};
 use crate::repository::tree::Node;
@@ -43,36 +44,42 @@ pub(super) fn planned(opened: &Opened<'_>, wwwroot: Option<&str>) -> Result<Conf
 /// A file beside the config.php, which takes its place at the end.
 #[derive(Debug)]
 pub(super) struct Begun<'a> {
-    config: Config,
     path: &'a Path,
     file: NamedTempFile,
 }
 
 impl Config {
-    /// Finds out whether it can be written: nothing is in the file yet.
+    /// Returns why it can't go there: something else has the name.
+    pub(super) fn refusal(&self, path: &Path, overwrite: bool) -> Option<Error> {
+        // A restore that was broken off has put it there.
+        let is_it = || path.is_file() && std::fs::read(path).is_ok_and(|there| there == self.content);
+        let is_taken = !overwrite && path.symlink_metadata().is_ok() && !is_it();
+        is_taken.then(|| Error::refused(format!("{} is there already", path.display()), OVERWRITE))
+    }
+
+    /// Writes it beside its place. Its owner may read it, and the group where that is restored, too.
     pub(super) fn begin(self, path: &Path) -> Result<Begun<'_>> {
+        let failed = |error| local(path, error);
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // A web server that sees it takes it for a program, and shows nobody what is in it.
-        let file = tempfile::Builder::new().prefix(".config-").suffix(".php").tempfile_in(folder);
-        Ok(Begun { config: self, path, file: file.map_err(|error| local(path, error))? })
+        let mut file =
+            tempfile::Builder::new().prefix(".config-").suffix(".php").tempfile_in(folder).map_err(failed)?;
+        file.write_all(&self.content).map_err(failed)?;
+        if rustix::process::geteuid().is_root() {
+            let (uid, gid) = (Uid::from_raw(self.node.uid), Gid::from_raw(self.node.gid));
+            let mode = Mode::from_raw_mode(mode::of(self.node.mode) & 0o640 | 0o600);
+            rustix::fs::fchown(file.as_file(), Some(uid), Some(gid))
+                .and_then(|()| rustix::fs::fchmod(file.as_file(), mode))
+                .map_err(|error| failed(error.into()))?;
+        }
+        file.as_file().sync_all().map_err(failed)?;
+        Ok(Begun { path, file })
     }
 }
 
 impl Begun<'_> {
-    /// Writes it, in place of whatever has its name: a link is replaced and not followed. Its owner may read it, and the
-    /// group where that is restored, too.
-    pub(super) fn write(mut self) -> Result<()> {
-        let failed = |error| local(self.path, error);
-        let node = &self.config.node;
-        self.file.write_all(&self.config.content).map_err(failed)?;
-        if rustix::process::geteuid().is_root() {
-            let (uid, gid) = (Uid::from_raw(node.uid), Gid::from_raw(node.gid));
-            let mode = Mode::from_raw_mode(mode::of(node.mode) & 0o640 | 0o600);
-            rustix::fs::fchown(self.file.as_file(), Some(uid), Some(gid))
-                .and_then(|()| rustix::fs::fchmod(self.file.as_file(), mode))
-                .map_err(|error| local(self.path, error.into()))?;
-        }
-        self.file.as_file().sync_all().map_err(failed)?;
+    /// Puts it in place of whatever has its name: a link is replaced and not followed.
+    pub(super) fn put(self) -> Result<()> {
         self.file.persist(self.path).map_err(|error| local(self.path, error.error))?;
         Ok(())
     }

@@ -47,10 +47,15 @@ impl Mark {
         Ok(Self { root, path, _file: file, resumed })
     }
 
-    /// Removes the mark: all is written.
+    /// Sees to it that what is written stays, whatever happens to the machine; it may take minutes.
+    pub(super) fn sync(&self) -> Result<()> {
+        rustix::fs::syncfs(&self.root).map_err(|error| local(&self.path, error.into()))
+    }
+
+    /// Removes the mark: the restore is done.
     pub(super) fn finish(self) -> Result<()> {
-        rustix::fs::syncfs(&self.root)
-            .and_then(|()| rustix::fs::unlinkat(&self.root, MARKER, AtFlags::empty()))
+        rustix::fs::unlinkat(&self.root, MARKER, AtFlags::empty())
+            .and_then(|()| rustix::fs::fsync(&self.root))
             .map_err(|error| local(&self.path, error.into()))
     }
 }

@@ -1,6 +1,11 @@
 //! Whether the target of a restore is the site that the snapshot is of.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
 use accel::hash::sha256;
+use rustix::fs::{Mode, OFlags};
 use secrecy::ExposeSecret as _;
 
 use super::Request;
@@ -13,6 +18,12 @@ use crate::snapshot::rows::{Table, unescaped};
 
 /// The name of a setting of Moodle that tells a site from others, and that its copies have, too.
 const IDENTIFIER: &str = "siteidentifier";
+
+/// The configuration of Moodle's caches, which has a hash of the identifier: what tells whose a dataroot is.
+const CACHES: &str = "muc/config.php";
+
+/// More bytes than it has before that hash.
+const MOST: u64 = 1 << 16;
 
 /// Returns the snapshot that is meant: the latest is that of the target's own site, where its address is known and nobody
 /// said which site is meant.
@@ -58,12 +69,46 @@ pub(super) fn refusal(opened: &Opened<'_>, request: &Request) -> Result<Option<E
         && let (Some(ours), Some(theirs)) = (stored(opened)?, theirs(connection)?)
         && ours != theirs
     {
-        return refused(format!(
-            "the snapshot is of {of}, and the database {} is that of another site: its {IDENTIFIER} differs",
-            connection.database
-        ));
+        let database = &connection.database;
+        return refused(if theirs.is_empty() {
+            format!("nothing tells that the database {database} is that of {of}: it has no {IDENTIFIER}")
+        } else {
+            format!(
+                "the snapshot is of {of}, and the database {database} is that of another site: its {IDENTIFIER} differs"
+            )
+        });
+    }
+    if let (true, None, Some(folder)) = (request.overwrite, &request.database, &request.folder)
+        && let (Some(ours), Some(theirs)) = (of_caches(opened)?, of_caches_in(folder))
+        && ours != theirs
+    {
+        let folder = folder.display();
+        return refused(format!("the snapshot is of {of}, and {folder} belongs to another site: {CACHES} says so"));
     }
     Ok(None)
+}
+
+/// Returns the hash of the identifier that Moodle's caches have in the snapshot; nothing: there is none.
+fn of_caches(opened: &Opened<'_>) -> Result<Option<String>> {
+    let node = opened.node(&format!("moodledata/{CACHES}"))?;
+    Ok(node.map(|node| opened.read(&node)).transpose()?.and_then(|config| hash(&config)))
+}
+
+/// Returns that in a folder; nothing: it is no dataroot.
+fn of_caches_in(folder: &Path) -> Option<String> {
+    // Others may have put a pipe there.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(folder.join(CACHES), flags, Mode::empty()).ok()?);
+    let mut config = Vec::new();
+    file.take(MOST).read_to_end(&mut config).ok()?;
+    hash(&config)
+}
+
+/// Reads the hash of the identifier, which is the first that Moodle writes.
+fn hash(config: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(config);
+    let (_, rest) = text.split_once("'siteidentifier' => '")?;
+    rest.split_once('\'').map(|(hash, _)| hash.to_owned()).filter(|hash| hash != "unknown")
 }
 
 /// Returns the identifier that the snapshot's database has; nothing: it has none.
