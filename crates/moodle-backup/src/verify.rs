@@ -114,10 +114,6 @@ impl Outcome {
         }
     }
 
-    fn missing(&mut self, what: impl Into<String>) {
-        self.wrong(ProblemKind::Missing, None, what.into());
-    }
-
     fn damaged(&mut self, what: impl Into<String>) {
         self.wrong(ProblemKind::Damaged, None, what.into());
     }

@@ -457,13 +457,13 @@ fn beside_another_sites_tables_goes_a_restore_that_is_told_to_keep_them() {
     }
 }
 
-/// Breaks the end of a restore: takes the folder away that config.php is to be in.
-struct Breaks<'a>(&'a Path);
+/// Does something when a phase begins.
+struct When<'a>(&'a [&'a str], &'a (dyn Fn() + Sync));
 
-impl Progress for Breaks<'_> {
+impl Progress for When<'_> {
     fn phase(&self, name: &str, _total: u64, _unit: Unit) {
-        if name == "files" {
-            std::fs::remove_dir_all(self.0).unwrap();
+        if self.0.contains(&name) {
+            self.1();
         }
     }
 
@@ -482,7 +482,8 @@ fn a_restore_that_fails_at_its_end_goes_on_when_it_is_run_again() {
         let wanted =
             restore::Request { config: Some(config.join("config.php")), ..to(&target, &folder.path().join("data")) };
         std::fs::create_dir(&config).unwrap();
-        assert_eq!(restore::run(&repository, &wanted, &Breaks(&config)).unwrap_err().kind, Kind::Local);
+        let breaks = When(&["files"], &|| std::fs::remove_dir_all(&config).unwrap());
+        assert_eq!(restore::run(&repository, &wanted, &breaks).unwrap_err().kind, Kind::Local);
         assert_eq!(target.tables(), [""; 0]);
         std::fs::create_dir(&config).unwrap();
         restore::run(&repository, &wanted, &Silent).unwrap();
@@ -511,6 +512,36 @@ fn a_dry_run_says_that_a_restore_was_broken_off_and_leaves_it() {
         let left = target.contents();
         assert!(is_told(dry_run()));
         assert_eq!(target.contents(), left);
+    }
+}
+
+#[test]
+fn a_rehearsal_names_the_snapshot_whose_rows_differ_and_takes_no_failing_store_for_damage() {
+    for server in servers() {
+        let (site, repository) = (real_site(&server), repository());
+        site.database.run(&["INSERT INTO mdl_log (action) VALUES ('viewed')"]);
+        let id = create::run(&repository, &site.request(), &Silent).unwrap().snapshot;
+        let scratch = server.database("scratch");
+        let loaded: &[&str] = &["building indexes", "indexes"];
+        let changes = || scratch.run(&["UPDATE mdl_log SET action = 'changed'"]);
+        let outcome = verify::run(&repository, &rehearsal(&scratch), &When(loaded, &changes)).unwrap();
+        let found: Vec<_> =
+            outcome.problems.iter().map(|problem| (problem.what.as_str(), &problem.snapshots)).collect();
+        assert_eq!(found, [("after a restore mdl_log has other rows", &vec![id])]);
+        assert_eq!(scratch.tables(), [""; 0]);
+
+        let fails = || {
+            changes();
+            for entry in repository.store().list("data").unwrap() {
+                let path = repository.folder.path().join(entry.path);
+                std::fs::remove_file(&path).unwrap();
+                // It can't be followed, and so not be read.
+                std::os::unix::fs::symlink(&path, &path).unwrap();
+            }
+        };
+        let error = verify::run(&repository, &rehearsal(&scratch), &When(loaded, &fails)).unwrap_err();
+        assert_eq!(error.kind, Kind::Store, "{error}");
+        assert_eq!(scratch.tables(), [""; 0]);
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn run(
 ) -> Result<()> {
     let id = &opened.snapshot.id;
     let Some(facts) = &opened.manifest.database else {
-        outcome.missing(format!("snapshot {id} has no database"));
+        outcome.missing_in(id, "there is no database in it to rehearse with");
         return Ok(());
     };
     if let Some(code) = &rehearsal.code
@@ -36,17 +36,22 @@ pub(super) fn run(
         return Err(Error::new(Kind::Usage, what, "leave out --code: Moodle's own checks would look at another site"));
     }
     let options = database::RestoreOptions { jobs, ..database::RestoreOptions::default() };
-    let loaded = match database::load(&rehearsal.database, facts, &opened.dump()?, options, progress) {
+    let rehearsed = opened
+        .dump()
+        .and_then(|dump| database::load(&rehearsal.database, facts, &dump, options, progress))
+        .and_then(|loaded| {
+            outcome.rows = Some(loaded.restored().tables.values().sum());
+            let compared = compare(opened, &loaded, rehearsal, jobs, outcome, progress);
+            let discarded = loaded.discard();
+            compared.and(discarded)
+        });
+    match rehearsed {
         Err(error) if error.kind == Kind::Damaged => {
             outcome.damaged_in(id, error.to_string());
-            return Ok(());
+            Ok(())
         }
-        loaded => loaded?,
-    };
-    outcome.rows = Some(loaded.restored().tables.values().sum());
-    let compared = compare(opened, &loaded, rehearsal, jobs, outcome, progress);
-    let discarded = loaded.discard();
-    compared.and(discarded)
+        rehearsed => rehearsed,
+    }
 }
 
 /// Dumps what was loaded again, compares, and runs Moodle's checks.
@@ -66,11 +71,11 @@ fn compare(
     let there: BTreeMap<&str, &TableFacts> = again.tables.iter().map(|table| (table.name.as_str(), table)).collect();
     for table in opened.manifest.database.iter().flat_map(|facts| &facts.tables) {
         match there.get(table.name.as_str()) {
-            None => outcome.damaged(format!("snapshot {id}: after a restore {} is not there", table.name)),
-            Some(other) if other.rows != table.rows => outcome.damaged(format!(
-                "snapshot {id}: after a restore {} has {} rows and not {}",
-                table.name, other.rows, table.rows
-            )),
+            None => outcome.damaged_in(id, format!("after a restore {} is not there", table.name)),
+            Some(other) if other.rows != table.rows => outcome.damaged_in(
+                id,
+                format!("after a restore {} has {} rows and not {}", table.name, other.rows, table.rows),
+            ),
             // The same rows may be cut into other files: then it is the rows that count.
             Some(other) if other.files != table.files => {
                 let mut before = Lines::default();
@@ -78,7 +83,7 @@ fn compare(
                     before.read(dump.file(&file.path)?.as_mut(), &file.path)?;
                 }
                 if lines.get(&table.name).copied().unwrap_or_default() != before.end() {
-                    outcome.damaged(format!("snapshot {id}: after a restore {} has other rows", table.name));
+                    outcome.damaged_in(id, format!("after a restore {} has other rows", table.name));
                 }
             }
             Some(_) => {}
