@@ -14,6 +14,8 @@ use crate::manifest::{DatabaseFacts, TableFacts};
 /// A table that is set aside has this before its name: one character, because names may have nearly all that servers
 /// allow.
 const ASIDE: char = '~';
+/// How many characters servers allow in a name.
+const LONGEST_NAME: usize = 64;
 /// How long whoever uses the tables is waited for.
 const TABLE_SECONDS: u32 = 60;
 /// How many tables a statement drops.
@@ -53,6 +55,28 @@ impl Target {
         let pairs: Vec<String> = names.iter().map(|(from, to)| format!("{} TO {}", quoted(from), quoted(to))).collect();
         // The server renames all of them or, when one can't be, none.
         run(&mut self.client, &format!("RENAME TABLE {}", pairs.join(", ")))
+    }
+
+    /// Gives other names to foreign keys of tables: a database has each name once. A key that is named after its table
+    /// changes its name with it.
+    fn rename_keys(&mut self, tables: &[String], renamed: impl Fn(&str) -> Option<String>) -> Result<()> {
+        let query = "SELECT DISTINCT TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS \
+                     WHERE CONSTRAINT_SCHEMA = DATABASE()";
+        let found = rows(&mut self.client, query)?;
+        for table in found.iter().map(|row| text(&row[0])).filter(|table| tables.contains(table)) {
+            let definition = rows(&mut self.client, &format!("SHOW CREATE TABLE {}", quoted(&table)))?;
+            let definition = definition.first().map(|row| text(&row[1])).unwrap_or_default();
+            let changes: Vec<String> = keys(&definition)
+                .filter_map(|(name, key)| {
+                    let renamed = renamed(name)?;
+                    Some(format!("DROP FOREIGN KEY `{name}`, ADD CONSTRAINT `{renamed}` FOREIGN KEY {key}"))
+                })
+                .collect();
+            if !changes.is_empty() {
+                run(&mut self.client, &format!("ALTER TABLE {} {}", quoted(&table), changes.join(", ")))?;
+            }
+        }
+        Ok(())
     }
 
     fn dropped(&mut self, names: &[String]) -> Result<()> {
@@ -149,17 +173,23 @@ impl crate::database::target::Target for Target {
     }
 
     fn bound(&mut self, names: &[String]) -> Result<Vec<String>> {
-        // The name of a foreign key can't be there twice, as the tables' own would be while these are set aside.
-        let query = "SELECT TABLE_NAME, CONCAT('foreign key ', CONSTRAINT_NAME, ' of ', TABLE_NAME) \
-                     FROM information_schema.KEY_COLUMN_USAGE \
-                     WHERE TABLE_SCHEMA = DATABASE() AND REFERENCED_TABLE_NAME IS NOT NULL \
-                     UNION SELECT REFERENCED_TABLE_NAME, CONCAT('foreign key ', CONSTRAINT_NAME, ' of ', TABLE_NAME) FROM information_schema.KEY_COLUMN_USAGE \
-                     WHERE REFERENCED_TABLE_SCHEMA = DATABASE() \
-                     UNION SELECT EVENT_OBJECT_TABLE, CONCAT('trigger ', TRIGGER_NAME, ' of ', EVENT_OBJECT_TABLE) \
-                     FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = DATABASE()";
-        let found = rows(&mut self.client, query)?;
-        let bound: BTreeSet<String> =
-            found.iter().filter(|row| names.contains(&text(&row[0]))).map(|row| text(&row[1])).collect();
+        let query = "SELECT TABLE_NAME, CONSTRAINT_NAME, REFERENCED_TABLE_NAME, TABLE_SCHEMA = DATABASE(), \
+                     REFERENCED_TABLE_SCHEMA = DATABASE() FROM information_schema.KEY_COLUMN_USAGE \
+                     WHERE REFERENCED_TABLE_NAME IS NOT NULL AND (TABLE_SCHEMA = DATABASE() OR REFERENCED_TABLE_SCHEMA = DATABASE())";
+        let keys = rows(&mut self.client, query)?;
+        let is_one = |name: &[u8], is_here: &[u8]| is_here == b"1" && names.contains(&text(name));
+        let foreign = keys.iter().filter(|row| {
+            let (own, needs) = (is_one(&row[0], &row[3]), is_one(&row[2], &row[4]));
+            // While the tables are set aside, their keys have longer names.
+            if own { text(&row[1]).chars().count() >= LONGEST_NAME } else { needs }
+        });
+        let foreign = foreign.map(|row| format!("foreign key {} of {}", text(&row[1]), text(&row[0])));
+        let query = "SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME FROM information_schema.TRIGGERS \
+                     WHERE EVENT_OBJECT_SCHEMA = DATABASE()";
+        let triggers = rows(&mut self.client, query)?;
+        let triggers = triggers.iter().filter(|row| names.contains(&text(&row[0])));
+        let triggers = triggers.map(|row| format!("trigger {} of {}", text(&row[1]), text(&row[0])));
+        let bound: BTreeSet<String> = foreign.chain(triggers).collect();
         Ok(bound.into_iter().collect())
     }
 
@@ -189,13 +219,17 @@ impl crate::database::target::Target for Target {
     }
 
     fn set_aside(&mut self, names: &[String]) -> Result<()> {
-        self.rename(&names.iter().map(|name| (name.clone(), aside(name))).collect::<Vec<_>>())
+        let pairs: Vec<_> = names.iter().map(|name| (name.clone(), aside(name))).collect();
+        self.rename(&pairs)?;
+        let asides: Vec<String> = pairs.into_iter().map(|(_, aside)| aside).collect();
+        self.rename_keys(&asides, |name| (!name.starts_with(ASIDE)).then(|| aside(name)))
     }
 
     fn put_back(&mut self, names: &[String]) -> Result<()> {
         let there = self.there(names.iter().map(|name| aside(name)))?;
         let pairs: Vec<_> = there.into_iter().map(|name| (name.clone(), name[ASIDE.len_utf8()..].to_owned())).collect();
-        self.rename(&pairs)
+        self.rename(&pairs)?;
+        self.rename_keys(names, |name| name.strip_prefix(ASIDE).map(str::to_owned))
     }
 
     fn drop(&mut self, names: &[String]) -> Result<()> {
@@ -214,6 +248,14 @@ impl crate::database::target::Target for Target {
 
 fn aside(name: &str) -> String {
     format!("{ASIDE}{name}")
+}
+
+/// Returns the foreign keys in a definition, each with its name and what makes it, as SQL has them.
+fn keys(definition: &str) -> impl Iterator<Item = (&str, &str)> {
+    definition.lines().filter_map(|line| {
+        let key = line.trim_start().strip_prefix("CONSTRAINT `")?;
+        key.trim_end_matches(',').split_once("` FOREIGN KEY ")
+    })
 }
 
 /// Reads the statements that make the tables.
