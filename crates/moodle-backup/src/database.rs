@@ -226,12 +226,12 @@ pub fn config(connection: &Connection, names: &[&str]) -> Result<BTreeMap<String
     }
 }
 
-/// Says that a database lacks the table that every Moodle has.
-fn no_moodle(connection: &Connection) -> Error {
+/// Says that a database lacks a table that every Moodle has.
+fn no_moodle(connection: &Connection, table: &str) -> Error {
     let Connection { database, prefix, .. } = connection;
     Error::new(
         Kind::Database,
-        format!("the database {database} has no table {prefix}config: no Moodle with the prefix {prefix:?} is there"),
+        format!("the database {database} has no table {table}: no Moodle with the prefix {prefix:?} is there"),
         "see dbname and prefix in config.php, or give --db-name, --db-prefix and, for PostgreSQL, --db-schema",
     )
 }

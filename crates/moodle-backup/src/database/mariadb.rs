@@ -29,18 +29,18 @@ pub(super) fn open(connection: &Connection, jobs: usize) -> Result<Box<dyn View>
 }
 
 pub(super) fn listing(connection: &Connection) -> Result<Listing> {
-    listed(&mut moodle(connection)?, &connection.prefix, "")
+    listed(&mut moodle(connection, "files")?, &connection.prefix, "")
 }
 
 pub(super) fn config(connection: &Connection, names: &[&str]) -> Result<BTreeMap<String, String>> {
-    configured(&mut moodle(connection)?, &connection.prefix, names)
+    configured(&mut moodle(connection, "config")?, &connection.prefix, names)
 }
 
-/// Connects to a database that has a Moodle.
-fn moodle(connection: &Connection) -> Result<Conn> {
+/// Connects to a database that has this table of Moodle's.
+fn moodle(connection: &Connection, name: &str) -> Result<Conn> {
     let mut client = connected(connection)?;
-    let config = format!("{}config", connection.prefix);
-    if table::names(&mut client)?.contains(&config) { Ok(client) } else { Err(no_moodle(connection)) }
+    let name = format!("{}{name}", connection.prefix);
+    if table::names(&mut client)?.contains(&name) { Ok(client) } else { Err(no_moodle(connection, &name)) }
 }
 
 /// Tells whether a load goes on or was broken off.

@@ -116,21 +116,21 @@ fn qualified(schema: &str, connection: &Connection, name: &str) -> String {
 }
 
 pub(super) fn listing(connection: &Connection) -> Result<Listing> {
-    let (mut client, schema) = moodle(connection)?;
+    let (mut client, schema) = moodle(connection, "files")?;
     list(&mut client, &qualified(&schema, connection, "files"))
 }
 
 pub(super) fn config(connection: &Connection, names: &[&str]) -> Result<BTreeMap<String, String>> {
-    let (mut client, schema) = moodle(connection)?;
+    let (mut client, schema) = moodle(connection, "config")?;
     values(&mut client, &qualified(&schema, connection, "config"), names)
 }
 
-/// Connects to a database that has a Moodle, and returns its schema, too.
-fn moodle(connection: &Connection) -> Result<(Client, String)> {
+/// Connects to a database that has this table of Moodle's, and returns its schema, too.
+fn moodle(connection: &Connection, name: &str) -> Result<(Client, String)> {
     let mut client = connect(connection)?;
     let schema = schema_of(&mut client, connection)?;
-    let config = format!("{}config", connection.prefix);
-    if has(&mut client, &schema, &config)? { Ok((client, schema)) } else { Err(no_moodle(connection)) }
+    let name = format!("{}{name}", connection.prefix);
+    if has(&mut client, &schema, &name)? { Ok((client, schema)) } else { Err(no_moodle(connection, &name)) }
 }
 
 /// Tells whether a load goes on or was broken off.
