@@ -17,8 +17,8 @@ use serde::Serialize;
 pub use self::checks::Checks;
 pub(crate) use self::checks::{checks, is_of};
 use self::config::Begun;
-pub use self::course::{CourseOutcome, course};
-use self::files::Target;
+pub use self::course::{CourseOptions, CourseOutcome, course};
+use self::files::{Size, Target};
 use self::marker::Mark;
 pub(crate) use self::marker::left_in;
 use crate::database::{self, Connection, OtherTables, RestoreOptions};
@@ -57,6 +57,8 @@ pub struct Request {
     pub overwrite: bool,
     /// What becomes of tables that the snapshot lacks.
     pub other_tables: OtherTables,
+    /// Files that the repository hasn't got any more are left out and named; the database is whole or not at all.
+    pub allow_missing: bool,
     /// Nothing is changed: only what would be done, and why not, is found out.
     pub dry_run: bool,
     /// How many threads and connections work.
@@ -92,12 +94,22 @@ pub struct Outcome {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Files and folders that are left out, because the repository hasn't got them any more.
+    pub missing: Vec<String>,
     /// Plugins that the database has and the tree lacks, or has in a lower version.
     pub plugin_gaps: Vec<String>,
     /// What is left to do.
     pub notes: Vec<String>,
     /// What Moodle's own checks said, where they were run.
     pub checks: Option<Checks>,
+}
+
+impl Outcome {
+    fn add(&mut self, size: Size, missing: impl Iterator<Item = String>) {
+        self.files += size.files;
+        self.bytes += size.bytes;
+        self.missing.extend(missing);
+    }
 }
 
 /// What can be done about a target that isn't empty.
@@ -141,19 +153,23 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
                 planned = Some((config, path));
             }
             Err(reason) if reason.kind == Kind::Refused => reasons.push(reason),
+            Err(error) if error.kind == Kind::Damaged && request.allow_missing => {
+                outcome.missing.push("config/config.php".to_owned());
+            }
             Err(error) => return Err(error),
         }
     }
     let mut plans = Vec::new();
     for target in &targets {
-        let mut plan = target.plan(&opened)?;
+        let mut plan = target.plan(&opened, request.allow_missing)?;
         plan.is_stored(&opened.reader)?;
         reasons.extend(plan.obstacle(&target.folder)?);
-        let size = plan.size();
-        (outcome.files, outcome.bytes) = (outcome.files + size.files, outcome.bytes + size.bytes);
         plans.push(plan);
     }
     if request.dry_run {
+        for (target, plan) in targets.iter().zip(&plans) {
+            outcome.add(plan.size(), target.named(plan.missing()));
+        }
         outcome.refused = reasons.into_iter().map(|reason| reason.what).collect();
         if let (Some(facts), Some(_)) = (&manifest.database, &request.database) {
             outcome.tables = facts.tables.len() as u64;
@@ -172,7 +188,8 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     let config = planned.map(|(config, path)| config.begin(path)).transpose()?;
     let marks = targets.iter().map(|target| Mark::set(&target.folder, id)).collect::<Result<Vec<_>>>()?;
     for ((target, plan), mark) in targets.iter().zip(plans).zip(&marks) {
-        plan.write(&opened, &target.folder, mark.resumed, progress)?;
+        let restored = plan.write(&opened, &target.folder, mark.resumed, progress)?;
+        outcome.add(restored.size, target.named(&restored.missing));
     }
     marks.iter().try_for_each(Mark::sync)?;
     let loaded = match (&request.database, &manifest.database) {

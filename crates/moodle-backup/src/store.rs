@@ -35,6 +35,8 @@ const RETRIES: usize = 6;
 const PATIENCE: u64 = 120;
 /// A request that takes longer is given up: even a pack over a slow line is there by then.
 const TIMEOUT: Duration = Duration::from_mins(5);
+/// What can be done about an object that isn't what it was.
+const DAMAGED: &str = "moodle-backup verify --data names all that is damaged";
 
 /// An object of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,14 +221,20 @@ impl Store {
                         return Ok(bytes);
                     }
                     let what = format!("{path} of {} has {} bytes and not {wanted}", self.location(), bytes.len());
-                    last =
-                        Some(Error::new(Kind::Damaged, what, "moodle-backup verify --data names all that is damaged"));
+                    last = Some(Error::new(Kind::Damaged, what, DAMAGED));
                 }
                 Err(error) => {
                     let gone = matches!(error, object_store::Error::NotFound { .. });
                     let error = self.failed("read", path, error);
                     if gone {
                         return Err(error);
+                    }
+                    // Each store has its own words for a range that begins behind the end.
+                    if let (Some(range), Ok(Some(size))) = (range, self.size(path))
+                        && size < range.end
+                    {
+                        let what = format!("{path} of {} ends at byte {size}, before {}", self.location(), range.end);
+                        return Err(Error::new(Kind::Damaged, what, DAMAGED));
                     }
                     last = Some(error);
                 }

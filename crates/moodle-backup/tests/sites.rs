@@ -17,10 +17,11 @@ use moodle_backup::create::{self, Request};
 use moodle_backup::database::{self, OtherTables, RestoreOptions};
 use moodle_backup::error::Kind;
 use moodle_backup::progress::{Progress, Silent, Unit};
+use moodle_backup::restore::{self, CourseOptions};
 use moodle_backup::site::pool::PIECE_BYTES;
 use moodle_backup::sites::{self, LATEST};
 use moodle_backup::snapshot::Opened;
-use moodle_backup::{diff, restore, verify};
+use moodle_backup::{diff, verify};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use support::server::{Database, TestServer, servers};
@@ -157,7 +158,7 @@ fn a_whole_site_comes_back_on_either_server() {
         assert_eq!(scratch.tables(), [""; 0]);
 
         let course = folder.path().join("course");
-        let outcome = restore::course(&repository, "latest", 7, &course, None, &Silent).unwrap();
+        let outcome = restore::course(&repository, "latest", 7, &course, CourseOptions::default(), &Silent).unwrap();
         assert_eq!(outcome.files, 61);
         assert_eq!(std::fs::read(course.join("6/mod_x/content/0/file 9")).unwrap(), vec![9; 6301]);
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use moodle_backup::database::OtherTables;
 use moodle_backup::error::{Error, Kind, Result};
-use moodle_backup::restore::{self, Request};
+use moodle_backup::restore::{self, CourseOptions, Request};
 use moodle_backup::site::config_php::{self, Config};
 use moodle_backup::site::{self, Site};
 use moodle_backup::sites::{self, LATEST};
@@ -47,6 +47,9 @@ pub(crate) struct Restore {
     /// they are named, and nothing is restored.
     #[arg(long, value_name = "WHAT")]
     other_tables: Option<Others>,
+    /// Leave out files that the repository hasn't got any more, and name them, instead of failing; never of the database.
+    #[arg(long)]
+    allow_missing: bool,
     /// Change nothing: show what would be restored, and why it would be refused.
     #[arg(long)]
     dry_run: bool,
@@ -54,7 +57,7 @@ pub(crate) struct Restore {
     #[arg(long, value_name = "ID", value_parser = number, requires = "to_dir", conflicts_with_all = ["file", "to_db", "to_config", "wwwroot", "dry_run", "overwrite", "other_tables"])]
     course: Option<u64>,
     /// Restore only the content with this hash: to --to-dir, or to standard output.
-    #[arg(long, value_name = "HASH", conflicts_with_all = ["to_db", "to_config", "wwwroot", "dry_run", "overwrite", "other_tables"])]
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["to_db", "to_config", "wwwroot", "dry_run", "overwrite", "other_tables", "allow_missing"])]
     file: Option<String>,
 }
 
@@ -98,6 +101,7 @@ impl Restore {
             salt: None,
             overwrite: self.overwrite,
             other_tables: self.other_tables.map_or(OtherTables::Refuse, OtherTables::from),
+            allow_missing: self.allow_missing,
             dry_run: self.dry_run,
             jobs: context.options.jobs(),
             wait: context.options.wait,
@@ -135,6 +139,8 @@ impl Restore {
             .figure("database_rows", outcome.rows);
         let exit_code = if !outcome.refused.is_empty() {
             Kind::Refused.exit_code()
+        } else if !outcome.missing.is_empty() {
+            Kind::Closure.exit_code()
         } else if outcome.checks.as_ref().is_some_and(|checks| !checks.passed) {
             Kind::Checks.exit_code()
         } else {
@@ -159,8 +165,9 @@ impl Restore {
     }
 
     fn course(&self, context: &Context, course: u64, folder: &Path) -> Result<Report> {
-        let (repository, wait) = (context.repository()?, context.options.wait);
-        let outcome = restore::course(&repository, &self.snapshot, course, folder, wait, context.progress())?;
+        let options = CourseOptions { allow_missing: self.allow_missing, wait: context.options.wait };
+        let repository = context.repository()?;
+        let outcome = restore::course(&repository, &self.snapshot, course, folder, options, context.progress())?;
         let mut lines: Vec<String> = outcome.missing.iter().map(|path| format!("missing: {path}")).collect();
         lines.extend(
             outcome.renamed.iter().map(|(path, name)| format!("renamed: {} is {}", name.display(), path.display())),
@@ -215,6 +222,7 @@ fn text(outcome: &restore::Outcome) -> String {
     let mut lines = Vec::new();
     lines.extend(outcome.plugin_gaps.iter().map(|gap| format!("plugin: {gap}")));
     lines.extend(outcome.notes.iter().map(|note| format!("note: {note}")));
+    lines.extend(outcome.missing.iter().map(|path| format!("missing: {path}")));
     lines.extend(outcome.refused.iter().map(|reason| format!("refused: {reason}")));
     lines.extend(outcome.checks.as_ref().map(checked));
     lines.push(format!(

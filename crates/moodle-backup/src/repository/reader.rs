@@ -22,6 +22,12 @@ const GAP: u64 = 256 << 10;
 /// No request asks for more.
 const MOST: u64 = 32 << 20;
 
+/// Takes a blob by its place among those that were asked for.
+type Take<'a> = &'a (dyn Fn(usize, &[u8]) -> Result<()> + Sync);
+
+/// Is told of a blob that isn't stored or is damaged, by its place.
+type Lost<'a> = &'a (dyn Fn(usize, Error) -> Result<()> + Sync);
+
 /// Reads a repository's blobs; may be used from many threads.
 pub struct Reader<'a> {
     pub(super) store: &'a Store,
@@ -92,15 +98,24 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// A blob isn't stored or is damaged, the store fails, `take` fails: the first of these ends it.
-    pub fn each(&self, blobs: &[BlobId], take: &(dyn Fn(usize, &[u8]) -> Result<()> + Sync)) -> Result<()> {
-        let wanted = self.wanted(blobs)?;
+    pub fn each(&self, blobs: &[BlobId], take: Take<'_>) -> Result<()> {
+        self.each_sound(blobs, take, &|_, error| Err(error))
+    }
+
+    /// Hands out blobs as [`each`](Self::each) does, and those that aren't stored or are damaged to `lost`, with the reason:
+    /// they end it only when that says so.
+    ///
+    /// # Errors
+    /// The store, `take` or `lost` fails: the first of these ends it.
+    pub fn each_sound(&self, blobs: &[BlobId], take: Take<'_>, lost: Lost<'_>) -> Result<()> {
+        let wanted = self.wanted(blobs, lost)?;
         let stretches = stretches(&wanted);
         let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
         let threads = std::thread::available_parallelism().map_or(2, |count| count.get().min(8)).min(stretches.len());
         let work = || {
             let mut out = Vec::new();
             while let Some(stretch) = stretches.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let done = self.stretch(stretch, blobs, &wanted[stretch.wanted.clone()], &mut out, take);
+                let done = self.stretch(stretch, blobs, &wanted[stretch.wanted.clone()], &mut out, (take, lost));
                 if let Err(error) = done {
                     failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                     next.store(stretches.len(), Ordering::Relaxed);
@@ -121,31 +136,57 @@ impl Reader<'_> {
         blobs: &[BlobId],
         wanted: &[Wanted],
         out: &mut Vec<u8>,
-        take: &(dyn Fn(usize, &[u8]) -> Result<()> + Sync),
+        (take, lost): (Take<'_>, Lost<'_>),
     ) -> Result<()> {
         let path = self.index.pack(stretch.pack).pack_path();
-        let read = self.store.get_range(&path, stretch.start..stretch.end)?;
+        let read = match self.store.get_range(&path, stretch.start..stretch.end) {
+            // Of a pack that is shorter than it was, some blobs may be there.
+            Err(error) if error.kind == Kind::Damaged => return self.singly(blobs, wanted, take, lost),
+            read => read?,
+        };
         let mut bytes = read.try_into_mut().unwrap_or_else(|shared| shared.as_ref().into());
         let mut before = None;
         for Wanted { offset, place, .. } in wanted {
-            if before != Some(offset) {
-                let Located { blob, .. } = self.find(&blobs[*place as usize])?;
-                let start = (u64::from(blob.offset) - stretch.start) as usize;
-                let sealed = &mut bytes[start..start + blob.length as usize];
-                opened(self.sealer, sealed, &blob, out).ok_or_else(|| damaged(&path, &blob))?;
-                before = Some(offset);
+            let Located { blob, .. } = self.find(&blobs[*place as usize])?;
+            let is_sound = match before {
+                Some((last, is_sound)) if last == offset => is_sound,
+                _ => {
+                    let start = (u64::from(blob.offset) - stretch.start) as usize;
+                    let sealed = &mut bytes[start..start + blob.length as usize];
+                    opened(self.sealer, sealed, &blob, out).is_some()
+                }
+            };
+            before = Some((offset, is_sound));
+            if is_sound {
+                take(*place as usize, out)?;
+            } else {
+                lost(*place as usize, damaged(&path, &blob))?;
             }
-            take(*place as usize, out)?;
+        }
+        Ok(())
+    }
+
+    fn singly(&self, blobs: &[BlobId], wanted: &[Wanted], take: Take<'_>, lost: Lost<'_>) -> Result<()> {
+        for place in wanted.iter().map(|wanted| wanted.place as usize) {
+            match self.blob(&blobs[place]) {
+                Ok(bytes) => take(place, &bytes)?,
+                Err(error) if error.kind == Kind::Damaged => lost(place, error)?,
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
 
     /// Returns where blobs are, in the order of the packs.
-    fn wanted(&self, blobs: &[BlobId]) -> Result<Vec<Wanted>> {
+    fn wanted(&self, blobs: &[BlobId], lost: Lost<'_>) -> Result<Vec<Wanted>> {
         let mut wanted = Vec::with_capacity(blobs.len());
         for (place, id) in (0..).zip(blobs) {
-            let Located { blob, pack } = self.find(id)?;
-            wanted.push(Wanted { pack, offset: blob.offset, length: blob.length, place });
+            match self.find(id) {
+                Ok(Located { blob, pack }) => {
+                    wanted.push(Wanted { pack, offset: blob.offset, length: blob.length, place });
+                }
+                Err(error) => lost(place as usize, error)?,
+            }
         }
         wanted.sort_unstable();
         Ok(wanted)

@@ -38,8 +38,16 @@ pub struct CourseOutcome {
     pub renamed: Vec<(PathBuf, PathBuf)>,
 }
 
-/// Writes the files of a course into `folder`, as `CONTEXT/component/filearea/itemid/path/name`; `wait` is how long
-/// another run is waited for.
+/// How a course's files are restored.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CourseOptions {
+    /// Files that the repository hasn't got any more are left out and named.
+    pub allow_missing: bool,
+    /// How long another run is waited for; nothing: not at all.
+    pub wait: Option<Duration>,
+}
+
+/// Writes the files of a course into `folder`, as `CONTEXT/component/filearea/itemid/path/name`.
 ///
 /// # Errors
 /// The snapshot has no such course, it is damaged, or the folder isn't empty or can't be written.
@@ -48,10 +56,10 @@ pub fn course(
     snapshot: &str,
     course: u64,
     folder: &Path,
-    wait: Option<Duration>,
+    options: CourseOptions,
     progress: &dyn Progress,
 ) -> Result<CourseOutcome> {
-    let _lock = lock_for_reading(repository, wait)?;
+    let _lock = lock_for_reading(repository, options.wait)?;
     let snapshot = sites::find(repository, snapshot)?;
     let index = repository.index()?;
     let opened = Opened::open(repository, &index, snapshot)?;
@@ -79,11 +87,13 @@ pub fn course(
             Error::new(Kind::Local, format!("{} can't be made", made.display()), "give another folder").because(error)
         })?;
     }
-    let restored = Plan::of(&opened, wanted, None)?.write(&opened, folder, false, progress)?;
+    let plan = Plan::of(&opened, wanted, None, options.allow_missing)?;
+    let restored = plan.write(&opened, folder, false, progress)?;
+    missing.extend(restored.missing.iter().map(|path| path.display().to_string()));
     Ok(CourseOutcome {
         snapshot: opened.snapshot.id.clone(),
-        files: restored.files,
-        bytes: restored.bytes,
+        files: restored.size.files,
+        bytes: restored.size.bytes,
         missing,
         renamed: names.renamed,
     })

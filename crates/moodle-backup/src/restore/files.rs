@@ -1,5 +1,6 @@
 //! The files of a snapshot, written in the order of the packs that hold them.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write as _;
@@ -7,13 +8,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 
 use super::{OVERWRITE, marker};
 use crate::error::{Error, Kind, Result};
 use crate::progress::{Progress, Unit};
-use crate::repository::tree::{Node, NodeKind};
+use crate::repository::tree::{Node, NodeKind, Tree};
 use crate::repository::{BlobId, Reader};
 use crate::site::pool::Attributes;
 use crate::snapshot::Opened;
@@ -21,6 +23,10 @@ use crate::snapshot::mode::attributes;
 
 /// How many trees are loaded at once.
 const TREES: usize = 1024;
+
+/// What can be done about a file that the repository hasn't got any more.
+const WITHOUT: &str = "take another snapshot (`moodle-backup verify --data` names what is damaged), or restore what is there by \
+                       --allow-missing";
 
 /// A folder that becomes a folder of the snapshot again.
 #[derive(Clone, Debug)]
@@ -33,11 +39,18 @@ pub(super) struct Target {
     pub(super) without: Option<&'static str>,
 }
 
-/// What was written.
+/// How much is to be written, or was.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Restored {
+pub(super) struct Size {
     pub(super) files: u64,
     pub(super) bytes: u64,
+}
+
+/// What was written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Restored {
+    pub(super) size: Size,
+    pub(super) missing: Vec<PathBuf>,
 }
 
 impl Target {
@@ -67,8 +80,14 @@ impl Target {
         }
     }
 
+    /// Names files and folders as the snapshot does.
+    pub(super) fn named<'a>(&self, paths: &'a [PathBuf]) -> impl Iterator<Item = String> + use<'a> {
+        let from = Path::new(self.from);
+        paths.iter().map(move |path| from.join(path).display().to_string())
+    }
+
     /// Finds out what has to be written.
-    pub(super) fn plan(&self, opened: &Opened<'_>) -> Result<Plan> {
+    pub(super) fn plan(&self, opened: &Opened<'_>, allow_missing: bool) -> Result<Plan> {
         let Some(top) = opened.node(self.from)? else {
             return Err(Error::new(
                 Kind::Refused,
@@ -76,7 +95,7 @@ impl Target {
                 "restore its database only: leave out --to-dir",
             ));
         };
-        Plan::of(opened, vec![(PathBuf::new(), top)], self.without)
+        Plan::of(opened, vec![(PathBuf::new(), top)], self.without, allow_missing)
     }
 }
 
@@ -122,12 +141,19 @@ pub(super) struct Plan {
     /// The files' blobs, and where each belongs.
     blobs: Vec<BlobId>,
     places: Vec<Place>,
+    /// Files and folders that the repository hasn't got any more; nothing: one of them is an error.
+    missing: Option<Vec<PathBuf>>,
 }
 
 impl Plan {
     /// Loads the trees below nodes, and collects what is in them, but for `without`.
-    pub(super) fn of(opened: &Opened<'_>, nodes: Vec<(PathBuf, Node)>, without: Option<&str>) -> Result<Self> {
-        let mut plan = Self::default();
+    pub(super) fn of(
+        opened: &Opened<'_>,
+        nodes: Vec<(PathBuf, Node)>,
+        without: Option<&str>,
+        allow_missing: bool,
+    ) -> Result<Self> {
+        let mut plan = Self { missing: allow_missing.then(Vec::new), ..Self::default() };
         let mut level: Vec<(PathBuf, Node)> = Vec::new();
         for (path, node) in nodes {
             plan.add(opened, path, node, &mut level)?;
@@ -136,7 +162,7 @@ impl Plan {
             let mut next = Vec::new();
             for part in level.chunks(TREES) {
                 let ids: Vec<BlobId> = part.iter().filter_map(|(_, node)| node.subtree).collect();
-                for ((path, _), tree) in part.iter().zip(opened.trees(&ids)?) {
+                for ((path, _), tree) in part.iter().zip(plan.trees(opened, part, &ids)?) {
                     for node in tree.nodes {
                         let name = node.file_name().into_owned();
                         let name = Path::new(&name);
@@ -168,6 +194,23 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Loads the trees of folders.
+    fn trees(&mut self, opened: &Opened<'_>, folders: &[(PathBuf, Node)], ids: &[BlobId]) -> Result<Vec<Tree>> {
+        match (opened.trees(ids), &mut self.missing) {
+            (Err(error), Some(missing)) if error.kind == Kind::Damaged => {
+                let tree = |((path, _), id): (&(PathBuf, Node), &BlobId)| match opened.reader.tree(id) {
+                    Err(error) if error.kind == Kind::Damaged => {
+                        missing.push(path.clone());
+                        Ok(Tree::default())
+                    }
+                    tree => tree,
+                };
+                folders.iter().zip(ids).map(tree).collect()
+            }
+            (trees, _) => trees,
+        }
+    }
+
     fn add(&mut self, opened: &Opened<'_>, path: PathBuf, node: Node, level: &mut Vec<(PathBuf, Node)>) -> Result<()> {
         match node.kind {
             NodeKind::Dir => level.push((path, node)),
@@ -175,6 +218,12 @@ impl Plan {
             NodeKind::Other => {}
             NodeKind::Symlink => self.links.push((path, node.target())),
             NodeKind::File => {
+                if let Some(missing) = &mut self.missing
+                    && node.content.iter().any(|blob| !opened.reader.has(blob))
+                {
+                    missing.push(path);
+                    return Ok(());
+                }
                 let item = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
                 let mut offset = 0;
                 for blob in &node.content {
@@ -198,16 +247,17 @@ impl Plan {
         let lacking = |(blob, _): &(&BlobId, &Place)| !reader.has(blob);
         let Some((_, place)) = self.blobs.iter().zip(&self.places).find(lacking) else { return Ok(()) };
         let path = self.items[place.item as usize].path.display();
-        Err(Error::new(
-            Kind::Damaged,
-            format!("the content of {path} isn't stored any more"),
-            "take another snapshot: `moodle-backup verify` names what is missing",
-        ))
+        Err(Error::new(Kind::Damaged, format!("the content of {path} isn't stored any more"), WITHOUT))
     }
 
     /// How many files have to be written, and how many bytes.
-    pub(super) fn size(&self) -> Restored {
-        Restored { files: self.items.len() as u64, bytes: self.items.iter().map(|item| item.size).sum() }
+    pub(super) fn size(&self) -> Size {
+        Size { files: self.items.len() as u64, bytes: self.items.iter().map(|item| item.size).sum() }
+    }
+
+    /// Returns what is known to be missing before anything is read.
+    pub(super) fn missing(&self) -> &[PathBuf] {
+        self.missing.as_deref().unwrap_or_default()
     }
 
     /// Returns what stands in `folder` where something else has to be. A link in a folder's place is followed when root
@@ -273,10 +323,10 @@ impl Plan {
         resumed: bool,
         progress: &dyn Progress,
     ) -> Result<Restored> {
-        let size = self.size();
+        let mut size = self.size();
         let root = open_folder(folder).map_err(|error| local(folder, error.into()))?;
         let writing = Writing { root: &root, folder, owner: rustix::process::geteuid().is_root() };
-        let Self { folders, items, links, mut blobs, mut places } = self;
+        let Self { folders, items, links, mut blobs, mut places, missing } = self;
         progress.phase("folders", 0, Unit::Files);
         for made in folders.iter().filter(|made| !made.path.as_os_str().is_empty()) {
             match rustix::fs::mkdirat(&root, &made.path, Mode::RWXU) {
@@ -287,10 +337,7 @@ impl Plan {
         progress.phase("files", size.bytes, Unit::Bytes);
         for beside in items.iter().filter_map(|item| item.beside.as_deref()) {
             // A restore that was killed left it, or somebody who wants to lead this one elsewhere.
-            match rustix::fs::unlinkat(&root, beside, AtFlags::empty()) {
-                Ok(()) | Err(rustix::io::Errno::NOENT) => {}
-                Err(error) => return Err(local(&folder.join(beside), error.into())),
-            }
+            writing.remove(beside)?;
         }
         for item in items.iter().filter(|item| item.blobs == 0) {
             writing.whole(item, &[])?;
@@ -301,7 +348,7 @@ impl Plan {
             (blobs, places) = blobs.into_iter().zip(places).filter(|(_, place)| wanted(place)).unzip();
             progress.advance(items.iter().zip(&there).filter(|(_, there)| **there).map(|(item, _)| item.size).sum());
         }
-        opened.reader.each(&blobs, &|at, bytes| {
+        let take = |at: usize, bytes: &[u8]| {
             let place = places[at];
             let item = &items[place.item as usize];
             if item.blobs == 1 {
@@ -311,7 +358,24 @@ impl Plan {
             }
             progress.advance(bytes.len() as u64);
             Ok(())
+        };
+        let lost = Mutex::new(BTreeSet::new());
+        opened.reader.each_sound(&blobs, &take, &|at, error| {
+            let item = places[at].item;
+            if missing.is_none() {
+                let what = format!("{} can't be restored", items[item as usize].path.display());
+                return Err(Error::new(Kind::Damaged, what, WITHOUT).because(error));
+            }
+            lost.lock().unwrap_or_else(PoisonError::into_inner).insert(item);
+            Ok(())
         })?;
+        let mut missing = missing.unwrap_or_default();
+        for item in lost.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            let item = &items[item as usize];
+            writing.remove(item.written_at())?;
+            size = Size { files: size.files - 1, bytes: size.bytes - item.size };
+            missing.push(item.path.to_path_buf());
+        }
         // Links come after the files: nothing is ever written through one of them.
         for (path, target) in &links {
             writing.link(path, target)?;
@@ -319,7 +383,7 @@ impl Plan {
         for made in folders.iter().rev() {
             writing.attributes(made)?;
         }
-        Ok(size)
+        Ok(Restored { size, missing })
     }
 }
 
@@ -339,6 +403,14 @@ impl Writing<'_> {
                 && stat.st_mtime == item.attributes.seconds
                 && u32::try_from(stat.st_mtime_nsec).is_ok_and(|nanoseconds| nanoseconds == item.attributes.nanoseconds)
         })
+    }
+
+    /// Removes a file, which needn't be there.
+    fn remove(&self, path: &Path) -> Result<()> {
+        match rustix::fs::unlinkat(self.root, path, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+            Err(error) => Err(local(&self.folder.join(path), error.into())),
+        }
     }
 
     fn open(&self, path: &Path, truncate: bool) -> Result<File> {

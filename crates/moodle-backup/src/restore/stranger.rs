@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 
 use super::Request;
 use crate::database::{self, Connection};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::repository::{Repository, Snapshot};
 use crate::sites::{self, LATEST};
 use crate::snapshot::Opened;
@@ -79,7 +79,7 @@ pub(super) fn refusal(opened: &Opened<'_>, request: &Request) -> Result<Option<E
         });
     }
     if let (true, None, Some(folder)) = (request.overwrite, &request.database, &request.folder)
-        && let (Some(ours), Some(theirs)) = (of_caches(opened)?, of_caches_in(folder))
+        && let (Some(ours), Some(theirs)) = (of_caches(opened, request.allow_missing)?, of_caches_in(folder))
         && ours != theirs
     {
         let folder = folder.display();
@@ -89,9 +89,12 @@ pub(super) fn refusal(opened: &Opened<'_>, request: &Request) -> Result<Option<E
 }
 
 /// Returns the hash of the identifier that Moodle's caches have in the snapshot; nothing: there is none.
-fn of_caches(opened: &Opened<'_>) -> Result<Option<String>> {
-    let node = opened.node(&format!("moodledata/{CACHES}"))?;
-    Ok(node.map(|node| opened.read(&node)).transpose()?.and_then(|config| hash(&config)))
+fn of_caches(opened: &Opened<'_>, allow_missing: bool) -> Result<Option<String>> {
+    let Some(node) = opened.node(&format!("moodledata/{CACHES}"))? else { return Ok(None) };
+    match opened.read(&node) {
+        Err(error) if error.kind == Kind::Damaged && allow_missing => Ok(None),
+        config => config.map(|config| hash(&config)),
+    }
 }
 
 /// Returns that in a folder; nothing: it is no dataroot.
