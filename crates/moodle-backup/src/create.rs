@@ -253,6 +253,9 @@ pub fn run_on(
         hostname: request.hostname.clone(),
         parent: last.as_ref().map(|last| last.opened.snapshot.id.clone()),
     })?;
+    if let Err(error) = repository.forget(&writable) {
+        tracing::warn!("{error}; {}", error.fix);
+    }
     drop(lock);
     let counted = PoolCounts {
         listed: listed_files,

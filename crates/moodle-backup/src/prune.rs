@@ -230,8 +230,8 @@ fn options(request: &Request, outcome: &Outcome) -> PruneOptions {
 
 /// Asserts that those of all snapshots that stay have all that they need.
 fn whole(repository: &Repository, mut all: Vec<Snapshot>, outcome: &Outcome) -> Result<()> {
-    let again = "moodle-backup create stores again what the site still has, and lists it anew";
-    let stored = repository.stored()?;
+    let again = "moodle-backup create stores again what the site still has, and lists packs that came back";
+    let stored = repository.listed()?;
     if let Some(problem) = stored.damaged.first() {
         return Err(Error::new(Kind::Damaged, format!("{problem}; nothing is removed"), again));
     }

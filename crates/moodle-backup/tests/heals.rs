@@ -6,6 +6,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use moodle_backup::create::gather::World;
 use moodle_backup::create::{self, Database, Outcome};
@@ -14,9 +15,11 @@ use moodle_backup::error::{Kind, Result};
 use moodle_backup::progress::Silent;
 use moodle_backup::repository::{Repository, Secret};
 use moodle_backup::store::Store;
-use moodle_backup::{restore, verify};
+use moodle_backup::{prune, restore, verify};
 use support::site::{Memory, MemorySite};
 use support::{Temporary, repository};
+
+const NO_AGE: prune::Ages = prune::Ages { written: Duration::ZERO, marked: Duration::ZERO };
 
 fn site() -> MemorySite {
     let site = MemorySite::new();
@@ -170,12 +173,72 @@ fn what_the_site_no_longer_has_after_a_loss_is_missing_and_not_taken_over() {
     std::fs::remove_file(support::site::place(&site.data(), "filedir", &hash)).unwrap();
     // As long as it is stored, the site needn't have it.
     create(&repository, &site).unwrap();
-    for pack in files(repository.folder.path(), "data") {
-        std::fs::remove_file(pack).unwrap();
-    }
+    // The largest pack has the contents.
+    let packs = files(repository.folder.path(), "data");
+    let contents = packs.iter().max_by_key(|pack| std::fs::metadata(pack).unwrap().len()).unwrap();
+    std::fs::remove_file(contents).unwrap();
     let error = create(&repository, &site).unwrap_err();
     assert_eq!(error.kind, Kind::Closure);
     assert!(error.what.contains(&hex::encode(hash)), "{error}");
+}
+
+#[test]
+fn where_no_pack_is_there_nothing_is_written_and_when_they_are_back_all_is_as_it_was() {
+    let (site, repository) = (site(), repository());
+    let snapshot = create(&repository, &site).unwrap().snapshot;
+    let stored = || ["data", "index", "snapshots"].map(|folder| files(repository.folder.path(), folder));
+    let before = stored();
+    let [data, away] = ["data", "away"].map(|name| repository.folder.path().join(name));
+    std::fs::rename(&data, &away).unwrap();
+    // As the mount point of a volume that isn't there.
+    std::fs::create_dir(&data).unwrap();
+    let repaired = verify::Request { data: true, repair: true, jobs: 2, ..verify::Request::default() };
+    let refused = [create(&repository, &site).map(drop), verify::run(&repository, &repaired, &Silent).map(drop)];
+    for refused in refused.map(Result::unwrap_err) {
+        assert_eq!(refused.kind, Kind::Store, "{refused}");
+        assert!(refused.what.contains("none of the"), "{refused}");
+    }
+    std::fs::remove_dir(&data).unwrap();
+    std::fs::rename(&away, &data).unwrap();
+    assert_eq!(stored(), before);
+    assert_whole(&repository, &site, &snapshot);
+}
+
+#[test]
+fn packs_that_come_back_after_a_backup_without_them_are_found_again() {
+    let (site, origin) = (site(), repository());
+    let older = create(&origin, &site).unwrap().snapshot;
+    site.add(6, "later", b"later");
+    let newer = create(&origin, &site).unwrap().snapshot;
+    for pack in files(origin.folder.path(), "data") {
+        let copy = copied(&origin);
+        let pack = copy.path().join(pack.strip_prefix(origin.folder.path()).unwrap());
+        let away = copy.path().join("away");
+        std::fs::rename(&pack, &away).unwrap();
+        let repository = opened(copy.path());
+        create(&repository, &site).unwrap();
+        assert!(repository.stored().unwrap().problems().is_empty(), "nothing names it any more");
+        std::fs::rename(&away, &pack).unwrap();
+        let is_sound = |what: &str| {
+            let request = verify::Request { closure: true, data: true, jobs: 2, ..verify::Request::default() };
+            let outcome = verify::run(&repository, &request, &Silent).unwrap();
+            assert_eq!(outcome.problems, [], "{what}");
+            assert!([&older, &newer].into_iter().all(|one| outcome.snapshots.contains(one)));
+        };
+        is_sound("without another backup");
+        assert_whole(&repository, &site, &newer);
+        // No prune, and none of rustic's, takes it for what nobody needs.
+        let policy = prune::Policy { last: 9, ..prune::Policy::default() };
+        let pruning = prune::Request { policy, ages: NO_AGE, ..prune::Request::default() };
+        let refused = prune::run(&repository, &pruning, &Silent).err();
+        assert!(refused.is_none_or(|error| error.kind == Kind::Damaged && error.fix.contains("packs that came back")));
+        is_sound("after a prune");
+        create(&repository, &site).unwrap();
+        is_sound("after another backup");
+        let Some(done) = restic(copy.path(), &["check", "--read-data"]) else { continue };
+        let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        assert!(done.status.success(), "{said}");
+    }
 }
 
 /// Somebody deletes a file of the repository in the moment in which the view is taken.

@@ -244,7 +244,7 @@ fn whoever_has_an_identity_of_age_opens_a_repository_made_for_its_recipient() {
 }
 
 #[test]
-fn the_index_of_a_run_that_writes_names_no_pack_that_is_gone() {
+fn the_index_of_a_run_that_writes_names_no_pack_that_is_gone_and_is_written_once() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("repository");
     backed_up(&made(&folder), &BTreeMap::from([("one".to_owned(), vec![1])]));
@@ -255,8 +255,13 @@ fn the_index_of_a_run_that_writes_names_no_pack_that_is_gone() {
     let writable = opened(&folder).index_for_writing().unwrap();
     assert!(writable.lost[0].path().ends_with(pack.file_name().unwrap().to_str().unwrap()));
     assert!(writable.files.is_disjoint(&before.files));
+    // A run that ended before its snapshot: what it listed isn't listed again, and what was there still is.
     let again = opened(&folder).index_for_writing().unwrap();
-    assert_eq!((again.lost.len(), &again.files), (0, &writable.files));
+    assert_eq!((again.lost.len(), &again.files), (1, &writable.files));
+    assert_eq!(stored_files(&folder.join("index")).len(), 2);
+    opened(&folder).forget(&again).unwrap();
+    let after = opened(&folder).index_for_writing().unwrap();
+    assert_eq!((after.lost.len(), &after.files), (0, &writable.files));
     assert_eq!(stored_files(&folder.join("index")).len(), 1);
 }
 

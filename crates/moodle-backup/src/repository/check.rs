@@ -124,7 +124,7 @@ impl Repository {
         progress.phase("reading packs", self.store.list("data")?.iter().map(|entry| entry.size).sum(), Unit::Bytes);
         let (mut lost, mut batch, mut blobs) = (Lost::new(), Vec::new(), 0);
         let mut read = Ok(());
-        let Packs { files, unlisted, found, .. } = self.packs(&mut |pack, packed| {
+        let Packs { files, others, .. } = self.packs(&mut |pack, packed| {
             blobs += packed.len();
             batch.push((pack, packed));
             if blobs >= BATCH && read.is_ok() {
@@ -133,7 +133,7 @@ impl Repository {
             }
         })?;
         read?;
-        checked.unreferenced = unlisted.len() as u64 + files.marked() - found;
+        checked.unreferenced = others + files.marked();
         checked.problems.extend(files.damaged);
         self.check_batch(&batch, checked, &mut lost, progress, visit)?;
         Ok(lost)

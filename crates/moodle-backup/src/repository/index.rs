@@ -181,7 +181,7 @@ pub(super) struct IndexFile {
     pub(super) packs_to_delete: Vec<IndexPack>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct IndexPack {
     pub(super) id: BlobId,
     pub(super) blobs: Vec<IndexBlob>,
@@ -190,7 +190,7 @@ pub(super) struct IndexPack {
     pub(super) time: Option<jiff::Timestamp>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct IndexBlob {
     id: BlobId,
     #[serde(rename = "type")]
@@ -201,7 +201,7 @@ pub(super) struct IndexBlob {
     uncompressed_length: Option<u32>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum BlobKind {
     Data,

@@ -1,8 +1,9 @@
 //! The index as a run needs it that writes: it names every pack that is stored, and none that isn't.
 //!
-//! A run that was killed leaves whole packs that no file of the index has: they are listed, so that what they have isn't
-//! sent again. Packs that are gone or not whole are taken out: so what they had counts as not stored, for this program
-//! and for restic, and whoever still has it stores it again.
+//! A run that was killed leaves whole packs that no file of the index has, and packs may come back that were taken out:
+//! they are listed, so that what they have isn't sent again. What packs had that are gone or not whole counts as not
+//! stored, so whoever still has it stores it again. They may only be away for a moment, so the files of the index that
+//! name them go last, when there is a new snapshot: [`Repository::forget`].
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -16,56 +17,79 @@ use crate::error::{Error, Kind, Result};
 pub struct Writable {
     /// What is stored.
     pub index: Index,
-    /// The files that it is read from.
+    /// The files that have all of it, and name no pack that is lost.
     pub files: BTreeSet<BlobId>,
-    /// Packs that it no longer names.
+    /// Packs that aren't stored as the index says.
     pub lost: Vec<Broken>,
+    /// Files of the index that nothing is lost without: they name lost packs, or can't be read.
+    pub(super) stale: Vec<String>,
 }
 
 impl Repository {
-    /// Reads the index, and makes it as it should be. What a killed run left half-written is removed. For those who hold
-    /// the lock for writing.
+    /// Reads the index, and lists what it lacks. What a killed run left half-written is removed. For those who hold the
+    /// lock for writing.
     ///
     /// # Errors
-    /// The store fails.
+    /// The store fails, or has none of its packs.
     pub fn index_for_writing(&self) -> Result<Writable> {
+        let Stored { index, broken: lost, damaged, unlisted, mut files } = self.stored()?;
+        if index.packs().next().is_none() && !lost.is_empty() && lost.iter().all(|pack| pack.found.is_none()) {
+            return Err(self.bare(lost.len()));
+        }
         ["data", "index", "snapshots"].into_iter().try_for_each(|folder| self.store.sweep(folder))?;
-        let Stored { mut index, broken: lost, damaged, unlisted, mut files } = self.stored()?;
-        let found = IndexFile { packs: self.at_their_ends(&unlisted)?, packs_to_delete: Vec::new() };
-        if !found.packs.is_empty() {
-            tracing::info!(packs = found.packs.len(), "packs that no file of the index has are listed");
-            files.insert(unpacked::write(&self.store, &self.sealer, "index", &found)?);
-            for pack in found.packs {
-                index.add(pack.id, pack.blobs.into_iter().map(Into::into));
-            }
+        if !unlisted.is_empty() {
+            tracing::info!(packs = unlisted.len(), "packs that no file of the index has are listed");
+            let file = IndexFile { packs: unlisted, packs_to_delete: Vec::new() };
+            files.insert(unpacked::write(&self.store, &self.sealer, "index", &file)?);
         }
-        // The packs that these had are listed by now.
-        for problem in &damaged {
-            self.store.delete(&problem.path)?;
-        }
-        if !lost.is_empty() {
-            self.take_out(&lost.iter().map(|pack| pack.id).collect(), &mut files)?;
-        }
-        Ok(Writable { index, files, lost })
+        let mut stale: Vec<String> = damaged.into_iter().map(|problem| problem.path).collect();
+        stale.extend(self.superseded(&lost.iter().map(|pack| pack.id).collect(), &mut files)?);
+        Ok(Writable { index, files, lost, stale })
     }
 
-    /// Writes files of the index anew that name packs which aren't there: first the new one, then the old one goes.
-    pub(super) fn take_out(&self, lost: &HashSet<BlobId>, files: &mut BTreeSet<BlobId>) -> Result<()> {
+    fn bare(&self, packs: usize) -> Error {
+        let what =
+            format!("none of the {packs} packs that the index of {} names is in its data/", self.store.location());
+        let fix = "if they are only away (a volume that isn't mounted, a copy that isn't complete), bring them back; if \
+                   they are lost, make another repository in an empty place";
+        Error::new(Kind::Store, what, fix)
+    }
+
+    /// Lists anew what those files of the index have beside `lost` packs that name some, and returns these, which nothing
+    /// needs any more; `files` has the new ones in their place.
+    pub(super) fn superseded(&self, lost: &HashSet<BlobId>, files: &mut BTreeSet<BlobId>) -> Result<Vec<String>> {
+        if lost.is_empty() {
+            return Ok(Vec::new());
+        }
+        let read = |id: &BlobId| unpacked::read::<IndexFile>(&self.store, &self.sealer, &format!("index/{id}"));
+        let (mut stale, mut listed, mut marked) = (Vec::new(), HashSet::new(), HashSet::new());
         for id in files.clone() {
-            let path = format!("index/{id}");
-            let mut file: IndexFile = unpacked::read(&self.store, &self.sealer, &path)?;
-            let before = file.packs.len();
-            file.packs.retain(|pack| !lost.contains(&pack.id));
-            if file.packs.len() == before {
-                continue;
+            let file = read(&id)?;
+            if file.packs.iter().any(|pack| lost.contains(&pack.id)) {
+                files.remove(&id);
+                stale.push(id);
+            } else {
+                listed.extend(file.packs.iter().map(|pack| pack.id));
+                marked.extend(file.packs_to_delete.iter().map(|pack| pack.id));
             }
+        }
+        for id in &stale {
+            let mut file = read(id)?;
+            file.packs.retain(|pack| !lost.contains(&pack.id) && listed.insert(pack.id));
+            file.packs_to_delete.retain(|pack| marked.insert(pack.id));
             if !(file.packs.is_empty() && file.packs_to_delete.is_empty()) {
                 files.insert(unpacked::write(&self.store, &self.sealer, "index", &file)?);
             }
-            self.store.delete(&path)?;
-            files.remove(&id);
         }
-        Ok(())
+        Ok(stale.into_iter().map(|id| format!("index/{id}")).collect())
+    }
+
+    /// Removes the files of the index that name lost packs or can't be read.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub fn forget(&self, writable: &Writable) -> Result<()> {
+        writable.stale.iter().try_for_each(|path| self.store.delete(path))
     }
 
     /// Asserts that each pack of an index is stored with its size, and that these files of the index are: the last thing

@@ -1,6 +1,6 @@
 //! Packs of which a part can't be read: what can is written into packs of its own, and they go.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ impl Repository {
     /// # Errors
     /// The store fails: what isn't written anew yet is still there.
     pub fn salvage(&self, damaged: &BTreeSet<BlobId>) -> Result<Salvaged> {
-        let mut files = self.index_for_writing()?.files;
+        let mut writable = self.index_for_writing()?;
         let (mut index, mut packs) = (Index::default(), BTreeMap::new());
         self.index_files(&mut |pack, blobs: Vec<Packed>| {
             if damaged.contains(&pack) {
@@ -60,11 +60,13 @@ impl Repository {
             }
         }
         writer.finish()?;
+        writable.stale.extend(self.superseded(&packs.keys().copied().collect(), &mut writable.files)?);
+        // Before the index: a damaged pack that no file of that has would be listed again, as if it were whole.
         for pack in packs.keys() {
             self.store.delete(&pack.pack_path())?;
             salvaged.packs += 1;
         }
-        self.take_out(&packs.into_keys().collect::<HashSet<_>>(), &mut files)?;
+        self.forget(&writable)?;
         Ok(salvaged)
     }
 }

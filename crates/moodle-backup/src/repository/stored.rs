@@ -27,10 +27,10 @@ pub struct Stored {
     pub index: Index,
     /// The packs that aren't.
     pub broken: Vec<Broken>,
-    /// Files of the index that can't be read; the packs that they listed are read at their ends.
+    /// Files of the index that can't be read.
     pub damaged: Vec<Problem>,
-    /// Packs that no readable file of the index has.
-    pub(super) unlisted: Vec<Entry>,
+    /// Packs that no readable file of the index has, by what is written at their ends.
+    pub(super) unlisted: Vec<IndexPack>,
     /// The files of the index that can be read.
     pub(super) files: BTreeSet<BlobId>,
 }
@@ -40,10 +40,10 @@ pub(super) struct Packs {
     pub(super) files: Files,
     /// What `data/` has.
     listed: Vec<Entry>,
-    /// Packs that no readable file of the index has …
-    pub(super) unlisted: Vec<Entry>,
-    /// … and how many of them were handed over all the same.
-    pub(super) found: u64,
+    /// How many of that no readable file of the index has …
+    pub(super) others: u64,
+    /// … and those of them that are packs.
+    unlisted: Vec<IndexPack>,
 }
 
 /// What the files of the index say beside where blobs are.
@@ -87,13 +87,23 @@ impl Stored {
 
 impl Repository {
     /// Reads the index and lists the packs once: a blob counts as stored when its pack is there with the size that the
-    /// index gives it.
+    /// index gives it, or when no file of the index has its pack, which then says itself what it has.
     ///
     /// # Errors
     /// The store fails; damage is no error.
     pub fn stored(&self) -> Result<Stored> {
+        self.stored_by(true)
+    }
+
+    /// As [`stored`](Self::stored), for what other programs of the format do, which know no packs but those of the index.
+    pub(crate) fn listed(&self) -> Result<Stored> {
+        self.stored_by(false)
+    }
+
+    fn stored_by(&self, ends: bool) -> Result<Stored> {
         let mut index = Index::default();
-        let Packs { files, listed, unlisted, .. } = self.packs(&mut |pack, blobs| index.add(pack, blobs))?;
+        let packs = self.packs_by(ends, &mut |pack, blobs| index.add(pack, blobs))?;
+        let Packs { files, listed, unlisted, .. } = packs;
         let sizes: HashMap<BlobId, u64> = listed.iter().filter_map(|entry| Some((named(entry)?, entry.size))).collect();
         let mut broken: Vec<Broken> = files
             .packs
@@ -106,7 +116,7 @@ impl Repository {
             // Another pack may have a blob, too: of those that several have the index holds one.
             index = Index::default();
             let gone: HashSet<BlobId> = broken.iter().map(|pack| pack.id).collect();
-            self.packs(&mut |pack, blobs| {
+            self.packs_by(ends, &mut |pack, blobs| {
                 if !gone.contains(&pack) {
                     index.add(pack, blobs);
                 }
@@ -120,42 +130,48 @@ impl Repository {
     /// # Errors
     /// The store fails.
     pub fn index(&self) -> Result<Index> {
-        let mut index = Index::default();
-        let files = self.index_files(&mut |pack, blobs| index.add(pack, blobs))?;
-        let Some(problem) = files.damaged.first() else { return Ok(index) };
-        tracing::warn!("{}; the ends of the packs are read in its place", problem.what);
-        Ok(self.stored()?.index)
+        let Stored { index, damaged, .. } = self.stored()?;
+        if let Some(problem) = damaged.first() {
+            tracing::warn!("{}; the ends of the packs are read in its place", problem.what);
+        }
+        Ok(index)
     }
 
-    /// Hands over each pack once with its blobs: those of the index, and where a file of that can't be read, those that
-    /// no other has, by what is written at their ends.
+    /// Hands over each pack once with its blobs: those of the index, and those that no file of it has, by what is written
+    /// at their ends.
     pub(super) fn packs(&self, take: &mut dyn FnMut(BlobId, Vec<Packed>)) -> Result<Packs> {
+        self.packs_by(true, take)
+    }
+
+    fn packs_by(&self, ends: bool, take: &mut dyn FnMut(BlobId, Vec<Packed>)) -> Result<Packs> {
         let files = self.index_files(take)?;
         // After the index: so a pack that a backup stores just now is never thought to be gone.
         let listed = self.store.list("data")?;
-        let unlisted = files.unlisted(&listed);
-        let mut found = 0;
-        if !files.damaged.is_empty() {
-            for pack in self.at_their_ends(&unlisted)? {
-                take(pack.id, pack.blobs.into_iter().map(Into::into).collect());
-                found += 1;
-            }
+        let others = files.unlisted(&listed);
+        let unlisted = if ends { self.at_their_ends(&others)? } else { Vec::new() };
+        for pack in &unlisted {
+            take(pack.id, pack.blobs.iter().copied().map(Into::into).collect());
         }
-        Ok(Packs { files, listed, unlisted, found })
+        Ok(Packs { files, listed, others: others.len() as u64, unlisted })
     }
 
     /// Reads the lists that packs have at their ends; what has none is no pack.
-    pub(super) fn at_their_ends(&self, packs: &[Entry]) -> Result<Vec<IndexPack>> {
+    fn at_their_ends(&self, packs: &[Entry]) -> Result<Vec<IndexPack>> {
         packs.iter().filter_map(|entry| self.at_its_end(entry).transpose()).collect()
     }
 
     fn at_its_end(&self, entry: &Entry) -> Result<Option<IndexPack>> {
         let Some(id) = named(entry) else { return Ok(None) };
         let Some(end) = entry.size.checked_sub(4) else { return Ok(None) };
-        let length = self.store.get_range(&entry.path, end..entry.size)?;
+        let read = |start: u64| match self.store.get_range(&entry.path, start..entry.size) {
+            // Somebody removed it meanwhile.
+            Err(error) if error.kind == Kind::Damaged => Ok(None),
+            read => read.map(Some),
+        };
+        let Some(length) = read(end)? else { return Ok(None) };
         let length = u64::from(u32::from_le_bytes(length[..].try_into().unwrap_or_default()));
         let Some(start) = end.checked_sub(length) else { return Ok(None) };
-        let list = self.store.get_range(&entry.path, start..entry.size)?;
+        let Some(list) = read(start)? else { return Ok(None) };
         let blobs = pack::list_of(&list, start, &self.sealer);
         let time = Some(jiff::Timestamp::now());
         Ok(blobs.map(|blobs| IndexPack { id, blobs: blobs.into_iter().map(Into::into).collect(), time }))

@@ -1,5 +1,7 @@
 //! A backup that is killed at any operation of its store leaves nothing damaged, and the next one goes on where it was.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -135,12 +137,26 @@ fn a_backup_that_heals_and_is_killed_at_any_operation_of_the_store_is_made_good_
     create(&made(origin.path().to_str().unwrap()), &later(false));
     // The largest pack has the contents.
     let largest = packs(origin.path()).into_iter().max_by_key(|pack| fs::metadata(pack).unwrap().len()).unwrap();
-    fs::remove_file(largest).unwrap();
+    let place = largest.strip_prefix(origin.path()).unwrap();
+    let index = |folder: &Path| names(&folder.join("index"));
+    let before = index(origin.path());
+    let scratch = tempfile::tempdir().unwrap();
+    let away = scratch.path().join("pack");
+    fs::copy(&largest, &away).unwrap();
+    fs::remove_file(&largest).unwrap();
     assert!(!problems(&opened(origin.path().to_str().unwrap())).is_empty());
     let site = later(false);
     let mut kills = 0;
     at_each_operation(origin.path(), false, &mut |folder, fault| {
         kills += 1;
+        // Until there is a new snapshot the index stays as it is, and whenever the pack comes back all is there again.
+        let committed = names(&folder.join("snapshots")).len() > 1;
+        assert!(committed || before.is_subset(&index(folder)), "{fault}");
+        let back = scratch.path().join("back");
+        copied(folder, &back);
+        fs::copy(&away, back.join(place)).unwrap();
+        assert_eq!(problems(&opened(back.to_str().unwrap())), [], "{fault}");
+        fs::remove_dir_all(&back).unwrap();
         let repository = opened(folder.to_str().unwrap());
         create(&repository, &site);
         // What the first snapshot lost it has again, too.
@@ -148,6 +164,11 @@ fn a_backup_that_heals_and_is_killed_at_any_operation_of_the_store_is_made_good_
         assert_eq!(left(folder), [] as [PathBuf; 0], "{fault}");
     });
     assert!(kills >= 18, "{kills}");
+}
+
+fn names(folder: &Path) -> BTreeSet<OsString> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    entries.filter(|name| !is_half(Path::new(name))).collect()
 }
 
 fn packs(folder: &Path) -> Vec<PathBuf> {

@@ -51,7 +51,9 @@ pub(crate) fn backed_up(
     second: i64,
     files: &[(&str, Vec<u8>)],
 ) -> moodle_backup::error::Result<(Snapshot, Written)> {
-    backed_up_on(repository, repository.index_for_writing()?.index, site, second, files)
+    let writable = repository.index_for_writing()?;
+    let made = backed_up_on(repository, writable.index.clone(), site, second, files)?;
+    repository.forget(&writable).map(|()| made)
 }
 
 /// Makes a snapshot as [`backed_up`] does, by a run that read this index before.
