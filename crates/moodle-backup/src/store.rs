@@ -3,6 +3,7 @@
 //! Calls block; they may come from many threads. Object stores are asked again with growing pauses when they answer 5xx,
 //! time out or drop the connection, and check what they get by its SHA-256 where they can; folders are synced to disk.
 
+mod answer;
 #[cfg(feature = "faults")]
 mod faults;
 mod rustic;
@@ -27,6 +28,7 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 use url::Url;
 
+use self::answer::Answer;
 use crate::error::{Error, Kind, Result};
 
 /// How often a request is tried again.
@@ -141,7 +143,7 @@ impl Store {
     /// # Errors
     /// The store fails.
     pub fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
-        self.write(path, bytes, PutMode::Overwrite)
+        self.write(path, bytes, false)
     }
 
     /// Writes an object whose name no other content has; one that is there is the same, and stays.
@@ -150,18 +152,24 @@ impl Store {
     /// The store fails.
     pub fn create(&self, path: &str, bytes: Bytes) -> Result<()> {
         // A folder knows no such write but by links, which exFAT, shares of SMB and others don't have.
-        let mode = if self.0.folder.is_some() { PutMode::Overwrite } else { PutMode::Create };
-        self.write(path, bytes, mode)
+        self.write(path, bytes, self.0.folder.is_none())
     }
 
-    fn write(&self, path: &str, bytes: Bytes, mode: PutMode) -> Result<()> {
+    fn write(&self, path: &str, bytes: Bytes, where_nothing_is: bool) -> Result<()> {
         #[cfg(feature = "faults")]
         let fault = faults::Point::reached(self.0.folder.as_deref(), path, &bytes);
         let length = bytes.len() as u64;
-        self.0.counters.puts.fetch_add(1, Ordering::Relaxed);
-        let options = PutOptions { mode, ..PutOptions::default() };
-        let place = self.path(path);
-        match self.wait(self.0.objects.put_opts(&place, PutPayload::from(bytes), options)) {
+        let put = |bytes: Bytes, mode: PutMode| {
+            self.0.counters.puts.fetch_add(1, Ordering::Relaxed);
+            let options = PutOptions { mode, ..PutOptions::default() };
+            self.wait(self.0.objects.put_opts(&self.path(path), PutPayload::from(bytes), options))
+        };
+        let mut written = put(bytes.clone(), if where_nothing_is { PutMode::Create } else { PutMode::Overwrite });
+        // By a server that knows no conditions: the name says that nothing else can be there.
+        if where_nothing_is && written.as_ref().is_err_and(answer::knows_no_conditions) {
+            written = put(bytes, PutMode::Overwrite);
+        }
+        match written {
             Ok(_) => {}
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
                 return Ok(());
@@ -346,25 +354,26 @@ impl Store {
     }
 
     fn failed(&self, verb: &str, path: &str, error: object_store::Error) -> Error {
-        let what =
-            format!("{path} of {} can't be {verb}", self.location()).replace("can't be write", "can't be written");
+        let location = self.location();
+        let object = if path.is_empty() { location.to_owned() } else { format!("{path} of {location}") };
+        let what = format!("{object} can't be {verb}").replace("can't be write", "can't be written");
         let what = what.replace("be delete", "be deleted").replace("be list", "be listed");
-        match error {
-            object_store::Error::NotFound { .. } => Error::new(
-                Kind::Damaged,
-                format!("{path} of {} isn't there", self.location()),
-                "moodle-backup verify names all that is missing",
-            ),
-            object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
-                Error::new(Kind::Store, what, "give this identity the right to read, write, list and delete there")
-                    .because(error)
+        if matches!(error, object_store::Error::NotFound { .. }) {
+            let what = format!("{object} isn't there");
+            return Error::new(Kind::Damaged, what, "moodle-backup verify names all that is missing");
+        }
+        let answer = Answer::of(&error);
+        let fix = match (&error, &answer) {
+            (object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. }, _) => {
+                answer::RIGHTS
             }
-            error => Error::new(
-                Kind::Store,
-                what,
-                "mend the store (space, network, rights) and run the same command again: it goes on",
-            )
-            .because(error),
+            (_, Some(answer)) => answer.fix(),
+            _ => answer::GOES_ON,
+        };
+        let failed = Error::new(Kind::Store, what, fix);
+        match answer {
+            Some(answer) => failed.because(answer),
+            None => failed.because(error),
         }
     }
 }

@@ -135,6 +135,8 @@ enum Fault {
     Reset,
     /// Waits before the answer.
     Slow(Duration),
+    /// Refuses writes that depend on what is there, as older servers do.
+    NoConditions,
 }
 
 /// Serves connections to `server`, and treats each third one so; all of them when `always`.
@@ -167,6 +169,15 @@ fn served(mut client: TcpStream, server: &str, fault: Option<Fault>) -> std::io:
         }
         Some(Fault::Reset) => return client.shutdown(Shutdown::Both),
         Some(Fault::Slow(pause)) => std::thread::sleep(pause),
+        Some(Fault::NoConditions) => {
+            let head = request.split(|byte| *byte == b'\r').take_while(|line| line.len() > 1);
+            if head.into_iter().any(|line| line.to_ascii_lowercase().starts_with(b"\nif-none-match:")) {
+                return write!(
+                    client,
+                    "HTTP/1.1 501 Not Implemented\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                );
+            }
+        }
         Some(Fault::Truncated(_)) | None => {}
     }
     let mut upstream = TcpStream::connect(server)?;
@@ -253,6 +264,7 @@ fn a_server_that_fails_now_and_then_gets_the_backup_and_one_that_always_does_is_
         Fault::Truncated(200),
         Fault::Reset,
         Fault::Slow(Duration::from_millis(300)),
+        Fault::NoConditions,
     ];
     let address = server.trim_start_matches("http://").trim_end_matches('/');
     let direct = |location: &str, task: &str| {
@@ -270,7 +282,7 @@ fn a_server_that_fails_now_and_then_gets_the_backup_and_one_that_always_does_is_
             scope.spawn(move || {
                 let location = format!("s3://backup/failures-{}-{number}", std::process::id());
                 assert!(direct(&location, "failures::a_repository_to_be_made").contains("it is made"));
-                if !matches!(fault, Fault::Slow(_)) {
+                if !matches!(fault, Fault::Slow(_) | Fault::NoConditions) {
                     let (endpoint, _) = proxy(server, fault, true);
                     let said = against(&endpoint, &location);
                     assert!(!said.contains("it is stored"), "{fault:?}: {said}");
@@ -278,7 +290,7 @@ fn a_server_that_fails_now_and_then_gets_the_backup_and_one_that_always_does_is_
                     let sound = direct(&location, "failures::the_repository_to_be_checked");
                     assert!(sound.contains("0 snapshots, sound"), "{fault:?}: {sound}");
                 }
-                let (endpoint, hits) = proxy(server, fault, false);
+                let (endpoint, hits) = proxy(server, fault, fault == Fault::NoConditions);
                 let said = against(&endpoint, &location);
                 assert!(said.contains("it is stored"), "{fault:?}: {said}");
                 assert!(hits.load(Ordering::SeqCst) > 1, "{fault:?}: no connection met it");
