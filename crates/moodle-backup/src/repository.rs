@@ -48,7 +48,7 @@ pub use writer::{Writer, Written};
 
 use crate::create::TAG;
 use crate::error::{Error, Kind, Result};
-use crate::store::Store;
+use crate::store::{Entry, Store};
 use seal::Sealer;
 
 /// What the tag begins with that tells a site from others.
@@ -171,11 +171,11 @@ impl fmt::Debug for Repository {
 }
 
 impl Repository {
-    /// Makes a repository where there is none.
+    /// Returns what an `init` left that was killed, where there is a place for a repository.
     ///
     /// # Errors
-    /// There is one already, or other files; the key can't be used; the store fails.
-    pub fn init(store: Store, key: &NewKey) -> Result<Self> {
+    /// There is one already, or other files; the store fails.
+    pub fn place(store: &Store) -> Result<Vec<Entry>> {
         let there = store.list("")?;
         if there.iter().any(|entry| entry.path == "config") {
             let what = format!("there is a repository in {} already", store.location());
@@ -192,6 +192,15 @@ impl Repository {
                 "name an empty place; a repository that lost its config can't be made again",
             ));
         }
+        Ok(there)
+    }
+
+    /// Makes a repository where there is none.
+    ///
+    /// # Errors
+    /// As [`place`](Self::place); the key can't be used.
+    pub fn init(store: Store, key: &NewKey) -> Result<Self> {
+        let there = Self::place(&store)?;
         // What a run left that was killed before it wrote `config`: a second key would hide a repository of its own.
         ["keys", recipients::FOLDER].into_iter().try_for_each(|folder| store.sweep(folder))?;
         there.iter().try_for_each(|entry| store.delete(&entry.path))?;

@@ -189,6 +189,43 @@ fn init_makes_a_key_file_that_opens_the_repository_and_stock_restic_takes_too() 
 }
 
 #[test]
+fn an_init_that_is_refused_makes_nothing() {
+    let folder = repository();
+    let key = folder.path().join("key");
+    let mut command = program();
+    command.args(["init", "--key-file"]).arg(&key).arg("--repository").arg(folder.path().join("repository"));
+    let refused = run(command);
+    assert!(errors(&refused).contains("there is a repository in"), "{}", errors(&refused));
+    assert!(refused.status.code() == Some(11) && !key.exists(), "a key that opens nothing is made");
+
+    let mut command = program();
+    command.args(["init", "--age-identity"]).arg(&key).arg("--repository").arg(folder.path().join("new"));
+    assert_eq!(run(command).status.code(), Some(2));
+    assert!(!folder.path().join("new").exists(), "a folder for nothing is made");
+}
+
+#[test]
+fn a_bucket_that_is_not_there_and_wrong_credentials_are_told_in_a_sentence() {
+    let Ok(server) = std::env::var("MOODLE_BACKUP_S3") else {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "MOODLE_BACKUP_S3 isn't set");
+        eprintln!("skipped: MOODLE_BACKUP_S3 isn't set");
+        return;
+    };
+    let said = |location: &str, secret: Option<&str>| {
+        let mut command = program();
+        command.args(["init", "--repository", location]).env("MOODLE_BACKUP_PASSPHRASE", PASSPHRASE);
+        command.env("AWS_ENDPOINT", &server).envs(secret.map(|secret| ("AWS_SECRET_ACCESS_KEY", secret)));
+        let output = run(command);
+        assert_eq!(output.status.code(), Some(14));
+        errors(&output)
+    };
+    let said = [said("s3://nobucket/x", None), said("s3://backup/x", Some("wrong"))];
+    assert!(said[0].starts_with("error: s3://nobucket/x can't be listed: NoSuchBucket: "), "{}", said[0]);
+    assert!(said[1].starts_with("error: s3://backup/x can't be listed: SignatureDoesNotMatch: "), "{}", said[1]);
+    assert!(said[0].contains("\n  make it") && said[1].contains("\n  give credentials"), "{said:?}");
+}
+
+#[test]
 fn metrics_are_written_after_a_success_and_after_a_failure() {
     let repository = repository();
     let metrics = repository.path().join("backup.prom");

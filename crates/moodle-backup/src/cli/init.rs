@@ -19,9 +19,12 @@ pub(crate) struct Init {
 
 impl Init {
     pub(crate) fn run(&self, context: &Context) -> Result<Report> {
-        let store = Store::open(context.location()?)?;
+        let location = context.location()?;
         let key = context.options.key.create(self.recipients.read()?)?;
-        let repository = Repository::init(store, &key)?;
+        let store = Store::open(location)?;
+        // A key that opens nothing is worse than none.
+        Repository::place(&store)?;
+        let repository = Repository::init(store, &key.make()?)?;
         let location = repository.store().location();
         let text = format!(
             "made a repository in {location}\nWithout its key nobody can read it, you neither: keep the key somewhere else, too."

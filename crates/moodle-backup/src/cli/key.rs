@@ -80,6 +80,35 @@ enum Source {
     Asked,
 }
 
+/// A new key, of which nothing is made or asked for yet: first it has to be known that there is a place for it.
+#[derive(Debug)]
+pub(crate) enum Unmade {
+    Known(NewKey),
+    KeyFile(PathBuf),
+    Asked,
+}
+
+impl Unmade {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// The file can't be written, there is no terminal, or two passphrases differ.
+    pub(crate) fn make(self) -> Result<NewKey> {
+        match self {
+            Self::Known(key) => Ok(key),
+            Self::KeyFile(path) => make_key_file(&path).map(NewKey::Passphrase),
+            Self::Asked => {
+                let first = ask("New passphrase: ").and_then(not_empty)?;
+                let second = ask("The same again: ")?;
+                if first.expose_secret() != second.expose_secret() {
+                    return Err(usage("the two passphrases differ", "type the same twice"));
+                }
+                Ok(NewKey::Passphrase(first))
+            }
+        }
+    }
+}
+
 impl Sources {
     /// Returns what opens a repository.
     ///
@@ -105,11 +134,12 @@ impl Sources {
         }
     }
 
-    /// Returns what a new repository is locked with: recipients, where there are some, or a key file that is made.
+    /// Returns what a new repository shall be locked with: recipients, where there are some, or a key that is still to be
+    /// made.
     ///
     /// # Errors
-    /// As [`open`](Self::open); both recipients and a source are named, or two passphrases differ.
-    pub(crate) fn create(&self, recipients: Vec<String>) -> Result<NewKey> {
+    /// As [`open`](Self::open); both recipients and a source are named.
+    pub(crate) fn create(&self, recipients: Vec<String>) -> Result<Unmade> {
         self.create_from(recipients, &|name| std::env::var(name).ok())
     }
 
@@ -121,10 +151,10 @@ impl Sources {
         &self,
         recipients: Vec<String>,
         environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<NewKey> {
+    ) -> Result<Unmade> {
         let (name, source) = self.source(environment)?;
         match (source, recipients.is_empty()) {
-            (Source::Asked | Source::AgeIdentity(_), false) => Ok(NewKey::Age(recipients)),
+            (Source::Asked | Source::AgeIdentity(_), false) => Ok(Unmade::Known(NewKey::Age(recipients))),
             (_, false) => {
                 let what = format!("age recipients are given, and {name} names a passphrase");
                 Err(usage(what, "leave one of them out"))
@@ -132,16 +162,9 @@ impl Sources {
             (Source::AgeIdentity(_), true) => {
                 Err(usage("an age identity opens a repository and makes none", "give its recipient by --age-recipient"))
             }
-            (Source::KeyFile(path), true) if !path.exists() => make_key_file(&path).map(NewKey::Passphrase),
-            (Source::Asked, true) => {
-                let first = ask("Passphrase for the new repository: ").and_then(not_empty)?;
-                let second = ask("The same again: ")?;
-                if first.expose_secret() != second.expose_secret() {
-                    return Err(usage("the two passphrases differ", "type the same twice"));
-                }
-                Ok(NewKey::Passphrase(first))
-            }
-            (other, true) => passphrase(&other).map(NewKey::Passphrase),
+            (Source::KeyFile(path), true) if !path.exists() => Ok(Unmade::KeyFile(path)),
+            (Source::Asked, true) => Ok(Unmade::Asked),
+            (other, true) => passphrase(&other).map(NewKey::Passphrase).map(Unmade::Known),
         }
     }
 

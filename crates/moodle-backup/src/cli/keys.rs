@@ -62,7 +62,8 @@ impl Keys {
                     add.new_passphrase_file.as_ref(),
                     add.new_passphrase_command.as_ref(),
                 );
-                let id = repository.add_key(&sources.create_from(add.recipients.read()?, &|_| None)?)?;
+                let key = sources.create_from(add.recipients.read()?, &|_| None)?.make()?;
+                let id = repository.add_key(&key)?;
                 Ok(Report::new(&json!({"added": id}), format!("added the key {}", short(&id))))
             }
             Action::Remove { key } => {
