@@ -1,4 +1,5 @@
-//! A backup that is killed at any operation of its store leaves nothing damaged, and the next one goes on where it was.
+//! A backup or a repair that is killed at any operation of its store leaves nothing damaged that wasn't, and the next one
+//! goes on where it was.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -16,7 +17,7 @@ use crate::site::MemorySite;
 use crate::support::{has_restic, made, noise, opened, restic_is_content};
 
 const FOLDER: &str = "MOODLE_BACKUP_TEST_FOLDER";
-const LARGE: &str = "MOODLE_BACKUP_TEST_LARGE";
+const TASK: &str = "MOODLE_BACKUP_TEST_TASK";
 /// A pack of content, and the beginning of another.
 const BYTES: usize = 17 << 20;
 
@@ -45,27 +46,39 @@ fn create(repository: &Repository, site: &MemorySite) -> Outcome {
     create::run_on(repository, &site.request(), &mut site.database(), &Silent).unwrap()
 }
 
-/// Not a test: the backup that [`killed`] kills.
+/// What is killed.
+const BACKUP: &str = "backup";
+const LARGE_BACKUP: &str = "large backup";
+const REPAIR: &str = "repair";
+
+/// Not a test: what [`killed`] kills.
 #[test]
-fn the_backup_to_be_killed() {
-    let Ok(folder) = std::env::var(FOLDER) else { return };
-    create(&opened(&folder), &later(std::env::var_os(LARGE).is_some()));
+fn the_run_to_be_killed() {
+    let (Ok(folder), Ok(task)) = (std::env::var(FOLDER), std::env::var(TASK)) else { return };
+    let repository = opened(&folder);
+    match task.as_str() {
+        REPAIR => _ = repaired(&repository),
+        task => _ = create(&repository, &later(task == LARGE_BACKUP)),
+    }
 }
 
-/// Backs up in a process of its own; false: it wasn't killed.
-fn killed(folder: &Path, large: bool, fault: &str) -> bool {
+fn repaired(repository: &Repository) -> verify::Outcome {
+    let request = verify::Request { data: true, repair: true, jobs: 2, ..verify::Request::default() };
+    verify::run(repository, &request, &Silent).unwrap()
+}
+
+/// Runs in a process of its own; false: it wasn't killed.
+fn killed(folder: &Path, task: &str, fault: &str) -> bool {
     // What a killed process leaves of its site goes with it.
     let temporary = tempfile::tempdir().unwrap();
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--exact", "kills::the_backup_to_be_killed", "--test-threads=1"])
+    let done = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "kills::the_run_to_be_killed", "--test-threads=1"])
         .env(FOLDER, folder)
+        .env(TASK, task)
         .env("TMPDIR", temporary.path())
-        .env("MOODLE_BACKUP_FAULT", fault);
-    if large {
-        command.env(LARGE, "1");
-    }
-    let done = command.output().unwrap();
+        .env("MOODLE_BACKUP_FAULT", fault)
+        .output()
+        .unwrap();
     let aborted = done.status.signal() == Some(6);
     assert!(aborted || done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
     aborted
@@ -86,8 +99,8 @@ fn problems(repository: &Repository) -> Vec<verify::Problem> {
     verify::run(repository, &request, &Silent).unwrap().problems
 }
 
-/// Kills a backup at each operation in turn, and calls `look` with what is left of a copy of `origin`.
-fn at_each_operation(origin: &Path, large: bool, look: &mut dyn FnMut(&Path, &str)) {
+/// Kills a run at each operation in turn, and calls `look` with what is left of a copy of `origin`.
+fn at_each_operation(origin: &Path, task: &str, look: &mut dyn FnMut(&Path, &str)) {
     let scratch = tempfile::tempdir().unwrap();
     // Before an operation it is as after the one before it.
     for mode in ["half", "after"] {
@@ -95,8 +108,8 @@ fn at_each_operation(origin: &Path, large: bool, look: &mut dyn FnMut(&Path, &st
             let folder = scratch.path().join(format!("{mode}-{number}"));
             copied(origin, &folder);
             let fault = format!("{mode}:{number}");
-            if !killed(&folder, large, &fault) {
-                assert!(number > 8, "a backup has more operations than {number}");
+            if !killed(&folder, task, &fault) {
+                assert!(number > 7, "it has more operations than {number}");
                 break;
             }
             look(&folder, &fault);
@@ -112,7 +125,7 @@ fn a_backup_that_is_killed_at_any_operation_of_the_store_damages_nothing_and_the
     let restic = has_restic();
     let site = later(true);
     let mut snapshots = Vec::new();
-    at_each_operation(origin.path(), true, &mut |folder, fault| {
+    at_each_operation(origin.path(), LARGE_BACKUP, &mut |folder, fault| {
         let repository = opened(folder.to_str().unwrap());
         assert_eq!(problems(&repository), [], "{fault}");
         snapshots.push(repository.snapshots().unwrap().len());
@@ -147,7 +160,7 @@ fn a_backup_that_heals_and_is_killed_at_any_operation_of_the_store_is_made_good_
     assert!(!problems(&opened(origin.path().to_str().unwrap())).is_empty());
     let site = later(false);
     let mut kills = 0;
-    at_each_operation(origin.path(), false, &mut |folder, fault| {
+    at_each_operation(origin.path(), BACKUP, &mut |folder, fault| {
         kills += 1;
         // Until there is a new snapshot the index stays as it is, and whenever the pack comes back all is there again.
         let committed = names(&folder.join("snapshots")).len() > 1;
@@ -164,6 +177,50 @@ fn a_backup_that_heals_and_is_killed_at_any_operation_of_the_store_is_made_good_
         assert_eq!(left(folder), [] as [PathBuf; 0], "{fault}");
     });
     assert!(kills >= 18, "{kills}");
+}
+
+#[test]
+fn a_repair_that_is_killed_at_any_operation_of_the_store_loses_nothing_that_was_sound() {
+    let origin = tempfile::tempdir().unwrap();
+    let repository = made(origin.path().to_str().unwrap());
+    create(&repository, &before());
+    create(&repository, &later(false));
+    // In the middle of the largest pack is a content, which the site still has.
+    let largest = packs(origin.path()).into_iter().max_by_key(|pack| fs::metadata(pack).unwrap().len()).unwrap();
+    let mut bytes = fs::read(&largest).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&largest, bytes).unwrap();
+    // What the snapshots lack, whatever is said of packs.
+    let lacking = |repository: &Repository| -> Vec<String> {
+        let said = problems(repository).into_iter().map(|problem| problem.what);
+        said.filter(|what| what.starts_with("snapshots/")).collect()
+    };
+    let expected = lacking(&repository);
+    assert_eq!(expected.len(), 1, "{expected:?}");
+    let restic = has_restic();
+    let mut kills = 0;
+    at_each_operation(origin.path(), REPAIR, &mut |folder, fault| {
+        kills += 1;
+        let repository = opened(folder.to_str().unwrap());
+        assert_eq!(lacking(&repository), expected, "{fault}");
+        // Either is a way on: another repair, or at once a backup.
+        if kills % 2 == 0 {
+            repaired(&repository);
+            assert_eq!(lacking(&repository), expected, "{fault}");
+            create(&repository, &later(false));
+        } else {
+            create(&repository, &later(false));
+            repaired(&repository);
+            create(&repository, &later(false));
+        }
+        assert_eq!(problems(&repository), [], "{fault}");
+        assert_eq!(left(folder), [] as [PathBuf; 0], "{fault}");
+        if restic {
+            restic_is_content(folder);
+        }
+    });
+    assert!(kills >= 14, "{kills}");
 }
 
 fn names(folder: &Path) -> BTreeSet<OsString> {
