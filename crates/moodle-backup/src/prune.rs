@@ -151,7 +151,8 @@ impl Policy {
 
 /// Applies the policy to each site's snapshots by themselves.
 fn chosen(repository: &Repository, files: SnapshotFiles, request: &Request) -> Result<Outcome> {
-    let SnapshotFiles { files, damaged } = files;
+    let SnapshotFiles { mut files, damaged } = files;
+    files.retain(|file| repository.sees(file.tags.iter()));
     let id_of = |problem: &Problem| problem.path.trim_start_matches("snapshots/").to_owned();
     let read = files.iter().map(|file| file.id.to_hex().as_str().to_owned());
     let dropped = dropped(&request.drop, &read.chain(damaged.iter().map(id_of)).collect::<Vec<_>>())?;
@@ -172,7 +173,7 @@ fn chosen(repository: &Repository, files: SnapshotFiles, request: &Request) -> R
     for file in files {
         if dropped.contains(file.id.to_hex().as_str()) {
             outcome.removed.push(Snapshot::of(&file));
-        } else if repository.sees(file.tags.iter()) {
+        } else {
             sites.entry(site(&file)).or_default().push(file);
         }
     }

@@ -62,6 +62,18 @@ fn each_site_keeps_what_the_policy_says_and_the_space_of_the_others_is_free_afte
 }
 
 #[test]
+fn a_prune_of_one_site_drops_no_snapshot_of_another() {
+    let scratch = tempfile::tempdir().unwrap();
+    let repository = made(scratch.path().join("repository").to_str().unwrap());
+    let [one, two] = ["one", "two"].map(|site| backed_up(&repository, site, FIRST, &[]).unwrap().0.id);
+    let drop = |id: &str| Request { drop: vec![id.to_owned()], ..Request::default() };
+    let refused = prune::run(&repository.only("one"), &drop(&two), &Silent).unwrap_err();
+    assert_eq!(refused.kind, Kind::Repository, "{refused}");
+    prune::run(&repository.only("one"), &drop(&one), &Silent).unwrap();
+    assert_eq!(repository.snapshots().unwrap().iter().map(|left| left.id.as_str()).collect::<Vec<_>>(), [two.as_str()]);
+}
+
+#[test]
 fn a_prune_waits_for_a_backup_and_a_backup_for_a_prune() {
     let scratch = tempfile::tempdir().unwrap();
     let repository = made(scratch.path().join("repository").to_str().unwrap());
