@@ -88,6 +88,13 @@ fn restic(folder: &Path, arguments: &[&str]) -> Option<Output> {
     done.ok()
 }
 
+/// Runs `restic check --read-data`, which must find nothing.
+fn restic_is_content(folder: &Path) {
+    let Some(done) = restic(folder, &["check", "--read-data"]) else { return };
+    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{said}");
+}
+
 /// Lets `harm` do its worst to each stored file of a folder in turn, in a copy, and makes another snapshot.
 fn after_harm(folder: &str, harm: &dyn Fn(&Path)) {
     let (site, origin) = (site(), repository());
@@ -159,9 +166,7 @@ fn after_stock_restic_made_the_index_anew_the_next_backup_heals_what_a_lost_pack
         assert_whole(&repository, &site, &outcome.snapshot);
         // What the older one says of itself is lost; all else it has again.
         std::fs::remove_file(copy.path().join("snapshots").join(&first)).unwrap();
-        let done = restic(copy.path(), &["check", "--read-data"]).unwrap();
-        let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-        assert!(done.status.success(), "{said}");
+        restic_is_content(copy.path());
     }
 }
 
@@ -235,9 +240,7 @@ fn packs_that_come_back_after_a_backup_without_them_are_found_again() {
         is_sound("after a prune");
         create(&repository, &site).unwrap();
         is_sound("after another backup");
-        let Some(done) = restic(copy.path(), &["check", "--read-data"]) else { continue };
-        let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-        assert!(done.status.success(), "{said}");
+        restic_is_content(copy.path());
     }
 }
 
@@ -310,4 +313,41 @@ fn an_unchanged_site_costs_the_same_few_requests_however_many_folders_its_pool_h
     let (gets, puts, lists) = requests.pop_first().unwrap();
     eprintln!("{gets} gets, {puts} puts, {lists} lists");
     assert!(gets < 40 && puts < 8 && lists < 12, "{gets} gets, {puts} puts, {lists} lists");
+}
+
+#[test]
+fn wherever_a_byte_of_a_pack_is_wrong_nothing_is_after_a_repair_and_a_backup() {
+    let (site, origin) = (site(), repository());
+    create(&origin, &site).unwrap();
+    for pack in files(origin.folder.path(), "data") {
+        let whole = std::fs::read(&pack).unwrap();
+        // In a blob, in the list behind the blobs, and in the length of that.
+        for place in [20, whole.len() - 60, whole.len() - 1] {
+            let copy = copied(&origin);
+            let mut bytes = whole.clone();
+            bytes[place] ^= 1;
+            std::fs::write(copy.path().join(pack.strip_prefix(origin.folder.path()).unwrap()), bytes).unwrap();
+            let repository = opened(copy.path());
+            let verified = |repair| {
+                let request = verify::Request { data: true, repair, jobs: 2, ..verify::Request::default() };
+                verify::run(&repository, &request, &Silent).unwrap()
+            };
+            let full = create::Request { full: true, ..site.request() };
+            create::run_on(&repository, &full, &mut site.database(), &Silent).unwrap();
+            assert!(!verified(false).problems.is_empty(), "reading the site again mends nothing that is stored");
+            let salvaged = verified(true).salvaged.unwrap();
+            assert_eq!((salvaged.packs, salvaged.lost), (1, u64::from(place == 20)), "{place}");
+            let outcome = create(&repository, &site).unwrap();
+            assert_whole(&repository, &site, &outcome.snapshot);
+            // What the older one alone had is lost, and no more than that.
+            let said = verified(false).problems;
+            assert!(
+                said.iter().all(|problem| place == 20 && !problem.snapshots.contains(&outcome.snapshot)),
+                "{said:?}"
+            );
+            if said.is_empty() {
+                restic_is_content(copy.path());
+            }
+        }
+    }
 }

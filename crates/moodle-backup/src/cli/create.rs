@@ -23,7 +23,8 @@ pub(crate) struct Create {
     /// Leave out what of the dataroot can't be read, and name it, instead of failing with exit code 10.
     #[arg(long)]
     allow_unreadable: bool,
-    /// Take nothing over from the last snapshot: read all again.
+    /// Take nothing over from the last snapshot: read all of the site again. What is stored isn't stored again, so damage is
+    /// mended by `verify --data --repair`.
     #[arg(long)]
     full: bool,
     /// How often the database is looked at again before missing content counts as missing.

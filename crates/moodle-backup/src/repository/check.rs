@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustic_core::repofile::{KeyFile, SnapshotFile};
 use serde::Serialize;
@@ -16,7 +16,7 @@ use super::snapshots::SnapshotFiles;
 use super::stored::Packs;
 use super::tree::{NodeKind, Tree};
 use super::{BlobId, Repository, Snapshot, recipients};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::progress::{Progress, Unit};
 
 /// Something that is stored and wrong.
@@ -49,7 +49,7 @@ pub struct Checked {
     pub unreferenced: u64,
     /// What is wrong; nothing: all is as it was written.
     pub problems: Vec<Problem>,
-    /// The packs of which blobs can't be read.
+    /// The packs in which something is wrong.
     #[serde(skip)]
     pub damaged: BTreeSet<BlobId>,
 }
@@ -61,6 +61,16 @@ const NAMED: usize = 10;
 
 /// Blobs that can't be read, with the packs in which they can't.
 type Lost = HashSet<(BlobId, BlobId)>;
+
+/// What was found in a pack.
+#[derive(Default)]
+struct Found {
+    bytes: u64,
+    /// What is wrong; nothing: it is as it was written.
+    wrong: Vec<String>,
+    /// The blobs that can't be read.
+    gone: Vec<BlobId>,
+}
 
 /// Gets blobs with their ids.
 type Visit<'a> = &'a (dyn Fn(&BlobId, &[u8]) + Sync);
@@ -92,7 +102,6 @@ impl Repository {
         let mut checked = Checked::default();
         self.check_keys(&mut checked)?;
         let gone = self.check_packs(&mut checked, progress, visit)?;
-        checked.damaged = gone.iter().map(|(pack, _)| *pack).collect();
         let index = if gone.is_empty() { index.clone() } else { self.without(&gone)? };
         checked.problems.extend(files.damaged.iter().cloned());
         self.check_snapshots(&files.files, &index, &mut checked)?;
@@ -148,18 +157,16 @@ impl Repository {
         progress: &dyn Progress,
         visit: Visit<'_>,
     ) -> Result<()> {
-        let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
-        let (bytes, found, gone) = (AtomicU64::new(0), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+        let (next, failure, read) = (AtomicUsize::new(0), Mutex::new(None), Mutex::new(Vec::new()));
         let threads = std::thread::available_parallelism().map_or(2, |count| count.get().min(8));
         std::thread::scope(|scope| {
             for _ in 0..threads.min(packs.len()) {
                 scope.spawn(|| {
                     while let Some((pack, blobs)) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        match self.check_pack(&pack.pack_path(), blobs, &found, visit) {
-                            Ok((size, damaged)) => {
-                                bytes.fetch_add(size, Ordering::Relaxed);
-                                progress.advance(size);
-                                guarded(&gone).extend(damaged.into_iter().map(|blob| (*pack, blob)));
+                        match self.check_pack(&pack.pack_path(), blobs, visit) {
+                            Ok(found) => {
+                                progress.advance(found.bytes);
+                                guarded(&read).push((*pack, found));
                             }
                             Err(error) => {
                                 guarded(&failure).get_or_insert(error);
@@ -175,9 +182,12 @@ impl Repository {
         }
         checked.packs += packs.len() as u64;
         checked.blobs += packs.iter().map(|(_, blobs)| blobs.len() as u64).sum::<u64>();
-        checked.bytes += bytes.into_inner();
-        checked.problems.append(&mut guarded(&found));
-        lost.extend(guarded(&gone).drain(..));
+        for (pack, found) in read.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            checked.bytes += found.bytes;
+            checked.damaged.extend((!found.wrong.is_empty()).then_some(pack));
+            checked.problems.extend(found.wrong.into_iter().map(|what| Problem { path: pack.pack_path(), what }));
+            lost.extend(found.gone.into_iter().map(|blob| (pack, blob)));
+        }
         Ok(())
     }
 
@@ -190,29 +200,25 @@ impl Repository {
         Ok(index)
     }
 
-    fn check_pack(
-        &self,
-        path: &str,
-        expected: &[Packed],
-        found: &Mutex<Vec<Problem>>,
-        visit: Visit<'_>,
-    ) -> Result<(u64, Vec<BlobId>)> {
+    fn check_pack(&self, path: &str, expected: &[Packed], visit: Visit<'_>) -> Result<Found> {
         let mut expected = expected.to_vec();
         expected.sort_unstable_by_key(|blob| blob.offset);
+        let mut found = Found::default();
         let read = match self.store.get(path) {
             Ok(read) => read,
             Err(error) if error.kind == Kind::Damaged => {
-                note(found, path, format!("{error}; {} blobs were in it", expected.len()));
-                return Ok((0, expected.iter().map(|blob| blob.id).collect()));
+                found.wrong.push(format!("{error}; {} blobs were in it", expected.len()));
+                found.gone = expected.iter().map(|blob| blob.id).collect();
+                return Ok(found);
             }
             Err(error) => return Err(error),
         };
-        let (size, whole) = (read.len() as u64, named_by(path, &read));
+        found.bytes = read.len() as u64;
+        let whole = named_by(path, &read);
         let mut list = pack::list(&read, &self.sealer);
         if let Some(list) = &mut list {
             list.sort_by_key(|blob| blob.offset);
         }
-        let mut gone = Vec::new();
         let (mut bytes, mut out) = (read.try_into_mut().unwrap_or_else(|shared| shared.as_ref().into()), Vec::new());
         for blob in &expected {
             let start = blob.offset as usize;
@@ -223,25 +229,27 @@ impl Repository {
             if good {
                 visit(&blob.id, &out);
             } else {
-                if gone.len() < NAMED {
+                if found.gone.len() < NAMED {
                     let kind = if blob.tree { "folder" } else { "content" };
-                    note(found, path, format!("the {kind} {} at byte {start} of it is damaged", blob.id));
+                    found.wrong.push(format!("the {kind} {} at byte {start} of it is damaged", blob.id));
                 }
-                gone.push(blob.id);
+                found.gone.push(blob.id);
             }
         }
-        if gone.len() > NAMED {
-            note(found, path, format!("{} more blobs in it are damaged", gone.len() - NAMED));
+        if found.gone.len() > NAMED {
+            found.wrong.push(format!("{} more blobs in it are damaged", found.gone.len() - NAMED));
         }
         match list {
-            None => note(found, path, "the list of blobs at its end is damaged; the index still has it".into()),
+            None => found.wrong.push("the list of blobs at its end is damaged; the index still has it".into()),
             Some(list) if list != expected => {
-                note(found, path, "the list of blobs at its end isn't what the index has".into());
+                found.wrong.push("the list of blobs at its end isn't what the index has".into());
             }
-            Some(_) if !whole && gone.is_empty() => note(found, path, "its content isn't what its name says".into()),
+            Some(_) if !whole && found.gone.is_empty() => {
+                found.wrong.push("its content isn't what its name says".into());
+            }
             Some(_) => {}
         }
-        Ok((size, gone))
+        Ok(found)
     }
 
     fn check_snapshots(&self, files: &[SnapshotFile], index: &Index, checked: &mut Checked) -> Result<()> {
@@ -327,27 +335,8 @@ fn guarded<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn note(found: &Mutex<Vec<Problem>>, path: &str, what: String) {
-    guarded(found).push(Problem { path: path.to_owned(), what });
-}
-
 impl Checked {
     fn problem(&mut self, path: &str, what: &str) {
         self.problems.push(Problem { path: path.to_owned(), what: what.to_owned() });
-    }
-
-    /// Returns the problems as one error; nothing: there are none.
-    ///
-    /// # Errors
-    /// There are problems.
-    pub fn sound(&self) -> Result<()> {
-        let Some(first) = self.problems.first() else { return Ok(()) };
-        let what = format!(
-            "{} stored files are damaged or missing, the first: {}: {}",
-            self.problems.len(),
-            first.path,
-            first.what
-        );
-        Err(Error::new(Kind::Damaged, what, "bring them back from a copy, or back up again with --full and prune"))
     }
 }

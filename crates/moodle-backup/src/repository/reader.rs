@@ -195,7 +195,11 @@ impl Reader<'_> {
     fn find(&self, id: &BlobId) -> Result<Located> {
         self.index.located(id).ok_or_else(|| {
             let what = format!("the blob {id} isn't stored in {}", self.store.location());
-            Error::new(Kind::Damaged, what, "moodle-backup verify --data names what is damaged; take another snapshot")
+            Error::new(
+                Kind::Damaged,
+                what,
+                "moodle-backup verify --data names all that is damaged; docs/backup.md says what then",
+            )
         })
     }
 }
@@ -236,5 +240,9 @@ pub(super) fn opened(sealer: &Sealer, sealed: &mut [u8], blob: &Packed, out: &mu
 
 fn damaged(path: &str, blob: &Packed) -> Error {
     let what = format!("{path} is damaged at byte {}: the blob {} in it can't be decrypted", blob.offset, blob.id);
-    Error::new(Kind::Damaged, what, "moodle-backup verify --data names all that is damaged; take another snapshot")
+    Error::new(
+        Kind::Damaged,
+        what,
+        "moodle-backup verify --data names all that is damaged; docs/backup.md says what then",
+    )
 }
