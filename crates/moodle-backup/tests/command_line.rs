@@ -243,6 +243,21 @@ fn metrics_are_written_after_a_success_and_after_a_failure() {
     assert_eq!(sample(&metrics, "moodle_backup_last_success_timestamp_seconds{command=\"list\"}"), success);
 }
 
+#[test]
+fn a_run_that_did_its_work_is_a_success_where_its_metrics_cannot_be_written_and_says_so() {
+    let repository = repository();
+    for (command, code) in [("list", 0), ("show", 11)] {
+        let nowhere = repository.path().join("nowhere/backup.prom");
+        let mut command = in_repository(&repository, &[command, "--quiet", "--metrics-file"]);
+        command.arg(&nowhere);
+        let output = run(command);
+        assert_eq!(output.status.code(), Some(code), "{}", errors(&output));
+        let said = errors(&output);
+        assert!(said.contains(&format!("the metrics can't be written to {}", nowhere.display())), "{said}");
+        assert!(said.contains(&format!("the run itself ended with exit code {code}")), "{said}");
+    }
+}
+
 fn sample(metrics: &Path, name: &str) -> Option<String> {
     let text = fs::read_to_string(metrics).unwrap();
     text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")).map(str::to_owned))

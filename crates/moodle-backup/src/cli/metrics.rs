@@ -60,7 +60,11 @@ pub(crate) struct Run<'a> {
 pub(crate) fn write(path: &Path, run: &Run<'_>) -> Result<()> {
     let failed = |error: io::Error| {
         let what = format!("the metrics can't be written to {}", path.display());
-        Error::new(Kind::Local, what, "name a file in a folder that this user may write").because(error)
+        let fix = format!(
+            "name a file in a folder that this user may write; the run itself ended with exit code {}",
+            run.exit_code
+        );
+        Error::new(Kind::Local, what, fix).because(error)
     };
     let before = match fs::read_to_string(path) {
         Ok(text) => text,
