@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Kind, Result};
 use crate::progress::{Progress, Unit};
-use crate::repository::{Problem, Purpose, Repository, SITE, Snapshot, SnapshotFiles, told};
+use crate::repository::{DIGITS, Problem, Purpose, Repository, SITE, Snapshot, SnapshotFiles, told};
 
 /// Which snapshots stay: of each site so many of the last ones, and of each of the last hours, days… the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,11 +64,21 @@ impl Default for Ages {
     }
 }
 
+/// A snapshot that stays.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Kept {
+    /// The snapshot.
+    #[serde(flatten)]
+    pub snapshot: Snapshot,
+    /// The rules that keep it, as `daily`; none: there was no rule.
+    pub rules: Vec<String>,
+}
+
 /// What was done, or would be.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Outcome {
     /// The snapshots that stay, oldest first.
-    pub kept: Vec<Snapshot>,
+    pub kept: Vec<Kept>,
     /// The snapshots that went, oldest first.
     pub removed: Vec<Snapshot>,
     /// The ids of snapshots that went whose files couldn't be read.
@@ -180,17 +190,21 @@ fn chosen(repository: &Repository, files: SnapshotFiles, request: &Request) -> R
     let (keep, now) = (request.policy.options(), Zoned::now());
     for snapshots in sites.into_values() {
         if request.policy == Policy::default() {
-            outcome.kept.extend(snapshots.iter().map(Snapshot::of));
+            outcome.kept.extend(snapshots.iter().map(|file| Kept { snapshot: Snapshot::of(file), rules: Vec::new() }));
             continue;
         }
         for decided in keep.apply(snapshots, &now).map_err(|error| failed(repository, &error))? {
-            let side = if decided.keep { &mut outcome.kept } else { &mut outcome.removed };
-            side.push(Snapshot::of(&decided.snapshot));
+            let snapshot = Snapshot::of(&decided.snapshot);
+            if decided.keep {
+                outcome.kept.push(Kept { snapshot, rules: decided.reasons });
+            } else {
+                outcome.removed.push(snapshot);
+            }
         }
     }
-    for side in [&mut outcome.kept, &mut outcome.removed] {
-        side.sort_by(|one, other| (one.taken, &one.id).cmp(&(other.taken, &other.id)));
-    }
+    let order = |one: &Snapshot, other: &Snapshot| (one.taken, &one.id).cmp(&(other.taken, &other.id));
+    outcome.kept.sort_by(|one, other| order(&one.snapshot, &other.snapshot));
+    outcome.removed.sort_by(order);
     Ok(outcome)
 }
 
@@ -198,10 +212,15 @@ fn chosen(repository: &Repository, files: SnapshotFiles, request: &Request) -> R
 fn dropped(names: &[String], all: &[String]) -> Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     for name in names {
-        let mut fitting = all.iter().filter(|id| !name.is_empty() && id.starts_with(name.as_str()));
+        let list = "moodle-backup list shows the snapshots";
+        if name.len() < DIGITS {
+            let what = format!("{name:?} has too few digits to drop a snapshot by");
+            return Err(Error::new(Kind::Usage, what, format!("give {DIGITS} or more; {list}")));
+        }
+        let mut fitting = all.iter().filter(|id| id.starts_with(name.as_str()));
         let (Some(id), None) = (fitting.next(), fitting.next()) else {
             let what = format!("no snapshot, or more than one, begins with {name}");
-            return Err(Error::new(Kind::Repository, what, "moodle-backup list shows the snapshots"));
+            return Err(Error::new(Kind::Repository, what, list));
         };
         found.insert(id.clone());
     }

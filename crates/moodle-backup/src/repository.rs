@@ -54,6 +54,9 @@ use seal::Sealer;
 /// What the tag begins with that tells a site from others.
 pub const SITE: &str = "site:";
 
+/// How many digits of an id name at least what is to be removed: as many as lists show.
+pub const DIGITS: usize = 8;
+
 /// The name of a blob or a file: the SHA-256 of its content.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlobId(pub [u8; 32]);

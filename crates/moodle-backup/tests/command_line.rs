@@ -479,9 +479,31 @@ fn a_key_is_added_shown_and_removed() {
     let mut by_file = program();
     by_file.args(["list", "--repository"]).arg(folder.path().join("repository")).arg("--key-file").arg(&file);
     assert!(run(by_file).status.success());
-    run(in_repository(&folder, &["key", "remove", &id]));
+    let again = key(&["add", "--new-key-file", file.to_str().unwrap()]);
+    assert_eq!(again.status.code(), Some(2), "{}", errors(&again));
+    assert!(errors(&again).contains(&format!("it is the key {id}")), "{}", errors(&again));
+    let asked = key(&["add"]);
+    assert!(asked.status.code() == Some(12) && errors(&asked).contains("--new-key-file"), "{}", errors(&asked));
+    let short = key(&["remove", &id[..1]]);
+    assert!(short.status.code() == Some(2) && errors(&short).contains("8 or more"), "{}", errors(&short));
+    run(in_repository(&folder, &["key", "remove", &id[..8]]));
     let listed = text(&run(in_repository(&folder, &["key", "list"])));
     assert!(!listed.contains(&id[..8]), "{listed}");
+}
+
+#[test]
+fn a_prune_shows_of_each_snapshot_its_site_and_what_keeps_it() {
+    let folder = repository();
+    let [one, two] = ["https://a.example.org", "https://b.example.org"].map(|site| (site, back_up(&folder, site)));
+    let pruned =
+        in_repository(&folder, &["prune", "--dry-run", "--keep-last", "1", "--keep-daily", "1"]).output().unwrap();
+    let text = text(&pruned);
+    for (site, id) in [&one, &two] {
+        let line = text.lines().find(|line| line.contains(&id[..8])).unwrap_or_else(|| panic!("{text}"));
+        assert!(line.contains("would keep") && line.contains(site) && line.ends_with("last daily"), "{line}");
+    }
+    let short = in_repository(&folder, &["prune", "--drop", &one.1[..2]]).output().unwrap();
+    assert_eq!(short.status.code(), Some(2), "{}", errors(&short));
 }
 
 #[test]

@@ -345,7 +345,7 @@ fn several_keys_open_a_repository_until_they_are_removed() {
     }
 
     assert!(by_age.remove_key(&third).unwrap_err().what.contains("is open by the key"));
-    assert_eq!(by_age.remove_key("nothing").unwrap_err().kind, Kind::Repository);
+    assert_eq!(by_age.remove_key("no such key").unwrap_err().kind, Kind::Repository);
     assert_eq!(repository.remove_key(&second[..8]).unwrap(), second);
     assert_eq!(open(&Secret::Passphrase("second".into())).unwrap_err().kind, Kind::Key);
     repository.remove_key(&third).unwrap();

@@ -10,6 +10,10 @@ use super::Context;
 use super::key::Recipients;
 use super::report::Report;
 
+/// The options that name the key of a new repository.
+const KEYS: &str =
+    "--key-file, --passphrase-file, --passphrase-command or --age-recipient, or set MOODLE_BACKUP_PASSPHRASE";
+
 /// Makes an encrypted repository, where there is none.
 #[derive(Args, Debug)]
 pub(crate) struct Init {
@@ -24,7 +28,7 @@ impl Init {
         let store = Store::open(location)?;
         // A key that opens nothing is worse than none.
         Repository::place(&store)?;
-        let repository = Repository::init(store, &key.make()?)?;
+        let repository = Repository::init(store, &key.make(KEYS)?)?;
         let location = repository.store().location();
         let text = format!(
             "made a repository in {location}\nWithout its key nobody can read it, you neither: keep the key somewhere else, too."

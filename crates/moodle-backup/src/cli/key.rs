@@ -18,6 +18,10 @@ const PASSPHRASE_COMMAND: &str = "MOODLE_BACKUP_PASSPHRASE_COMMAND";
 const KEY_FILE: &str = "MOODLE_BACKUP_KEY_FILE";
 const AGE_IDENTITY: &str = "MOODLE_BACKUP_AGE_IDENTITY";
 
+/// What names the key of a repository.
+const OPENING: &str =
+    "--key-file, --passphrase-file, --passphrase-command or --age-identity, or set MOODLE_BACKUP_PASSPHRASE";
+
 /// How many random bytes a new key file has.
 const KEY_BYTES: usize = 32;
 
@@ -89,17 +93,17 @@ pub(crate) enum Unmade {
 }
 
 impl Unmade {
-    /// Makes it.
+    /// Makes it; `options` are those that name one.
     ///
     /// # Errors
     /// The file can't be written, there is no terminal, or two passphrases differ.
-    pub(crate) fn make(self) -> Result<NewKey> {
+    pub(crate) fn make(self, options: &str) -> Result<NewKey> {
         match self {
             Self::Known(key) => Ok(key),
             Self::KeyFile(path) => make_key_file(&path).map(NewKey::Passphrase),
             Self::Asked => {
-                let first = ask("New passphrase: ").and_then(not_empty)?;
-                let second = ask("The same again: ")?;
+                let first = ask("New passphrase: ", options).and_then(not_empty)?;
+                let second = ask("The same again: ", options)?;
                 if first.expose_secret() != second.expose_secret() {
                     return Err(usage("the two passphrases differ", "type the same twice"));
                 }
@@ -119,7 +123,7 @@ impl Sources {
             Source::AgeIdentity(path) => {
                 read(&path, "the age identity").map(|text| Secret::Age(SecretString::from(text)))
             }
-            Source::Asked => ask("Passphrase of the repository: ").and_then(not_empty).map(Secret::Passphrase),
+            Source::Asked => ask("Passphrase of the repository: ", OPENING).and_then(not_empty).map(Secret::Passphrase),
             other => passphrase(&other).map(Secret::Passphrase),
         }
     }
@@ -259,12 +263,12 @@ fn make_key_file(path: &Path) -> Result<SecretString> {
     Ok(SecretString::from(key))
 }
 
-fn ask(question: &str) -> Result<SecretString> {
+fn ask(question: &str, options: &str) -> Result<SecretString> {
     if !io::stderr().is_terminal() || !io::stdin().is_terminal() {
         return Err(Error::new(
             Kind::Key,
             "there is no key, and no terminal to ask for one",
-            format!("give --key-file, --passphrase-file, --passphrase-command or --age-identity, or set {PASSPHRASE}"),
+            format!("give {options}"),
         ));
     }
     let failed = |error: io::Error| Error::new(Kind::Key, "the passphrase can't be read", "").because(error);

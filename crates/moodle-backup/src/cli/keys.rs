@@ -12,6 +12,9 @@ use super::key::{Recipients, Sources};
 use super::list::{moment, short};
 use super::report::{Report, table};
 
+/// The options that name a new key.
+const NEW: &str = "--new-key-file, --new-passphrase-file, --new-passphrase-command or --age-recipient";
+
 /// Shows, adds and removes keys: each of them opens the repository.
 #[derive(Args, Debug)]
 pub(crate) struct Keys {
@@ -27,7 +30,7 @@ enum Action {
     Add(Box<Add>),
     /// Removes a key, but never the one in use.
     Remove {
-        /// The start of its id.
+        /// Its id, or the first eight digits of that.
         key: String,
     },
 }
@@ -62,7 +65,7 @@ impl Keys {
                     add.new_passphrase_file.as_ref(),
                     add.new_passphrase_command.as_ref(),
                 );
-                let key = sources.create_from(add.recipients.read()?, &|_| None)?.make()?;
+                let key = sources.create_from(add.recipients.read()?, &|_| None)?.make(NEW)?;
                 let id = repository.add_key(&key)?;
                 Ok(Report::new(&json!({"added": id}), format!("added the key {}", short(&id))))
             }

@@ -3,10 +3,12 @@
 use clap::Args;
 use moodle_backup::error::Result;
 use moodle_backup::prune::{self, Ages, Outcome, Policy, Request};
+use moodle_backup::repository::Snapshot;
+use moodle_backup::sites::{self, Site};
 
 use super::Context;
 use super::list::{moment, short};
-use super::report::{Report, bytes, many};
+use super::report::{Report, bytes, many, table};
 
 /// Removes snapshots that no rule keeps, and what only they needed; other sites in the repository have their own.
 #[derive(Args, Debug)]
@@ -29,7 +31,8 @@ pub(crate) struct Prune {
     /// The same for years.
     #[arg(long, value_name = "N", default_value_t = 0)]
     keep_yearly: u32,
-    /// Remove this snapshot whatever the rules say, by the start of its id; may be repeated. Without a rule, all others stay.
+    /// Remove this snapshot whatever the rules say, by at least eight digits of its id; may be repeated. Without a rule, all
+    /// others stay.
     #[arg(long, value_name = "SNAPSHOT")]
     drop: Vec<String>,
     /// Only show what would go.
@@ -54,19 +57,34 @@ impl Prune {
             wait: context.options.wait,
             ages: Ages::default(),
         };
-        let outcome = prune::run(&context.repository()?, &request, context.progress())?;
-        Ok(Report::new(&outcome, text(&outcome)).figure("removed_bytes", outcome.bytes_removed))
+        let repository = context.repository()?;
+        let sites = sites::all(&repository)?;
+        let outcome = prune::run(&repository, &request, context.progress())?;
+        Ok(Report::new(&outcome, text(&outcome, &sites)).figure("removed_bytes", outcome.bytes_removed))
     }
 }
 
-fn text(outcome: &Outcome) -> String {
+fn text(outcome: &Outcome, sites: &[Site]) -> String {
     let would = if outcome.dry_run { "would " } else { "" };
-    let mut lines = Vec::new();
-    for (what, snapshots) in [("keep", &outcome.kept), ("remove", &outcome.removed)] {
-        lines.extend(snapshots.iter().map(|snapshot| {
-            format!("{would}{what:6}  {}  {}  {}", short(&snapshot.id), moment(snapshot.taken), snapshot.hostname)
-        }));
-    }
+    let row = |what: &str, snapshot: &Snapshot, rules: &[String]| {
+        let tag = snapshot.site().unwrap_or_default();
+        let site = sites.iter().find(|site| site.tag == tag && !site.wwwroot.is_empty());
+        let address = site.map_or_else(|| snapshot.paths.join(" "), |site| site.wwwroot.clone());
+        let host = snapshot.hostname.clone();
+        vec![
+            format!("{would}{what}"),
+            short(&snapshot.id),
+            moment(snapshot.taken),
+            short(tag),
+            address,
+            host,
+            rules.join(" "),
+        ]
+    };
+    let mut rows = vec![["", "id", "taken", "of", "site", "host", "kept by"].map(str::to_owned).to_vec()];
+    rows.extend(outcome.kept.iter().map(|kept| row("keep", &kept.snapshot, &kept.rules)));
+    rows.extend(outcome.removed.iter().map(|snapshot| row("remove", snapshot, &[])));
+    let mut lines = vec![table(&rows)];
     lines.extend(outcome.removed_unread.iter().map(|id| format!("{would}remove  {}  its file is damaged", short(id))));
     lines.push(format!(
         "{}{} removed, {}; {}{} written anew; {} marked, which the first run a day later removes",

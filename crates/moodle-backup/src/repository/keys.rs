@@ -8,9 +8,9 @@ use rustic_core::repofile::{KeyFile, MasterKey};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
-use super::{Repository, lock, recipients, told};
+use super::{DIGITS, Repository, lock, recipients, told};
 use crate::error::{Error, Kind, Result};
-use crate::store::Store;
+use crate::store::{Entry, Store};
 
 /// What the name of a key's user begins with when recipients of age open it: the name of the file for them follows.
 const AGE: &str = "age:";
@@ -137,8 +137,18 @@ impl Repository {
     /// Adds a key; returns its id.
     ///
     /// # Errors
-    /// The key can't be used, or the store fails.
+    /// It is there already or can't be used, or the store fails.
     pub fn add_key(&self, key: &NewKey) -> Result<String> {
+        if let NewKey::Passphrase(passphrase) = key {
+            match opened(&self.store, &Secret::Passphrase(passphrase.clone())) {
+                Ok((id, _)) => {
+                    let what = format!("the new key opens the repository already: it is the key {id}");
+                    return Err(Error::new(Kind::Usage, what, "give another one"));
+                }
+                Err(error) if error.kind == Kind::Key => {}
+                Err(error) => return Err(error),
+            }
+        }
         let (passphrase, options) = prepared(&self.store, key)?;
         let added = self.inner.add_key(passphrase.expose_secret(), &options);
         let id = added.map_err(|error| told(&self.store, "takes no key", &error))?;
@@ -148,18 +158,22 @@ impl Repository {
     /// Removes the key whose id begins with `name`, but never the one that the repository is open by; returns its id.
     ///
     /// # Errors
-    /// There is no such key or more than one, it is the one in use, or the store fails.
+    /// There is no such key, `name` has too few digits, it is the one in use, or the store fails.
     pub fn remove_key(&self, name: &str) -> Result<String> {
-        let wrong = |what: String, fix: &str| Err(Error::new(Kind::Repository, what, fix));
+        let list = "moodle-backup key list shows the keys";
+        if name.len() < DIGITS {
+            let what = format!("{name:?} has too few digits to remove a key by");
+            return Err(Error::new(Kind::Usage, what, format!("give {DIGITS} or more; {list}")));
+        }
         let listed = self.store.list("keys")?;
-        let mut fitting = listed.iter().filter(|entry| !name.is_empty() && name_of(&entry.path).starts_with(name));
-        let (path, id) = match (fitting.next(), fitting.next()) {
-            (Some(entry), None) => (&entry.path, name_of(&entry.path)),
-            (None, _) => return wrong(format!("there is no key {name}"), "moodle-backup key list shows the keys"),
-            _ => return wrong(format!("several keys begin with {name}"), "moodle-backup key list shows the keys"),
+        let mut fitting = listed.iter().filter(|entry| name_of(&entry.path).starts_with(name));
+        let (Some(Entry { path, .. }), None) = (fitting.next(), fitting.next()) else {
+            return Err(Error::new(Kind::Repository, format!("no key, or more than one, begins with {name}"), list));
         };
+        let id = name_of(path);
         if *id == *self.key {
-            return wrong(format!("the repository is open by the key {name}"), "open it by the key that shall stay");
+            let what = format!("the repository is open by the key {name}");
+            return Err(Error::new(Kind::Usage, what, "open it by the key that shall stay"));
         }
         let file = serde_json::from_slice::<KeyFile>(&self.store.get(path)?).ok();
         self.store.delete(path)?;

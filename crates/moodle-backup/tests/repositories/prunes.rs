@@ -45,7 +45,7 @@ fn each_site_keeps_what_the_policy_says_and_the_space_of_the_others_is_free_afte
     let done = prune::run(&repository, &last(1, NO_AGE), &Silent).unwrap();
     assert_eq!((&done.kept, &done.removed), (&dry.kept, &dry.removed));
     assert_eq!(
-        done.kept.iter().map(|snapshot| snapshot.tags[0].as_str()).collect::<Vec<_>>(),
+        done.kept.iter().map(|kept| kept.snapshot.tags[0].as_str()).collect::<Vec<_>>(),
         ["site:two", "site:one"]
     );
     assert!(stored(&repository) >= before, "what was marked is still there");
@@ -154,9 +154,9 @@ fn of_a_repository_that_lacks_something_nothing_is_removed_but_snapshots_that_ar
     assert_eq!(repository.snapshots().unwrap().len(), 2, "nothing was removed");
     backed_up(&repository, "one", FIRST + 3, &[("a", noise(4, 1000))]).unwrap();
     assert_eq!(refused(&last(3, NO_AGE)).kind, Kind::Damaged);
-    assert!(refused(&drop(&["no such"])).kind == Kind::Repository);
+    assert!(refused(&drop(&["no such id"])).kind == Kind::Repository);
     let done = prune::run(&repository, &drop(&[&broken]), &Silent).unwrap();
     assert_eq!((done.removed.len(), done.kept.len()), (1, 2));
-    assert!(done.kept.iter().any(|snapshot| snapshot.id == whole));
+    assert!(done.kept.iter().any(|kept| kept.snapshot.id == whole));
     sound(&repository);
 }
