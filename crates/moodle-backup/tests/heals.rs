@@ -195,15 +195,21 @@ fn where_no_pack_is_there_nothing_is_written_and_when_they_are_back_all_is_as_it
     let before = stored();
     let [data, away] = ["data", "away"].map(|name| repository.folder.path().join(name));
     std::fs::rename(&data, &away).unwrap();
+    let repaired = verify::Request { data: true, repair: true, jobs: 2, ..verify::Request::default() };
+    let refused = |place: &str| {
+        let refused = [create(&repository, &site).map(drop), verify::run(&repository, &repaired, &Silent).map(drop)];
+        for refused in refused.map(Result::unwrap_err) {
+            assert!(refused.kind == Kind::Store && refused.what.contains("none of the"), "{place}: {refused}");
+        }
+    };
+    refused("no such folder");
     // As the mount point of a volume that isn't there.
     std::fs::create_dir(&data).unwrap();
-    let repaired = verify::Request { data: true, repair: true, jobs: 2, ..verify::Request::default() };
-    let refused = [create(&repository, &site).map(drop), verify::run(&repository, &repaired, &Silent).map(drop)];
-    for refused in refused.map(Result::unwrap_err) {
-        assert_eq!(refused.kind, Kind::Store, "{refused}");
-        assert!(refused.what.contains("none of the"), "{refused}");
-    }
+    refused("an empty folder");
     std::fs::remove_dir(&data).unwrap();
+    std::os::unix::fs::symlink("/no/such/volume", &data).unwrap();
+    refused("a link to nothing");
+    std::fs::remove_file(&data).unwrap();
     std::fs::rename(&away, &data).unwrap();
     assert_eq!(stored(), before);
     assert_whole(&repository, &site, &snapshot);
