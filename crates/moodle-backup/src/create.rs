@@ -31,7 +31,7 @@ use crate::error::{Error, Kind, Result};
 use crate::manifest::{FORMAT, Held, Manifest, PoolFacts, SiteFacts};
 use crate::progress::{Progress, Unit};
 use crate::repository::tree::{Node, Tree};
-use crate::repository::{BlobId, Broken, NewSnapshot, Purpose, Repository, SITE, Snapshot, Writer, Written};
+use crate::repository::{BlobId, Broken, Lock, NewSnapshot, Purpose, Repository, SITE, Snapshot, Writer, Written};
 use crate::restore;
 use crate::site::Site;
 use crate::site::pool::Attributes;
@@ -165,9 +165,7 @@ pub fn run_on(
     progress: &dyn Progress,
 ) -> Result<Outcome> {
     let begun = Instant::now();
-    let lock = repository.lock(Purpose::Create, request.wait)?;
-    restore::left_in(&request.site.dataroot)?;
-    restore::left_in(&request.site.filedir)?;
+    let lock = locked(repository, request)?;
     let Identity { fingerprint, tag } = Identity::of(&request.site, database)?;
     let writable = repository.index_for_writing()?;
     tell_lost(&writable.lost);
@@ -269,6 +267,14 @@ pub fn run_on(
     };
     let seconds = begun.elapsed().as_secs_f64();
     Ok(Outcome { lost_packs: writable.lost.len() as u64, ..outcome(snapshot, manifest, counted, &written, seconds) })
+}
+
+/// Keeps others away, where no restore writes to the site's folders or was broken off there.
+fn locked(repository: &Repository, request: &Request) -> Result<Lock> {
+    let lock = repository.lock(Purpose::Create, request.wait)?;
+    restore::left_in(&request.site.dataroot)?;
+    restore::left_in(&request.site.filedir)?;
+    Ok(lock)
 }
 
 /// What tells a site from others.

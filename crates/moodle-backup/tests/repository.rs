@@ -158,6 +158,17 @@ fn each_blob_is_handed_over_once_and_whole_in_whatever_order() {
     assert!(got == files);
 }
 
+#[test]
+fn an_object_that_ends_before_a_part_of_it_is_damaged_and_its_store_does_not_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path().to_str().unwrap()).unwrap();
+    store.put("data/a", vec![7; 10].into()).unwrap();
+    assert_eq!(store.get_range("data/a", 5..10).unwrap().len(), 5);
+    for range in [5..11, 10..12, 20..30] {
+        assert_eq!(store.get_range("data/a", range.clone()).unwrap_err().kind, Kind::Damaged, "{range:?}");
+    }
+}
+
 fn stored_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use moodle_backup::create::{self, Outcome};
@@ -16,9 +15,8 @@ use moodle_backup::progress::Silent;
 use moodle_backup::repository::{Purpose, Repository};
 use moodle_backup::restore::{self, CourseOptions};
 use moodle_backup::sites::{self, LATEST};
-use moodle_backup::snapshot::Opened;
 use moodle_backup::{diff, prune, verify};
-use support::site::{MemorySite, Row, discard, place, put};
+use support::site::{MemorySite, discard, place, put};
 use support::{Temporary, repository};
 
 fn create(repository: &Repository, site: &MemorySite) -> Result<Outcome> {
@@ -478,33 +476,6 @@ fn largest(repository: &Temporary) -> PathBuf {
     let packs = repository.store().list("data").unwrap().into_iter();
     let paths = packs.map(|entry| repository.folder.path().join(entry.path));
     paths.max_by_key(|path| path.metadata().unwrap().len()).unwrap()
-}
-
-#[test]
-fn of_a_pack_that_is_shorter_than_it_was_comes_back_what_is_left() {
-    let (site, repository) = (MemorySite::new(), repository());
-    for number in 0..4_u32 {
-        let noise = (0..500_000_u32).map(|at| (at + number * 600_000).wrapping_mul(2_654_435_761).to_le_bytes()[3]);
-        site.add(6, &format!("file {number}"), &noise.collect::<Vec<u8>>());
-    }
-    create(&repository, &site).unwrap();
-    let pack = std::fs::OpenOptions::new().write(true).open(largest(&repository)).unwrap();
-    pack.set_len(pack.metadata().unwrap().len() / 2).unwrap();
-    let index = repository.index().unwrap();
-    let opened = Opened::open(&repository, &index, sites::find(&repository, LATEST).unwrap()).unwrap();
-    let content = |row: &Row| {
-        let path = moodle_backup::site::pool::path(&hex::encode(row.hash));
-        opened.node(&format!("moodledata/filedir/{path}")).unwrap().unwrap().content
-    };
-    let blobs: Vec<_> = site.rows.lock().unwrap().iter().flat_map(content).collect();
-    let (taken, lost) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let counted = |count: &AtomicUsize| {
-        count.fetch_add(1, Ordering::SeqCst);
-        Ok(())
-    };
-    opened.reader.each_sound(&blobs, &|_, _| counted(&taken), &|_, _| counted(&lost)).unwrap();
-    let (taken, lost) = (taken.into_inner(), lost.into_inner());
-    assert!(taken > 0 && lost > 0 && taken + lost == blobs.len(), "{taken} {lost}");
 }
 
 #[test]

@@ -140,8 +140,10 @@ impl Reader<'_> {
     ) -> Result<()> {
         let path = self.index.pack(stretch.pack).pack_path();
         let read = match self.store.get_range(&path, stretch.start..stretch.end) {
-            // Of a pack that is shorter than it was, some blobs may be there.
-            Err(error) if error.kind == Kind::Damaged => return self.singly(blobs, wanted, take, lost),
+            Err(Error { kind: Kind::Damaged, what, fix, .. }) => {
+                let said = || Error::new(Kind::Damaged, what.as_str(), fix.as_str());
+                return wanted.iter().try_for_each(|wanted| lost(wanted.place as usize, said()));
+            }
             read => read?,
         };
         let mut bytes = read.try_into_mut().unwrap_or_else(|shared| shared.as_ref().into());
@@ -161,17 +163,6 @@ impl Reader<'_> {
                 take(*place as usize, out)?;
             } else {
                 lost(*place as usize, damaged(&path, &blob))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn singly(&self, blobs: &[BlobId], wanted: &[Wanted], take: Take<'_>, lost: Lost<'_>) -> Result<()> {
-        for place in wanted.iter().map(|wanted| wanted.place as usize) {
-            match self.blob(&blobs[place]) {
-                Ok(bytes) => take(place, &bytes)?,
-                Err(error) if error.kind == Kind::Damaged => lost(place, error)?,
-                Err(error) => return Err(error),
             }
         }
         Ok(())
