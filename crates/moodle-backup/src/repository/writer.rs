@@ -31,8 +31,10 @@ const LEVEL: i32 = 2;
 const SAMPLE: usize = 32 << 10;
 /// Threads that send packs.
 const SENDERS: usize = 2;
-/// A file of the index is written after so many packs, or so long.
+/// A file of the index is written after so many packs, so many blobs (restic's own measure: whoever reads it holds all of
+/// it in memory), or so long.
 const INDEX_PACKS: usize = 32;
+const INDEX_BLOBS: usize = 50_000;
 const INDEX_TIME: Duration = Duration::from_mins(1);
 
 /// What a run wrote.
@@ -298,7 +300,8 @@ impl Shared {
         let mut unlisted = locked(&self.unlisted);
         let blobs = blobs.into_iter().map(Into::into).collect();
         unlisted.packs.push(IndexPack { id, blobs, time: Some(jiff::Timestamp::now()) });
-        if unlisted.packs.len() >= INDEX_PACKS || unlisted.since.elapsed() >= INDEX_TIME {
+        let blobs: usize = unlisted.packs.iter().map(|pack| pack.blobs.len()).sum();
+        if unlisted.packs.len() >= INDEX_PACKS || blobs >= INDEX_BLOBS || unlisted.since.elapsed() >= INDEX_TIME {
             self.list(&mut unlisted)?;
         }
         Ok(())
