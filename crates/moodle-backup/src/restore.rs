@@ -161,14 +161,13 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     }
     let mut plans = Vec::new();
     for target in &targets {
-        let mut plan = target.plan(&opened, request.allow_missing)?;
-        plan.is_stored(&opened.reader)?;
-        reasons.extend(plan.obstacle(&target.folder)?);
+        let (plan, obstacle) = target.plan(&opened, request.allow_missing)?;
+        reasons.extend(obstacle);
         plans.push(plan);
     }
     if request.dry_run {
         for (target, plan) in targets.iter().zip(&plans) {
-            outcome.add(plan.size(), target.named(plan.missing()));
+            outcome.add(plan.size, target.named(&plan.missing));
         }
         outcome.refused = reasons.into_iter().map(|reason| reason.what).collect();
         if let (Some(facts), Some(_)) = (&manifest.database, &request.database) {

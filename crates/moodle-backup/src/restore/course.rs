@@ -87,7 +87,8 @@ pub fn course(
             Error::new(Kind::Local, format!("{} can't be made", made.display()), "give another folder").because(error)
         })?;
     }
-    let plan = Plan::of(&opened, wanted, None, options.allow_missing)?;
+    let (plan, obstacle) = Plan::of(&opened, folder, wanted, None, options.allow_missing)?;
+    obstacle.map_or(Ok(()), Err)?;
     let restored = plan.write(&opened, folder, false, progress)?;
     missing.extend(restored.missing.iter().map(|path| path.display().to_string()));
     Ok(CourseOutcome {

@@ -23,6 +23,8 @@ use crate::snapshot::mode::attributes;
 
 /// How many trees are loaded at once.
 const TREES: usize = 1024;
+/// So many files are written together: enough that packs are read in long stretches.
+const BATCH: usize = 100_000;
 
 /// What can be done about a file that the repository hasn't got any more.
 const WITHOUT: &str = "take another snapshot (`moodle-backup verify --data` names what is damaged), or restore what is there by \
@@ -86,8 +88,8 @@ impl Target {
         paths.iter().map(move |path| from.join(path).display().to_string())
     }
 
-    /// Finds out what has to be written.
-    pub(super) fn plan(&self, opened: &Opened<'_>, allow_missing: bool) -> Result<Plan> {
+    /// Finds out what has to be written, and what stands in the way.
+    pub(super) fn plan(&self, opened: &Opened<'_>, allow_missing: bool) -> Result<(Plan, Option<Error>)> {
         let Some(top) = opened.node(self.from)? else {
             return Err(Error::new(
                 Kind::Refused,
@@ -95,7 +97,7 @@ impl Target {
                 "restore its database only: leave out --to-dir",
             ));
         };
-        Plan::of(opened, vec![(PathBuf::new(), top)], self.without, allow_missing)
+        Plan::of(opened, &self.folder, vec![(PathBuf::new(), top)], self.without, allow_missing)
     }
 }
 
@@ -132,184 +134,287 @@ struct Folder {
     linked: bool,
 }
 
-/// What has to be written.
-#[derive(Default)]
-pub(super) struct Plan {
+/// What is below nodes of a snapshot. Of the files of a large pool only a batch is held at a time: they are looked at
+/// before anything is written, and again when they are.
+struct Walk<'a> {
+    opened: &'a Opened<'a>,
+    roots: &'a [(PathBuf, Node)],
+    without: Option<&'a str>,
     folders: Vec<Folder>,
-    items: Vec<Item>,
     links: Vec<(PathBuf, OsString)>,
-    /// The files' blobs, and where each belongs.
-    blobs: Vec<BlobId>,
-    places: Vec<Place>,
+    batch: Batch,
+    /// The folders of the level below this one.
+    next: Vec<(PathBuf, BlobId)>,
     /// Files and folders that the repository hasn't got any more; nothing: one of them is an error.
     missing: Option<Vec<PathBuf>>,
 }
 
-impl Plan {
-    /// Loads the trees below nodes, and collects what is in them, but for `without`.
-    pub(super) fn of(
-        opened: &Opened<'_>,
-        nodes: Vec<(PathBuf, Node)>,
-        without: Option<&str>,
+/// Files that are written together.
+#[derive(Default)]
+struct Batch {
+    items: Vec<Item>,
+    /// The files' blobs, and where each belongs.
+    blobs: Vec<BlobId>,
+    places: Vec<Place>,
+}
+
+/// What has to be written.
+pub(super) struct Plan {
+    roots: Vec<(PathBuf, Node)>,
+    without: Option<&'static str>,
+    allow_missing: bool,
+    /// Nothing is in the target.
+    is_new: bool,
+    folders: Vec<Folder>,
+    links: Vec<(PathBuf, OsString)>,
+    /// How many files, and how many bytes.
+    pub(super) size: Size,
+    /// What is known to be missing before anything is read.
+    pub(super) missing: Vec<PathBuf>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(
+        opened: &'a Opened<'a>,
+        roots: &'a [(PathBuf, Node)],
+        without: Option<&'a str>,
         allow_missing: bool,
-    ) -> Result<Self> {
-        let mut plan = Self { missing: allow_missing.then(Vec::new), ..Self::default() };
-        let mut level: Vec<(PathBuf, Node)> = Vec::new();
-        for (path, node) in nodes {
-            plan.add(opened, path, node, &mut level)?;
+    ) -> Self {
+        Self {
+            opened,
+            roots,
+            without,
+            folders: Vec::new(),
+            links: Vec::new(),
+            batch: Batch::default(),
+            next: Vec::new(),
+            missing: allow_missing.then(Vec::new),
         }
-        while !level.is_empty() {
-            let mut next = Vec::new();
-            for part in level.chunks(TREES) {
-                let ids: Vec<BlobId> = part.iter().filter_map(|(_, node)| node.subtree).collect();
-                for ((path, _), tree) in part.iter().zip(plan.trees(opened, part, &ids)?) {
+    }
+
+    /// Loads the trees below the roots, and hands over the files in batches.
+    fn run(&mut self, take: &mut dyn FnMut(&mut Batch) -> Result<()>) -> Result<()> {
+        for (path, node) in self.roots {
+            self.add(path.clone(), node)?;
+        }
+        while !self.next.is_empty() {
+            for part in std::mem::take(&mut self.next).chunks(TREES) {
+                for ((path, _), tree) in part.iter().zip(self.trees(part)?) {
                     for node in tree.nodes {
-                        let name = node.file_name().into_owned();
-                        let name = Path::new(&name);
-                        // A name is one part of a path, or the tree was made by somebody who wants to write elsewhere.
-                        if name.components().count() != 1
-                            || name.as_os_str().as_encoded_bytes().contains(&b'/')
-                            || matches!(name.to_str(), Some("." | ".."))
-                        {
-                            return Err(Error::new(
-                                Kind::Damaged,
-                                format!("a folder of the snapshot has a file with the name {:?}", node.name),
-                                "don't trust this repository",
-                            ));
-                        }
-                        let path = path.join(name);
-                        if without.is_none_or(|without| path != Path::new(without)) {
-                            plan.add(opened, path, node, &mut next)?;
+                        let path = path.join(file_name(&node)?);
+                        if self.without.is_none_or(|without| path != Path::new(without)) {
+                            self.add(path, &node)?;
                         }
                     }
                 }
+                if self.batch.items.len() >= BATCH {
+                    take(&mut std::mem::take(&mut self.batch))?;
+                }
             }
-            plan.folders.extend(level.into_iter().map(|(path, node)| Folder {
-                path,
-                attributes: attributes(&node),
-                linked: false,
-            }));
-            level = next;
         }
-        Ok(plan)
+        take(&mut std::mem::take(&mut self.batch))
     }
 
     /// Loads the trees of folders.
-    fn trees(&mut self, opened: &Opened<'_>, folders: &[(PathBuf, Node)], ids: &[BlobId]) -> Result<Vec<Tree>> {
-        match (opened.trees(ids), &mut self.missing) {
+    fn trees(&mut self, folders: &[(PathBuf, BlobId)]) -> Result<Vec<Tree>> {
+        let ids: Vec<BlobId> = folders.iter().map(|(_, id)| *id).collect();
+        match (self.opened.trees(&ids), &mut self.missing) {
             (Err(error), Some(missing)) if error.kind == Kind::Damaged => {
-                let tree = |((path, _), id): (&(PathBuf, Node), &BlobId)| match opened.reader.tree(id) {
+                let tree = |(path, id): &(PathBuf, BlobId)| match self.opened.reader.tree(id) {
                     Err(error) if error.kind == Kind::Damaged => {
                         missing.push(path.clone());
                         Ok(Tree::default())
                     }
                     tree => tree,
                 };
-                folders.iter().zip(ids).map(tree).collect()
+                folders.iter().map(tree).collect()
             }
             (trees, _) => trees,
         }
     }
 
-    fn add(&mut self, opened: &Opened<'_>, path: PathBuf, node: Node, level: &mut Vec<(PathBuf, Node)>) -> Result<()> {
+    fn add(&mut self, path: PathBuf, node: &Node) -> Result<()> {
         match node.kind {
-            NodeKind::Dir => level.push((path, node)),
+            NodeKind::Dir => {
+                self.folders.push(Folder { path: path.clone(), attributes: attributes(node), linked: false });
+                self.next.extend(node.subtree.map(|below| (path, below)));
+            }
             // Nothing that this program stores.
             NodeKind::Other => {}
             NodeKind::Symlink => self.links.push((path, node.target())),
             NodeKind::File => {
-                if let Some(missing) = &mut self.missing
-                    && node.content.iter().any(|blob| !opened.reader.has(blob))
-                {
+                if node.content.iter().any(|blob| !self.opened.reader.has(blob)) {
+                    let what = || format!("the content of {} isn't stored any more", path.display());
+                    let Some(missing) = &mut self.missing else {
+                        return Err(Error::new(Kind::Damaged, what(), WITHOUT));
+                    };
                     missing.push(path);
                     return Ok(());
                 }
-                let item = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
-                let mut offset = 0;
-                for blob in &node.content {
-                    self.blobs.push(*blob);
-                    self.places.push(Place { item, offset });
-                    if node.content.len() > 1 {
-                        offset += u64::from(opened.length(blob)?);
-                    }
-                }
-                let blobs = u32::try_from(node.content.len()).unwrap_or(u32::MAX);
-                let attributes = attributes(&node);
-                let (path, left) = (path.into_boxed_path(), AtomicU32::new(blobs));
-                self.items.push(Item { path, attributes, size: node.size, blobs, left, beside: None });
+                self.batch.add(self.opened, path, node)?;
             }
         }
         Ok(())
     }
+}
 
-    /// Fails when a file's content isn't stored in the packs of the reader's index.
-    pub(super) fn is_stored(&self, reader: &Reader<'_>) -> Result<()> {
-        let lacking = |(blob, _): &(&BlobId, &Place)| !reader.has(blob);
-        let Some((_, place)) = self.blobs.iter().zip(&self.places).find(lacking) else { return Ok(()) };
-        let path = self.items[place.item as usize].path.display();
-        Err(Error::new(Kind::Damaged, format!("the content of {path} isn't stored any more"), WITHOUT))
+/// Returns a node's name: one part of a path, or the tree was made by somebody who wants to write elsewhere.
+fn file_name(node: &Node) -> Result<OsString> {
+    let name = node.file_name().into_owned();
+    let path = Path::new(&name);
+    if path.components().count() != 1
+        || name.as_encoded_bytes().contains(&b'/')
+        || matches!(path.to_str(), Some("." | ".."))
+    {
+        return Err(Error::new(
+            Kind::Damaged,
+            format!("a folder of the snapshot has a file with the name {:?}", node.name),
+            "don't trust this repository",
+        ));
+    }
+    Ok(name)
+}
+
+impl Batch {
+    fn add(&mut self, opened: &Opened<'_>, path: PathBuf, node: &Node) -> Result<()> {
+        let item = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
+        let mut offset = 0;
+        for blob in &node.content {
+            self.blobs.push(*blob);
+            self.places.push(Place { item, offset });
+            if node.content.len() > 1 {
+                offset += u64::from(opened.length(blob)?);
+            }
+        }
+        let blobs = u32::try_from(node.content.len()).unwrap_or(u32::MAX);
+        let (path, left) = (path.into_boxed_path(), AtomicU32::new(blobs));
+        self.items.push(Item { path, attributes: attributes(node), size: node.size, blobs, left, beside: None });
+        Ok(())
     }
 
-    /// How many files have to be written, and how many bytes.
-    pub(super) fn size(&self) -> Size {
+    fn size(&self) -> Size {
         Size { files: self.items.len() as u64, bytes: self.items.iter().map(|item| item.size).sum() }
     }
 
-    /// Returns what is known to be missing before anything is read.
-    pub(super) fn missing(&self) -> &[PathBuf] {
-        self.missing.as_deref().unwrap_or_default()
+    /// Returns what stands where a file has to be. A file is no obstacle: the new one is written beside it.
+    fn obstacle(&mut self, there: &There<'_>) -> Result<Option<Error>> {
+        for (number, item) in self.items.iter_mut().enumerate() {
+            match there.stat(&item.path, AtFlags::SYMLINK_NOFOLLOW)? {
+                None => {}
+                Some((FileType::RegularFile, _)) => {
+                    let name = format!(".moodle-backup-{number}");
+                    item.beside = Some(item.path.with_file_name(name).into_boxed_path());
+                }
+                Some(_) => {
+                    return Ok(Some(there.refused(
+                        &item.path,
+                        "is no file, and the snapshot has a file there",
+                        "remove it",
+                    )));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What is in a target.
+struct There<'a> {
+    root: OwnedFd,
+    folder: &'a Path,
+}
+
+impl<'a> There<'a> {
+    /// Returns nothing when there is nothing in it.
+    fn open(folder: &'a Path) -> Result<Option<Self>> {
+        let is_new = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+        match open_folder(folder) {
+            _ if is_new => Ok(None),
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(error) => Err(local(folder, error.into())),
+            Ok(root) => Ok(Some(Self { root, folder })),
+        }
     }
 
-    /// Returns what stands in `folder` where something else has to be. A link in a folder's place is followed when root
-    /// or this user made it: who may write to a dataroot must not lead others elsewhere by it.
-    pub(super) fn obstacle(&mut self, folder: &Path) -> Result<Option<Error>> {
-        let is_new = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
-        let root = match open_folder(folder) {
-            _ if is_new => return Ok(None),
-            Err(rustix::io::Errno::NOENT) => return Ok(None),
-            root => root.map_err(|error| local(folder, error.into()))?,
-        };
-        let stat = |path: &Path, flags| match rustix::fs::statat(&root, path, flags) {
+    fn stat(&self, path: &Path, flags: AtFlags) -> Result<Option<(FileType, u32)>> {
+        match rustix::fs::statat(&self.root, path, flags) {
             Ok(stat) => Ok(Some((FileType::from_raw_mode(stat.st_mode), stat.st_uid))),
             // What is above it is named by itself.
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
-            Err(error) => Err(local(&folder.join(path), error.into())),
-        };
-        let refused = |path: &Path, what: &str, fix: &str| {
-            Ok(Some(Error::refused(format!("{} {what}", folder.join(path).display()), fix)))
-        };
+            Err(error) => Err(local(&self.folder.join(path), error.into())),
+        }
+    }
+
+    fn refused(&self, path: &Path, what: &str, fix: &str) -> Error {
+        Error::refused(format!("{} {what}", self.folder.join(path).display()), fix)
+    }
+}
+
+impl Plan {
+    /// Loads the trees below nodes, and looks at what is in them, but for `without`; returns also what stands in `folder`
+    /// where something else has to be.
+    ///
+    /// # Errors
+    /// A content isn't stored any more, unless that is allowed; a tree can't be read.
+    pub(super) fn of(
+        opened: &Opened<'_>,
+        folder: &Path,
+        roots: Vec<(PathBuf, Node)>,
+        without: Option<&'static str>,
+        allow_missing: bool,
+    ) -> Result<(Self, Option<Error>)> {
+        let there = There::open(folder)?;
+        let (mut size, mut obstacle) = (Size::default(), None);
+        let mut walk = Walk::new(opened, &roots, without, allow_missing);
+        walk.run(&mut |batch| {
+            let Size { files, bytes } = batch.size();
+            size = Size { files: size.files + files, bytes: size.bytes + bytes };
+            if let (Some(there), None) = (&there, &obstacle) {
+                obstacle = batch.obstacle(there)?;
+            }
+            Ok(())
+        })?;
+        let Walk { folders, links, missing, .. } = walk;
+        let missing = missing.unwrap_or_default();
+        let is_new = there.is_none();
+        let mut plan = Self { roots, without, allow_missing, is_new, folders, links, size, missing };
+        if let Some(there) = there {
+            obstacle = plan.obstacle(&there)?.or(obstacle);
+        }
+        Ok((plan, obstacle))
+    }
+
+    /// Returns what stands where a folder or a link has to be. A link in a folder's place is followed when root or this
+    /// user made it: who may write to a dataroot must not lead others elsewhere by it.
+    fn obstacle(&mut self, there: &There<'_>) -> Result<Option<Error>> {
         let user = rustix::process::geteuid().as_raw();
         for entry in self.folders.iter_mut().filter(|entry| !entry.path.as_os_str().is_empty()) {
-            match stat(&entry.path, AtFlags::SYMLINK_NOFOLLOW)? {
+            match there.stat(&entry.path, AtFlags::SYMLINK_NOFOLLOW)? {
                 None | Some((FileType::Directory, _)) => {}
                 Some((FileType::Symlink, owner))
                     if (owner == 0 || owner == user)
-                        && matches!(stat(&entry.path, AtFlags::empty())?, Some((FileType::Directory, _))) =>
+                        && matches!(there.stat(&entry.path, AtFlags::empty())?, Some((FileType::Directory, _))) =>
                 {
                     entry.linked = true;
                 }
                 Some((FileType::Symlink, _)) => {
                     let what = "is a link, and the snapshot has a folder there";
                     let fix = "put the folder itself there (by a mount, or $CFG->filedir), or make the link as root";
-                    return refused(&entry.path, what, fix);
+                    return Ok(Some(there.refused(&entry.path, what, fix)));
                 }
-                Some(_) => return refused(&entry.path, "is there, and the snapshot has a folder there", "remove it"),
-            }
-        }
-        for (number, item) in self.items.iter_mut().enumerate() {
-            match stat(&item.path, AtFlags::SYMLINK_NOFOLLOW)? {
-                None => {}
-                Some((FileType::RegularFile, _)) => {
-                    let name = format!(".moodle-backup-{number}");
-                    item.beside = Some(item.path.with_file_name(name).into_boxed_path());
+                Some(_) => {
+                    let what = "is there, and the snapshot has a folder there";
+                    return Ok(Some(there.refused(&entry.path, what, "remove it")));
                 }
-                Some(_) => return refused(&item.path, "is no file, and the snapshot has a file there", "remove it"),
             }
         }
         for (path, _) in &self.links {
-            match stat(path, AtFlags::SYMLINK_NOFOLLOW)? {
+            match there.stat(path, AtFlags::SYMLINK_NOFOLLOW)? {
                 None | Some((FileType::Symlink, _)) => {}
-                Some(_) => return refused(path, "is no link, and the snapshot has a link there", "remove it"),
+                Some(_) => {
+                    let what = "is no link, and the snapshot has a link there";
+                    return Ok(Some(there.refused(path, what, "remove it")));
+                }
             }
         }
         Ok(None)
@@ -323,81 +428,103 @@ impl Plan {
         resumed: bool,
         progress: &dyn Progress,
     ) -> Result<Restored> {
-        let mut size = self.size();
         let root = open_folder(folder).map_err(|error| local(folder, error.into()))?;
-        let writing = Writing { root: &root, folder, owner: rustix::process::geteuid().is_root() };
-        let Self { folders, items, links, mut blobs, mut places, missing } = self;
+        let there = There { root, folder };
+        let writing = Writing { there: &there, owner: rustix::process::geteuid().is_root() };
         progress.phase("folders", 0, Unit::Files);
-        for made in folders.iter().filter(|made| !made.path.as_os_str().is_empty()) {
-            match rustix::fs::mkdirat(&root, &made.path, Mode::RWXU) {
+        for made in self.folders.iter().filter(|made| !made.path.as_os_str().is_empty()) {
+            match rustix::fs::mkdirat(&there.root, &made.path, Mode::RWXU) {
                 Ok(()) | Err(rustix::io::Errno::EXIST) => {}
                 Err(error) => return Err(local(&folder.join(&made.path), error.into())),
             }
         }
-        progress.phase("files", size.bytes, Unit::Bytes);
+        progress.phase("files", self.size.bytes, Unit::Bytes);
+        let mut restored = Restored::default();
+        let mut walk = Walk::new(opened, &self.roots, self.without, self.allow_missing);
+        walk.run(&mut |batch| {
+            if let (false, Some(obstacle)) = (self.is_new, batch.obstacle(&there)?) {
+                return Err(obstacle);
+            }
+            writing.batch(batch, &opened.reader, resumed, self.allow_missing, &mut restored, progress)
+        })?;
+        restored.missing.extend(walk.missing.unwrap_or_default());
+        // Links come after the files: nothing is ever written through one of them.
+        for (path, target) in &self.links {
+            writing.link(path, target)?;
+        }
+        for made in self.folders.iter().rev() {
+            writing.attributes(made)?;
+        }
+        Ok(restored)
+    }
+}
+
+struct Writing<'a> {
+    there: &'a There<'a>,
+    /// Whether owners can be set.
+    owner: bool,
+}
+
+impl Writing<'_> {
+    /// Writes files; those that can't be read any more are missing, or the first of them is an error.
+    fn batch(
+        &self,
+        batch: &mut Batch,
+        reader: &Reader<'_>,
+        resumed: bool,
+        allow_missing: bool,
+        restored: &mut Restored,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let Batch { items, blobs, places } = batch;
         for beside in items.iter().filter_map(|item| item.beside.as_deref()) {
             // A restore that was killed left it, or somebody who wants to lead this one elsewhere.
-            writing.remove(beside)?;
+            self.remove(beside)?;
         }
         for item in items.iter().filter(|item| item.blobs == 0) {
-            writing.whole(item, &[])?;
+            self.whole(item, &[])?;
         }
         if resumed {
-            let there: Vec<bool> = items.iter().map(|item| writing.is_there(item)).collect();
+            let there: Vec<bool> = items.iter().map(|item| self.is_there(item)).collect();
             let wanted = |place: &Place| !there[place.item as usize];
-            (blobs, places) = blobs.into_iter().zip(places).filter(|(_, place)| wanted(place)).unzip();
+            (*blobs, *places) = blobs.iter().zip(&*places).filter(|(_, place)| wanted(place)).unzip();
             progress.advance(items.iter().zip(&there).filter(|(_, there)| **there).map(|(item, _)| item.size).sum());
         }
         let take = |at: usize, bytes: &[u8]| {
             let place = places[at];
             let item = &items[place.item as usize];
             if item.blobs == 1 {
-                writing.whole(item, bytes)?;
+                self.whole(item, bytes)?;
             } else {
-                writing.part(item, place.offset, bytes)?;
+                self.part(item, place.offset, bytes)?;
             }
             progress.advance(bytes.len() as u64);
             Ok(())
         };
         let lost = Mutex::new(BTreeSet::new());
-        opened.reader.each_sound(&blobs, &take, &|at, error| {
+        reader.each_sound(blobs, &take, &|at, error| {
             let item = places[at].item;
-            if missing.is_none() {
+            if !allow_missing {
                 let what = format!("{} can't be restored", items[item as usize].path.display());
                 return Err(Error::new(Kind::Damaged, what, WITHOUT).because(error));
             }
             lost.lock().unwrap_or_else(PoisonError::into_inner).insert(item);
             Ok(())
         })?;
-        let mut missing = missing.unwrap_or_default();
+        let Size { files, bytes } = batch.size();
+        restored.size = Size { files: restored.size.files + files, bytes: restored.size.bytes + bytes };
         for item in lost.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            let item = &items[item as usize];
-            writing.remove(item.written_at())?;
-            size = Size { files: size.files - 1, bytes: size.bytes - item.size };
-            missing.push(item.path.to_path_buf());
+            let item = &batch.items[item as usize];
+            self.remove(item.written_at())?;
+            restored.size = Size { files: restored.size.files - 1, bytes: restored.size.bytes - item.size };
+            restored.missing.push(item.path.to_path_buf());
         }
-        // Links come after the files: nothing is ever written through one of them.
-        for (path, target) in &links {
-            writing.link(path, target)?;
-        }
-        for made in folders.iter().rev() {
-            writing.attributes(made)?;
-        }
-        Ok(Restored { size, missing })
+        Ok(())
     }
-}
 
-struct Writing<'a> {
-    root: &'a OwnedFd,
-    folder: &'a Path,
-    /// Whether owners can be set.
-    owner: bool,
-}
-
-impl Writing<'_> {
     /// Whether a restore that was broken off wrote this file to its end: its time is set last.
     fn is_there(&self, item: &Item) -> bool {
-        let stat = rustix::fs::statat(self.root, &*item.path, AtFlags::SYMLINK_NOFOLLOW);
+        let stat = rustix::fs::statat(&self.there.root, &*item.path, AtFlags::SYMLINK_NOFOLLOW);
         stat.is_ok_and(|stat| {
             u64::try_from(stat.st_size).is_ok_and(|size| size == item.size)
                 && stat.st_mtime == item.attributes.seconds
@@ -407,31 +534,31 @@ impl Writing<'_> {
 
     /// Removes a file, which needn't be there.
     fn remove(&self, path: &Path) -> Result<()> {
-        match rustix::fs::unlinkat(self.root, path, AtFlags::empty()) {
+        match rustix::fs::unlinkat(&self.there.root, path, AtFlags::empty()) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
-            Err(error) => Err(local(&self.folder.join(path), error.into())),
+            Err(error) => Err(local(&self.there.folder.join(path), error.into())),
         }
     }
 
     fn open(&self, path: &Path, truncate: bool) -> Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let flags = if truncate { flags | OFlags::TRUNC } else { flags };
-        rustix::fs::openat(self.root, path, flags, Mode::RUSR | Mode::WUSR)
+        rustix::fs::openat(&self.there.root, path, flags, Mode::RUSR | Mode::WUSR)
             .map(File::from)
-            .map_err(|error| local(&self.folder.join(path), error.into()))
+            .map_err(|error| local(&self.there.folder.join(path), error.into()))
     }
 
     fn whole(&self, item: &Item, bytes: &[u8]) -> Result<()> {
         let mut file = self.open(item.written_at(), true)?;
-        file.write_all(bytes).map_err(|error| local(&self.folder.join(&item.path), error))?;
+        file.write_all(bytes).map_err(|error| local(&self.there.folder.join(&item.path), error))?;
         self.complete(&file, item)
     }
 
     fn part(&self, item: &Item, offset: u64, bytes: &[u8]) -> Result<()> {
         let file = self.open(item.written_at(), false)?;
-        file.write_all_at(bytes, offset).map_err(|error| local(&self.folder.join(&item.path), error))?;
+        file.write_all_at(bytes, offset).map_err(|error| local(&self.there.folder.join(&item.path), error))?;
         if item.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            file.set_len(item.size).map_err(|error| local(&self.folder.join(&item.path), error))?;
+            file.set_len(item.size).map_err(|error| local(&self.there.folder.join(&item.path), error))?;
             self.complete(&file, item)?;
         }
         Ok(())
@@ -440,31 +567,31 @@ impl Writing<'_> {
     fn complete(&self, file: &File, item: &Item) -> Result<()> {
         self.set(file, item.attributes)
             .and_then(|()| match &item.beside {
-                Some(beside) => rustix::fs::renameat(self.root, &**beside, self.root, &*item.path),
+                Some(beside) => rustix::fs::renameat(&self.there.root, &**beside, &self.there.root, &*item.path),
                 None => Ok(()),
             })
-            .map_err(|error| local(&self.folder.join(&item.path), error.into()))
+            .map_err(|error| local(&self.there.folder.join(&item.path), error.into()))
     }
 
     /// Makes a link, in place of one that leads elsewhere.
     fn link(&self, path: &Path, target: &OsStr) -> Result<()> {
-        let make = || rustix::fs::symlinkat(target, self.root, path);
+        let make = || rustix::fs::symlinkat(target, &self.there.root, path);
         let made = match make() {
             Err(rustix::io::Errno::EXIST) => {
-                rustix::fs::unlinkat(self.root, path, AtFlags::empty()).and_then(|()| make())
+                rustix::fs::unlinkat(&self.there.root, path, AtFlags::empty()).and_then(|()| make())
             }
             made => made,
         };
-        made.map_err(|error| local(&self.folder.join(path), error.into()))
+        made.map_err(|error| local(&self.there.folder.join(path), error.into()))
     }
 
     fn attributes(&self, made: &Folder) -> Result<()> {
         let path = if made.path.as_os_str().is_empty() { Path::new(".") } else { &made.path };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let flags = if made.linked { flags } else { flags | OFlags::NOFOLLOW };
-        rustix::fs::openat(self.root, path, flags, Mode::empty())
+        rustix::fs::openat(&self.there.root, path, flags, Mode::empty())
             .and_then(|folder| self.set(&folder, made.attributes))
-            .map_err(|error| local(&self.folder.join(path), error.into()))
+            .map_err(|error| local(&self.there.folder.join(path), error.into()))
     }
 
     /// Sets owner, mode and time, in this order: a change of the owner takes bits away.
