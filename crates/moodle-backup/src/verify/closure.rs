@@ -10,7 +10,7 @@ use crate::repository::{BlobId, Index};
 use crate::snapshot::Opened;
 
 /// How many trees are loaded at once.
-const TREES: usize = 4096;
+const TREES: usize = 1024;
 
 /// How many files of a snapshot are named that aren't whole.
 const NAMED: u64 = 10;
@@ -27,6 +27,9 @@ pub(super) fn snapshot(
     let listed = opened.pool()?;
     let referenced = opened.referenced()?;
     progress.phase("closure", listed.len() as u64, Unit::Files);
+    if let Some(expected) = &mut expected {
+        expected.expect(listed.len());
+    }
     let (mut stored, mut surplus) = (vec![false; listed.len()], Vec::new());
     let mut broken = 0;
     let mut check = |path: &str, node: &Node| {

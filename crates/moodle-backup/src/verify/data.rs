@@ -24,6 +24,11 @@ pub(super) struct Expected {
 }
 
 impl Expected {
+    /// Makes room for so many contents in all: a vector would double while it grows, and both halves are large.
+    pub(super) fn expect(&mut self, count: usize) {
+        self.single.reserve_exact(count.saturating_sub(self.single.len()));
+    }
+
     /// Adds a content.
     pub(super) fn add(&mut self, hash: Sha1, content: &[BlobId]) {
         match content {
