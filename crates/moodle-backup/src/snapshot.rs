@@ -20,6 +20,8 @@ pub const ABOUT: &str = "moodle-backup";
 
 /// How many bytes a line of a pool list has: a SHA-1 and a size.
 const LINE: usize = 28;
+/// How many of the 256 lists of a pool are loaded at once.
+const LISTS: usize = 32;
 
 /// A snapshot of a site.
 pub struct Opened<'a> {
@@ -131,23 +133,26 @@ impl<'a> Opened<'a> {
         let Some(tree) = self.tree(&format!("{ABOUT}/{name}"))? else {
             return Ok(Vec::new());
         };
-        let blobs: Vec<BlobId> = tree.nodes.iter().flat_map(|node| node.content.iter().copied()).collect();
-        let pieces = Mutex::new(vec![Vec::new(); blobs.len()]);
-        self.reader.each(&blobs, &|at, bytes| {
-            lock(&pieces)[at] = bytes.to_vec();
-            Ok(())
-        })?;
-        let mut pieces = pieces.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).into_iter();
-        let mut all = Vec::new();
-        for node in &tree.nodes {
-            let bytes: Vec<u8> = pieces.by_ref().take(node.content.len()).flatten().collect();
-            all.extend(parse_list(&bytes).ok_or_else(|| {
-                Error::new(
-                    Kind::Damaged,
-                    format!("{ABOUT}/{name}/{} of snapshot {} is no list of contents", node.name, self.snapshot.id),
-                    "take another snapshot",
-                )
-            })?);
+        let size: u64 = tree.nodes.iter().map(|node| node.size).sum();
+        let mut all = Vec::with_capacity(usize::try_from(size).unwrap_or_default() / LINE);
+        for part in tree.nodes.chunks(LISTS) {
+            let blobs: Vec<BlobId> = part.iter().flat_map(|node| node.content.iter().copied()).collect();
+            let pieces = Mutex::new(vec![Vec::new(); blobs.len()]);
+            self.reader.each(&blobs, &|at, bytes| {
+                lock(&pieces)[at] = bytes.to_vec();
+                Ok(())
+            })?;
+            let mut pieces = pieces.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).into_iter();
+            for node in part {
+                let bytes: Vec<u8> = pieces.by_ref().take(node.content.len()).flatten().collect();
+                all.extend(parse_list(&bytes).ok_or_else(|| {
+                    Error::new(
+                        Kind::Damaged,
+                        format!("{ABOUT}/{name}/{} of snapshot {} is no list of contents", node.name, self.snapshot.id),
+                        "take another snapshot",
+                    )
+                })?);
+            }
         }
         Ok(all)
     }
