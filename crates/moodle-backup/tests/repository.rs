@@ -112,6 +112,22 @@ fn has_restic() -> bool {
 }
 
 #[test]
+fn many_small_blobs_are_listed_in_several_files_of_the_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = made(folder.path());
+    let writer = repository.writer(repository.index().unwrap());
+    let ids: Vec<BlobId> = (0..80_001_u32).map(|number| writer.data(&number.to_le_bytes(), true).unwrap()).collect();
+    writer.finish().unwrap();
+    assert_eq!(
+        repository.store().list("index").unwrap().len(),
+        2,
+        "three packs, and no file has much over 50,000 blobs"
+    );
+    let index = repository.index().unwrap();
+    assert!(ids.iter().all(|id| index.contains(id)));
+}
+
+#[test]
 fn stock_restic_checks_and_restores_what_was_written_and_a_second_run_stores_nothing_new() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("repository");
