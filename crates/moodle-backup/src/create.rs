@@ -390,7 +390,8 @@ fn tell_lost(lost: &[Broken]) {
     // With --quiet, too: storage that loses packs is no small matter.
     tracing::error!(
         "{packs} not stored as the index says ({}: {first}): what the site still has of them is stored again; \
-         `moodle-backup verify` names older snapshots that lack something now",
+         `moodle-backup verify` names older snapshots that lack something now, for which `verify --data --repair` saves what \
+         is sound in packs that are there",
         first.path()
     );
 }

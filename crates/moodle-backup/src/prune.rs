@@ -259,12 +259,18 @@ fn whole(repository: &Repository, mut all: Vec<Snapshot>, outcome: &Outcome) -> 
     let lacking = repository.lacking(&stored.index, &all)?;
     let lacking: Vec<&str> =
         all.iter().zip(lacking).filter(|(_, lacking)| *lacking > 0).filter_map(|(one, _)| one.id.get(..8)).collect();
-    if lacking.is_empty() {
-        return Ok(());
+    if !lacking.is_empty() {
+        return Err(Error::new(
+            Kind::Damaged,
+            format!("nothing is removed, for snapshots that stay lack some of what they need: {}", lacking.join(" ")),
+            format!("{again}; or give them up: --drop {}", lacking.join(" --drop ")),
+        ));
     }
-    Err(Error::new(
-        Kind::Damaged,
-        format!("nothing is removed, for snapshots that stay lack some of what they need: {}", lacking.join(" ")),
-        format!("{again}; or give them up: --drop {}", lacking.join(" --drop ")),
-    ))
+    stored.broken.first().map_or(Ok(()), |pack| {
+        Err(Error::new(
+            Kind::Damaged,
+            format!("nothing is removed, for the index is wrong about {}: {pack}", pack.path()),
+            "moodle-backup verify --data --repair saves what is sound in such packs and corrects the index",
+        ))
+    })
 }

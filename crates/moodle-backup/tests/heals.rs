@@ -4,6 +4,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -22,8 +23,12 @@ use support::{Temporary, repository};
 const NO_AGE: prune::Ages = prune::Ages { written: Duration::ZERO, marked: Duration::ZERO };
 
 fn site() -> MemorySite {
+    site_of(0..20)
+}
+
+fn site_of(numbers: Range<u32>) -> MemorySite {
     let site = MemorySite::new();
-    for number in 0..20_u32 {
+    for number in numbers {
         site.add(6, &format!("file {number}"), &number.to_le_bytes().repeat(500));
     }
     site.add(6, "empty", b"");
@@ -53,7 +58,9 @@ fn files(repository: &Path, folder: &str) -> Vec<PathBuf> {
 fn assert_whole(repository: &Repository, site: &MemorySite, snapshot: &str) {
     let request =
         verify::Request { snapshot: Some(snapshot.to_owned()), closure: true, jobs: 2, ..verify::Request::default() };
-    assert_eq!(verify::run(repository, &request, &Silent).unwrap().problems, []);
+    let problems = verify::run(repository, &request, &Silent).unwrap().problems;
+    // A pack that is cut short is named until it is repaired.
+    assert!(problems.iter().all(|one| one.snapshots.is_empty() && one.what.contains("bytes and not")), "{problems:?}");
     let target = tempfile::tempdir().unwrap();
     let request = restore::Request {
         snapshot: snapshot.to_owned(),
@@ -110,7 +117,6 @@ fn after_harm(folder: &str, harm: &dyn Fn(&Path)) {
         let outcome = create(&repository, &site).unwrap();
         assert_eq!(outcome.lost_packs, u64::from(folder == "data"));
         assert_whole(&repository, &site, &outcome.snapshot);
-        assert!(repository.stored().unwrap().problems().is_empty());
         // From then on nothing is out of the ordinary.
         let again = create(&repository, &site).unwrap();
         assert_eq!(again.pool.copied, 0);
@@ -136,6 +142,35 @@ fn what_a_pack_had_that_was_cut_short_is_stored_again() {
         let length = std::fs::metadata(pack).unwrap().len();
         std::fs::OpenOptions::new().write(true).open(pack).unwrap().set_len(length - 1).unwrap();
     });
+}
+
+#[test]
+fn what_is_sound_in_a_pack_that_was_cut_short_a_repair_saves_after_backups_too() {
+    let (before, site, origin) = (site(), site_of(10..20), repository());
+    let older = create(&origin, &before).unwrap().snapshot;
+    for pack in files(origin.folder.path(), "data") {
+        let copy = copied(&origin);
+        let pack = copy.path().join(pack.strip_prefix(origin.folder.path()).unwrap());
+        let length = std::fs::metadata(&pack).unwrap().len();
+        std::fs::OpenOptions::new().write(true).open(&pack).unwrap().set_len(length - 4).unwrap();
+        let repository = opened(copy.path());
+        for _ in 0..2 {
+            let outcome = create(&repository, &site).unwrap();
+            assert_eq!(outcome.lost_packs, 1, "it is told until it is repaired");
+            assert_whole(&repository, &site, &outcome.snapshot);
+        }
+        let policy = prune::Policy { last: 1, ..prune::Policy::default() };
+        let pruning = prune::Request { policy, ages: NO_AGE, ..prune::Request::default() };
+        let refused = prune::run(&repository, &pruning, &Silent).unwrap_err();
+        assert!(refused.kind == Kind::Damaged && refused.fix.contains("--repair"), "{refused}");
+        let repaired = verify::Request { data: true, repair: true, jobs: 2, ..verify::Request::default() };
+        let salvaged = verify::run(&repository, &repaired, &Silent).unwrap().salvaged.unwrap();
+        assert_eq!((salvaged.packs, salvaged.lost), (1, 0));
+        assert_eq!(repository.stored().unwrap().problems(), []);
+        assert_whole(&repository, &before, &older);
+        assert_eq!(create(&repository, &site).unwrap().lost_packs, 0);
+        restic_is_content(copy.path());
+    }
 }
 
 #[test]

@@ -3,11 +3,12 @@
 //! A run that was killed leaves whole packs that no file of the index has, and packs may come back that were taken out:
 //! they are listed, so that what they have isn't sent again. What packs had that are gone or not whole counts as not
 //! stored, so whoever still has it stores it again. They may only be away for a moment, so the files of the index that
-//! name them go last, when there is a new snapshot: [`Repository::forget`].
+//! name them go last, when there is a new snapshot: [`Repository::forget`]. A pack that is there and not whole keeps its
+//! place in the index until [`Repository::salvage`]: nothing else says where in it a blob is that is sound.
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::index::{Index, IndexFile};
+use super::index::{Index, IndexFile, IndexPack};
 use super::stored::{Broken, Stored, named};
 use super::{BlobId, Repository, unpacked};
 use crate::error::{Error, Kind, Result};
@@ -21,7 +22,7 @@ pub struct Writable {
     pub files: BTreeSet<BlobId>,
     /// Packs that aren't stored as the index says.
     pub lost: Vec<Broken>,
-    /// Files of the index that nothing is lost without: they name lost packs, or can't be read.
+    /// Files of the index that nothing is lost without: they name packs that aren't there, or can't be read.
     pub(super) stale: Vec<String>,
 }
 
@@ -43,7 +44,9 @@ impl Repository {
             files.insert(unpacked::write(&self.store, &self.sealer, "index", &file)?);
         }
         let mut stale: Vec<String> = damaged.into_iter().map(|problem| problem.path).collect();
-        stale.extend(self.superseded(&lost.iter().map(|pack| pack.id).collect(), &mut files)?);
+        let (cut, gone): (Vec<_>, Vec<_>) = lost.iter().partition(|pack| pack.found.is_some());
+        let [cut, gone] = [cut, gone].map(|packs| packs.into_iter().map(|pack| pack.id).collect());
+        stale.extend(self.superseded(&gone, &cut, &mut files)?);
         Ok(Writable { index, files, lost, stale })
     }
 
@@ -55,36 +58,46 @@ impl Repository {
         Error::new(Kind::Store, what, fix)
     }
 
-    /// Lists anew what those files of the index have beside `lost` packs that name some, and returns these, which nothing
-    /// needs any more; `files` has the new ones in their place.
-    pub(super) fn superseded(&self, lost: &HashSet<BlobId>, files: &mut BTreeSet<BlobId>) -> Result<Vec<String>> {
-        if lost.is_empty() {
+    /// Lists anew what those files of the index have beside `gone` and `cut` packs that name some: `files` has the new
+    /// ones in their place. Returns those that nothing needs any more, for they name none that is only cut.
+    pub(super) fn superseded(
+        &self,
+        gone: &HashSet<BlobId>,
+        cut: &HashSet<BlobId>,
+        files: &mut BTreeSet<BlobId>,
+    ) -> Result<Vec<String>> {
+        if gone.is_empty() && cut.is_empty() {
             return Ok(Vec::new());
         }
+        let lost = |pack: &IndexPack| gone.contains(&pack.id) || cut.contains(&pack.id);
         let read = |id: &BlobId| unpacked::read::<IndexFile>(&self.store, &self.sealer, &format!("index/{id}"));
-        let (mut stale, mut listed, mut marked) = (Vec::new(), HashSet::new(), HashSet::new());
+        let (mut naming, mut listed, mut marked) = (Vec::new(), HashSet::new(), HashSet::new());
         for id in files.clone() {
             let file = read(&id)?;
-            if file.packs.iter().any(|pack| lost.contains(&pack.id)) {
+            if file.packs.iter().any(lost) {
                 files.remove(&id);
-                stale.push(id);
+                naming.push(id);
             } else {
                 listed.extend(file.packs.iter().map(|pack| pack.id));
                 marked.extend(file.packs_to_delete.iter().map(|pack| pack.id));
             }
         }
-        for id in &stale {
-            let mut file = read(id)?;
-            file.packs.retain(|pack| !lost.contains(&pack.id) && listed.insert(pack.id));
+        let mut stale = Vec::new();
+        for id in naming {
+            let mut file = read(&id)?;
+            if !file.packs.iter().any(|pack| cut.contains(&pack.id)) {
+                stale.push(format!("index/{id}"));
+            }
+            file.packs.retain(|pack| !lost(pack) && listed.insert(pack.id));
             file.packs_to_delete.retain(|pack| marked.insert(pack.id));
             if !(file.packs.is_empty() && file.packs_to_delete.is_empty()) {
                 files.insert(unpacked::write(&self.store, &self.sealer, "index", &file)?);
             }
         }
-        Ok(stale.into_iter().map(|id| format!("index/{id}")).collect())
+        Ok(stale)
     }
 
-    /// Removes the files of the index that name lost packs or can't be read.
+    /// Removes the files of the index that name packs that aren't there, or can't be read.
     ///
     /// # Errors
     /// The store fails.

@@ -1,6 +1,6 @@
 //! Packs of which a part can't be read: what can is written into packs of its own, and they go.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 
@@ -29,7 +29,7 @@ impl Repository {
     pub fn salvage(&self, damaged: &BTreeSet<BlobId>) -> Result<Salvaged> {
         let mut writable = self.index_for_writing()?;
         let (mut index, mut packs) = (Index::default(), BTreeMap::new());
-        self.index_files(&mut |pack, blobs: Vec<Packed>| {
+        let mut files = self.index_files(&mut |pack, blobs: Vec<Packed>| {
             if damaged.contains(&pack) {
                 packs.insert(pack, blobs);
             } else {
@@ -60,7 +60,7 @@ impl Repository {
             }
         }
         writer.finish()?;
-        writable.stale.extend(self.superseded(&packs.keys().copied().collect(), &mut writable.files)?);
+        writable.stale.extend(self.superseded(&packs.keys().copied().collect(), &HashSet::new(), &mut files.read)?);
         // Before the index: a damaged pack that no file of that has would be listed again, as if it were whole.
         for pack in packs.keys() {
             self.store.delete(&pack.pack_path())?;

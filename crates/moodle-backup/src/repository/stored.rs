@@ -56,7 +56,7 @@ pub(super) struct Files {
     /// Files that can't be read.
     pub(super) damaged: Vec<Problem>,
     /// Those that can.
-    read: BTreeSet<BlobId>,
+    pub(super) read: BTreeSet<BlobId>,
 }
 
 impl Broken {
