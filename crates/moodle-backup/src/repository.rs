@@ -4,6 +4,7 @@
 //! `docs/backup-format.md` for why.
 
 mod check;
+mod ends;
 mod index;
 mod keys;
 pub mod lock;
@@ -49,6 +50,7 @@ pub use writer::{Writer, Written};
 use crate::create::TAG;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Entry, Store};
+use ends::Ends;
 use seal::Sealer;
 
 /// What the tag begins with that tells a site from others.
@@ -160,6 +162,7 @@ pub struct NewSnapshot {
 pub struct Repository {
     store: Store,
     sealer: Sealer,
+    ends: Arc<Ends>,
     inner: Arc<rustic_core::Repository<OpenStatus>>,
     /// The id of the key that it is open by.
     key: Arc<str>,
@@ -272,7 +275,7 @@ impl Repository {
             let what = format!("the repository in {} has format {}", store.location(), inner.config().version);
             return Err(Error::new(Kind::Repository, what, "restic migrate upgrade_repo_v2 brings it to format 2"));
         }
-        Ok(Self { store, sealer, inner: Arc::new(inner), key: key.into(), only: None })
+        Ok(Self { store, sealer, ends: Arc::default(), inner: Arc::new(inner), key: key.into(), only: None })
     }
 
     /// The id of the repository, the same for its life.

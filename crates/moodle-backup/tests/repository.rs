@@ -11,7 +11,7 @@ use std::str::FromStr as _;
 use moodle_backup::error::Kind;
 use moodle_backup::progress::Silent;
 use moodle_backup::repository::tree::{Node, NodeKind, Tree};
-use moodle_backup::repository::{BlobId, NewKey, NewSnapshot, Repository, Secret, Snapshot};
+use moodle_backup::repository::{BlobId, Index, NewKey, NewSnapshot, Repository, Secret, Snapshot};
 use moodle_backup::store::Store;
 use moodle_backup::verify;
 
@@ -175,6 +175,30 @@ fn each_blob_is_handed_over_once_and_whole_in_whatever_order() {
 }
 
 #[test]
+fn the_ends_of_packs_that_no_file_of_the_index_has_are_read_once_and_listed_in_files_no_larger_than_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = made(folder.path()).writer(Index::default());
+    // Three packs of so many blobs that their lists are long, and one of a folder.
+    let contents: Vec<BlobId> =
+        (0..100_000_u32).map(|number| writer.data(&number.to_le_bytes(), false).unwrap()).collect();
+    let tree = writer.tree(&Tree::default()).unwrap();
+    writer.finish().unwrap();
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    let repository = opened(folder.path());
+    let before = repository.store().requests().gets;
+    for _ in 0..2 {
+        let stored = repository.stored().unwrap();
+        assert!(contents.iter().all(|id| stored.index.contains(id)) && stored.index.contains_tree(&tree));
+    }
+    assert_eq!(repository.store().requests().gets - before, 3 * 2 + 1, "a long list takes another request");
+    assert_eq!(repository.index_for_writing().unwrap().files.len(), 2);
+    let before = repository.store().requests().gets;
+    let index = repository.index().unwrap();
+    assert!(contents.iter().all(|id| index.contains(id)));
+    assert_eq!(repository.store().requests().gets - before, 2);
+}
+
+#[test]
 fn an_object_that_ends_before_a_part_of_it_is_damaged_and_its_store_does_not_fail() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path().to_str().unwrap()).unwrap();
@@ -323,7 +347,7 @@ fn what_counts_as_stored_is_in_packs_that_are_there_with_their_size() {
     assert_eq!(found, expected);
 
     // What another pack has, too, is stored: as two hosts leave it that store the same at once.
-    let writer = repository.writer(moodle_backup::repository::Index::default());
+    let writer = repository.writer(Index::default());
     assert_eq!(writer.data(b"gone", true).unwrap(), gone);
     writer.finish().unwrap();
     assert!(repository.stored().unwrap().index.contains(&gone));

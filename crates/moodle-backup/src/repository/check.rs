@@ -331,7 +331,7 @@ fn named_by(path: &str, bytes: &[u8]) -> bool {
     path.rsplit('/').next() == Some(BlobId::of(bytes).to_string().as_str())
 }
 
-fn guarded<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn guarded<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -172,6 +172,10 @@ fn find(shard: &[Entry], id: &BlobId, tree: bool) -> Result<usize, usize> {
     shard.binary_search_by(|entry| entry.id.cmp(id).then_with(|| entry.is_tree().cmp(&tree)))
 }
 
+/// A file of the index gets no more packs when it has so many blobs: restic's own measure, for whoever reads it holds all
+/// of it in memory.
+pub(super) const FULL: usize = 50_000;
+
 /// A file of the index, as restic reads it.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct IndexFile {

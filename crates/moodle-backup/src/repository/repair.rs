@@ -8,7 +8,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::index::{Index, IndexFile, IndexPack};
+use super::ends::Blobs;
+use super::index::{FULL, Index, IndexFile, IndexPack};
 use super::stored::{Broken, Stored, named};
 use super::{BlobId, Repository, unpacked};
 use crate::error::{Error, Kind, Result};
@@ -40,14 +41,29 @@ impl Repository {
         ["data", "index", "snapshots"].into_iter().try_for_each(|folder| self.store.sweep(folder))?;
         if !unlisted.is_empty() {
             tracing::info!(packs = unlisted.len(), "packs that no file of the index has are listed");
-            let file = IndexFile { packs: unlisted, packs_to_delete: Vec::new() };
-            files.insert(unpacked::write(&self.store, &self.sealer, "index", &file)?);
+            self.list(unlisted, &mut files)?;
         }
         let mut stale: Vec<String> = damaged.into_iter().map(|problem| problem.path).collect();
         let (cut, gone): (Vec<_>, Vec<_>) = lost.iter().partition(|pack| pack.found.is_some());
         let [cut, gone] = [cut, gone].map(|packs| packs.into_iter().map(|pack| pack.id).collect());
         stale.extend(self.superseded(&gone, &cut, &mut files)?);
         Ok(Writable { index, files, lost, stale })
+    }
+
+    /// Lists packs that no file of the index has.
+    fn list(&self, packs: Vec<(BlobId, Blobs)>, files: &mut BTreeSet<BlobId>) -> Result<()> {
+        let (mut file, mut blobs, mut rest) = (IndexFile::default(), 0, packs.len());
+        for (id, packed) in packs {
+            blobs += packed.len();
+            rest -= 1;
+            let packed = packed.iter().copied().map(Into::into).collect();
+            file.packs.push(IndexPack { id, blobs: packed, time: Some(jiff::Timestamp::now()) });
+            if blobs >= FULL || rest == 0 {
+                files.insert(unpacked::write(&self.store, &self.sealer, "index", &std::mem::take(&mut file))?);
+                blobs = 0;
+            }
+        }
+        Ok(())
     }
 
     fn bare(&self, packs: usize) -> Error {

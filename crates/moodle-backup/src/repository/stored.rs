@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap, HashSet, hash_map};
 use std::fmt;
 
 use super::check::Problem;
-use super::index::{Index, IndexFile, IndexPack};
+use super::ends::Blobs;
+use super::index::{Index, IndexFile};
 use super::pack::{self, Packed};
 use super::{BlobId, Repository, unpacked};
 use crate::error::{Kind, Result};
@@ -30,7 +31,7 @@ pub struct Stored {
     /// Files of the index that can't be read.
     pub damaged: Vec<Problem>,
     /// Packs that no readable file of the index has, by what is written at their ends.
-    pub(super) unlisted: Vec<IndexPack>,
+    pub(super) unlisted: Vec<(BlobId, Blobs)>,
     /// The files of the index that can be read.
     pub(super) files: BTreeSet<BlobId>,
 }
@@ -43,7 +44,7 @@ pub(super) struct Packs {
     /// How many of that no readable file of the index has …
     pub(super) others: u64,
     /// … and those of them that are packs.
-    unlisted: Vec<IndexPack>,
+    unlisted: Vec<(BlobId, Blobs)>,
 }
 
 /// What the files of the index say beside where blobs are.
@@ -149,32 +150,10 @@ impl Repository {
         let listed = self.store.list("data")?;
         let others = files.unlisted(&listed);
         let unlisted = if ends { self.at_their_ends(&others)? } else { Vec::new() };
-        for pack in &unlisted {
-            take(pack.id, pack.blobs.iter().copied().map(Into::into).collect());
+        for (pack, blobs) in &unlisted {
+            take(*pack, blobs.to_vec());
         }
         Ok(Packs { files, listed, others: others.len() as u64, unlisted })
-    }
-
-    /// Reads the lists that packs have at their ends; what has none is no pack.
-    fn at_their_ends(&self, packs: &[Entry]) -> Result<Vec<IndexPack>> {
-        packs.iter().filter_map(|entry| self.at_its_end(entry).transpose()).collect()
-    }
-
-    fn at_its_end(&self, entry: &Entry) -> Result<Option<IndexPack>> {
-        let Some(id) = named(entry) else { return Ok(None) };
-        let Some(end) = entry.size.checked_sub(4) else { return Ok(None) };
-        let read = |start: u64| match self.store.get_range(&entry.path, start..entry.size) {
-            // Somebody removed it meanwhile.
-            Err(error) if error.kind == Kind::Damaged => Ok(None),
-            read => read.map(Some),
-        };
-        let Some(length) = read(end)? else { return Ok(None) };
-        let length = u64::from(u32::from_le_bytes(length[..].try_into().unwrap_or_default()));
-        let Some(start) = end.checked_sub(length) else { return Ok(None) };
-        let Some(list) = read(start)? else { return Ok(None) };
-        let blobs = pack::list_of(&list, start, &self.sealer);
-        let time = Some(jiff::Timestamp::now());
-        Ok(blobs.map(|blobs| IndexPack { id, blobs: blobs.into_iter().map(Into::into).collect(), time }))
     }
 
     /// Reads all files of the index; hands over each pack once with its blobs.
@@ -184,6 +163,10 @@ impl Repository {
             let file: IndexFile = match unpacked::read(&self.store, &self.sealer, &entry.path) {
                 Ok(file) => file,
                 Err(error) if error.kind == Kind::Damaged => {
+                    // A run that ends just now removes those that nothing needs any more.
+                    if self.store.list("index")?.iter().all(|other| other.path != entry.path) {
+                        continue;
+                    }
                     files.damaged.push(Problem { path: entry.path, what: error.what });
                     continue;
                 }

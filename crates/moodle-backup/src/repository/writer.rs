@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, Sender};
 use serde::Serialize;
 use zstd::bulk::Compressor;
 
-use super::index::{Index, IndexFile, IndexPack};
+use super::index::{self, Index, IndexFile, IndexPack};
 use super::pack::{self, Packed};
 use super::seal::{OVERHEAD, Sealer};
 use super::tree::Tree;
@@ -31,10 +31,8 @@ const LEVEL: i32 = 2;
 const SAMPLE: usize = 32 << 10;
 /// Threads that send packs.
 const SENDERS: usize = 2;
-/// A file of the index is written after so many packs, so many blobs (restic's own measure: whoever reads it holds all of
-/// it in memory), or so long.
+/// A file of the index is written when it is [`index::FULL`], after so many packs, or so long.
 const INDEX_PACKS: usize = 32;
-const INDEX_BLOBS: usize = 50_000;
 const INDEX_TIME: Duration = Duration::from_mins(1);
 
 /// What a run wrote.
@@ -301,7 +299,7 @@ impl Shared {
         let blobs = blobs.into_iter().map(Into::into).collect();
         unlisted.packs.push(IndexPack { id, blobs, time: Some(jiff::Timestamp::now()) });
         let blobs: usize = unlisted.packs.iter().map(|pack| pack.blobs.len()).sum();
-        if unlisted.packs.len() >= INDEX_PACKS || blobs >= INDEX_BLOBS || unlisted.since.elapsed() >= INDEX_TIME {
+        if unlisted.packs.len() >= INDEX_PACKS || blobs >= index::FULL || unlisted.since.elapsed() >= INDEX_TIME {
             self.list(&mut unlisted)?;
         }
         Ok(())

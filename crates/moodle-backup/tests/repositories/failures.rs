@@ -72,6 +72,9 @@ fn a_full_disk_ends_a_backup_with_a_clear_error_and_with_more_room_the_next_one_
     assert_eq!((checked.problems.as_slice(), checked.unreferenced), ([].as_slice(), 0));
 }
 
+const BACKUP: &str = "failures::the_backup_to_a_server";
+const CHECK: &str = "failures::the_repository_to_be_checked";
+
 /// As exFAT, SMB shares and some of FUSE are: what makes links fails in this process.
 const NO_LINKS: &str = "\
     #include <errno.h>\n\
@@ -83,15 +86,30 @@ const NO_DELETES: &str = "\
     int unlink(const char *a) { errno = EPERM; return -1; }\n\
     int unlinkat(int a, const char *b, int c) { errno = EPERM; return -1; }\n";
 
-/// Backs up into a folder, in a process of its own with other functions of the system; returns what it said.
-fn with_functions(source: &str, scratch: &Path, folder: &Path) -> String {
+/// As a run that ends beside and removes files of the index which another has just listed.
+const NO_INDEX: &str = "\
+    #define _GNU_SOURCE\n\
+    #include <dlfcn.h>\n\
+    #include <stdarg.h>\n\
+    #include <string.h>\n\
+    #include <unistd.h>\n\
+    int open64(const char *path, int flags, ...) {\n\
+        va_list more; va_start(more, flags); int mode = va_arg(more, int); va_end(more);\n\
+        if (strstr(path, \"/index/\")) unlink(path);\n\
+        return ((int (*)(const char *, int, ...))dlsym(RTLD_NEXT, \"open64\"))(path, flags, mode);\n\
+    }\n";
+
+/// Runs one of the tasks below on a folder, in a process of its own with other functions of the system; returns what it
+/// said.
+fn with_functions(source: &str, task: &str, scratch: &Path, folder: &Path) -> String {
     let (file, library) = (scratch.join("functions.c"), scratch.join("functions.so"));
     std::fs::write(&file, source).unwrap();
     let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&file).status().unwrap();
     assert!(compiled.success());
     let done = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "failures::the_backup_to_a_server", "--nocapture", "--test-threads=1"])
+        .args(["--exact", task, "--nocapture", "--test-threads=1"])
         .env("MOODLE_BACKUP_TEST_LOCATION", folder)
+        .env("MOODLE_BACKUP_TEST_CHECKED", folder)
         .env("LD_PRELOAD", &library)
         .output()
         .unwrap();
@@ -103,7 +121,7 @@ fn a_folder_in_which_nothing_can_be_linked_takes_a_backup() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("repository");
     let repository = made(folder.to_str().unwrap());
-    let said = with_functions(NO_LINKS, scratch.path(), &folder);
+    let said = with_functions(NO_LINKS, BACKUP, scratch.path(), &folder);
     assert!(said.contains("it is stored"), "{said}");
     assert_eq!(repository.snapshots().unwrap().len(), 1);
 }
@@ -114,7 +132,7 @@ fn who_may_not_delete_backs_up_again_and_again_past_the_locks_that_stay() {
     let folder = scratch.path().join("repository");
     let repository = made(folder.to_str().unwrap());
     for count in 1..=3 {
-        let said = with_functions(NO_DELETES, scratch.path(), &folder);
+        let said = with_functions(NO_DELETES, BACKUP, scratch.path(), &folder);
         assert!(said.contains("it is stored"), "{said}");
         assert_eq!(repository.store().list("locks").unwrap().len(), count, "a lock could be deleted");
     }
@@ -122,6 +140,17 @@ fn who_may_not_delete_backs_up_again_and_again_past_the_locks_that_stay() {
     drop(repository.lock(Purpose::Prune, None).unwrap());
     assert_eq!(repository.store().list("locks").unwrap(), []);
     assert_eq!(repository.snapshots().unwrap().len(), 3);
+}
+
+#[test]
+fn a_file_of_the_index_that_is_removed_after_it_was_listed_is_no_damage() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("repository");
+    let repository = made(folder.to_str().unwrap());
+    backed_up(&repository, "one", 1_700_000_000, &[("one", noise(1, 1 << 20))]).unwrap();
+    let said = with_functions(NO_INDEX, CHECK, scratch.path(), &folder);
+    assert!(said.contains("1 snapshots, sound"), "{said}");
+    assert_eq!(repository.store().list("index").unwrap(), [], "they were removed");
 }
 
 /// What a proxy in front of a server does to a connection.
@@ -242,7 +271,7 @@ fn the_backup_to_a_server() {
 
 fn against(endpoint: &str, location: &str) -> String {
     let done = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "failures::the_backup_to_a_server", "--nocapture", "--test-threads=1"])
+        .args(["--exact", BACKUP, "--nocapture", "--test-threads=1"])
         .env("MOODLE_BACKUP_TEST_LOCATION", location)
         .env("MOODLE_BACKUP_PATIENCE", "2")
         .env("AWS_ENDPOINT", endpoint)
@@ -287,14 +316,14 @@ fn a_server_that_fails_now_and_then_gets_the_backup_and_one_that_always_does_is_
                     let said = against(&endpoint, &location);
                     assert!(!said.contains("it is stored"), "{fault:?}: {said}");
                     assert!(said.contains("Store"), "{fault:?}: {said}");
-                    let sound = direct(&location, "failures::the_repository_to_be_checked");
+                    let sound = direct(&location, CHECK);
                     assert!(sound.contains("0 snapshots, sound"), "{fault:?}: {sound}");
                 }
                 let (endpoint, hits) = proxy(server, fault, fault == Fault::NoConditions);
                 let said = against(&endpoint, &location);
                 assert!(said.contains("it is stored"), "{fault:?}: {said}");
                 assert!(hits.load(Ordering::SeqCst) > 1, "{fault:?}: no connection met it");
-                let sound = direct(&location, "failures::the_repository_to_be_checked");
+                let sound = direct(&location, CHECK);
                 assert!(sound.contains("1 snapshots, sound"), "{fault:?}: {sound}");
             });
         }
@@ -314,6 +343,7 @@ fn a_repository_to_be_made() {
 fn the_repository_to_be_checked() {
     let Ok(location) = std::env::var("MOODLE_BACKUP_TEST_CHECKED") else { return };
     let repository = opened(&location);
+    assert_eq!(repository.stored().unwrap().problems(), []);
     assert_eq!(repository.check(&Silent).unwrap().problems, []);
     eprintln!("{} snapshots, sound", repository.snapshots().unwrap().len());
 }
