@@ -251,7 +251,16 @@ fn options(request: &Request, outcome: &Outcome) -> PruneOptions {
 /// Asserts that those of all snapshots that stay have all that they need.
 fn whole(repository: &Repository, mut all: Vec<Snapshot>, outcome: &Outcome) -> Result<()> {
     let again = "moodle-backup create stores again what the site still has, and lists packs that came back";
+    if all.is_empty() && outcome.removed_unread.is_empty() && !repository.store().list("data")?.is_empty() {
+        let what = format!(
+            "there is no snapshot in {}, and there are packs: nothing is removed",
+            repository.store().location()
+        );
+        let fix = "if its snapshots/ are only away, bring them back; if they are to go, delete the repository";
+        return Err(Error::new(Kind::Store, what, fix));
+    }
     let stored = repository.listed()?;
+    repository.assert_not_bare(&stored)?;
     if let Some(problem) = stored.damaged.first() {
         return Err(Error::new(Kind::Damaged, format!("{problem}; nothing is removed"), again));
     }

@@ -34,10 +34,9 @@ impl Repository {
     /// # Errors
     /// The store fails, or has none of its packs.
     pub fn index_for_writing(&self) -> Result<Writable> {
-        let Stored { index, broken: lost, damaged, unlisted, mut files } = self.stored()?;
-        if index.packs().next().is_none() && !lost.is_empty() && lost.iter().all(|pack| pack.found.is_none()) {
-            return Err(self.bare(lost.len()));
-        }
+        let stored = self.stored()?;
+        self.assert_not_bare(&stored)?;
+        let Stored { index, broken: lost, damaged, unlisted, mut files } = stored;
         ["data", "index", "snapshots"].into_iter().try_for_each(|folder| self.store.sweep(folder))?;
         if !unlisted.is_empty() {
             tracing::info!(packs = unlisted.len(), "packs that no file of the index has are listed");
@@ -66,12 +65,20 @@ impl Repository {
         Ok(())
     }
 
-    fn bare(&self, packs: usize) -> Error {
-        let what =
-            format!("none of the {packs} packs that the index of {} names is in its data/", self.store.location());
+    /// Asserts that not all packs are away, as where a volume isn't mounted.
+    ///
+    /// # Errors
+    /// The index names packs, and none is there.
+    pub(crate) fn assert_not_bare(&self, stored: &Stored) -> Result<()> {
+        let Stored { index, broken, .. } = stored;
+        if broken.is_empty() || index.packs().next().is_some() || broken.iter().any(|pack| pack.found.is_some()) {
+            return Ok(());
+        }
+        let (packs, location) = (broken.len(), self.store.location());
+        let what = format!("none of the {packs} packs that the index of {location} names is in its data/");
         let fix = "if they are only away (a volume that isn't mounted, a copy that isn't complete), bring them back; if \
                    they are lost, make another repository in an empty place";
-        Error::new(Kind::Store, what, fix)
+        Err(Error::new(Kind::Store, what, fix))
     }
 
     /// Lists anew what those files of the index have beside `gone` and `cut` packs that name some: `files` has the new

@@ -74,6 +74,32 @@ fn a_prune_of_one_site_drops_no_snapshot_of_another() {
 }
 
 #[test]
+fn where_all_packs_or_all_snapshots_are_away_nothing_is_removed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("repository");
+    let repository = made(folder.to_str().unwrap());
+    for day in 0..2 {
+        backed_up(&repository, "one", FIRST + day * DAY, &[]).unwrap();
+    }
+    for name in ["data", "snapshots"] {
+        let (place, away) = (folder.join(name), folder.join("away"));
+        std::fs::rename(&place, &away).unwrap();
+        let stored = || ["data", "index"].map(|folder| repository.store().list(folder).unwrap());
+        let before = stored();
+        for _ in 0..2 {
+            let refused = prune::run(&repository, &last(1, NO_AGE), &Silent).unwrap_err();
+            assert!(refused.kind == Kind::Store && refused.fix.contains("bring"), "{name}: {refused} {}", refused.fix);
+        }
+        assert_eq!(stored(), before);
+        std::fs::rename(&away, &place).unwrap();
+    }
+    sound(&repository);
+    assert_eq!(prune::run(&repository, &last(1, NO_AGE), &Silent).unwrap().removed.len(), 1);
+    let every: Vec<String> = repository.snapshots().unwrap().into_iter().map(|one| one.id).collect();
+    prune::run(&repository, &Request { drop: every, ..last(0, NO_AGE) }, &Silent).unwrap();
+}
+
+#[test]
 fn a_prune_waits_for_a_backup_and_a_backup_for_a_prune() {
     let scratch = tempfile::tempdir().unwrap();
     let repository = made(scratch.path().join("repository").to_str().unwrap());
