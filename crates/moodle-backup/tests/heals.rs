@@ -145,7 +145,7 @@ fn what_a_pack_had_that_was_cut_short_is_stored_again() {
 }
 
 #[test]
-fn what_is_sound_in_a_pack_that_was_cut_short_a_repair_saves_after_backups_too() {
+fn what_is_sound_in_a_pack_that_was_cut_short_is_restored_and_a_repair_saves_it_after_backups_too() {
     let (before, site, origin) = (site(), site_of(10..20), repository());
     let older = create(&origin, &before).unwrap().snapshot;
     for pack in files(origin.folder.path(), "data") {
@@ -154,6 +154,7 @@ fn what_is_sound_in_a_pack_that_was_cut_short_a_repair_saves_after_backups_too()
         let length = std::fs::metadata(&pack).unwrap().len();
         std::fs::OpenOptions::new().write(true).open(&pack).unwrap().set_len(length - 4).unwrap();
         let repository = opened(copy.path());
+        assert_whole(&repository, &before, &older);
         for _ in 0..2 {
             let outcome = create(&repository, &site).unwrap();
             assert_eq!(outcome.lost_packs, 1, "it is told until it is repaired");

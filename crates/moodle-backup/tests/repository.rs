@@ -317,7 +317,7 @@ fn the_index_of_a_run_that_writes_names_no_pack_that_is_gone_and_is_written_once
 }
 
 #[test]
-fn what_counts_as_stored_is_in_packs_that_are_there_with_their_size() {
+fn what_counts_as_stored_is_in_packs_that_are_there() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("repository");
     let repository = made(&folder);
@@ -339,12 +339,15 @@ fn what_counts_as_stored_is_in_packs_that_are_there_with_their_size() {
     let whole = fs::read(&short_path).unwrap();
     fs::write(&short_path, &whole[..whole.len() - 1]).unwrap();
     let stored = repository.stored().unwrap();
-    let there = [sound, gone, short].map(|id| stored.index.contains(&id));
-    assert_eq!(there, [true, false, false]);
-    let mut expected = [(gone_path, None), (short_path, Some(whole.len() as u64 - 1))];
+    let there = |index: &Index| [sound, gone, short].map(|id| index.contains(&id));
+    assert_eq!(there(&stored.index), [true, false, true], "what is sound in a pack that is cut short can be read");
+    let mut expected = [(gone_path, None), (short_path.clone(), Some(whole.len() as u64 - 1))];
     expected.sort();
     let found: Vec<_> = stored.broken.iter().map(|pack| (folder.join(pack.path()), pack.found)).collect();
     assert_eq!(found, expected);
+    assert_eq!(there(&repository.index_for_writing().unwrap().index), [true, false, false], "and is stored again");
+    fs::write(&short_path, &whole[..10]).unwrap();
+    assert_eq!(there(&repository.index().unwrap()), [true, false, false]);
 
     // What another pack has, too, is stored: as two hosts leave it that store the same at once.
     let writer = repository.writer(Index::default());

@@ -34,7 +34,7 @@ impl Repository {
     /// # Errors
     /// The store fails, or has none of its packs.
     pub fn index_for_writing(&self) -> Result<Writable> {
-        let stored = self.stored()?;
+        let stored = self.stored_whole()?;
         self.assert_not_bare(&stored)?;
         let Stored { index, broken: lost, damaged, unlisted, mut files } = stored;
         ["data", "index", "snapshots"].into_iter().try_for_each(|folder| self.store.sweep(folder))?;

@@ -21,10 +21,21 @@ pub struct Broken {
     pub found: Option<u64>,
 }
 
+/// For whom it is looked at what is stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// Who reads needs all that can be had: also what a pack that is cut short still has.
+    Reading,
+    /// What is stored in whole packs needn't be stored again.
+    Writing,
+    /// Other programs of the format know no packs but those of the index.
+    Others,
+}
+
 /// What is stored.
 #[derive(Debug)]
 pub struct Stored {
-    /// The blobs of packs that are there with their size, and no others.
+    /// The blobs that are stored.
     pub index: Index,
     /// The packs that aren't.
     pub broken: Vec<Broken>,
@@ -87,23 +98,29 @@ impl Stored {
 }
 
 impl Repository {
-    /// Reads the index and lists the packs once: a blob counts as stored when its pack is there with the size that the
-    /// index gives it, or when no file of the index has its pack, which then says itself what it has.
+    /// Reads the index and lists the packs once: a blob counts as stored when its pack is there and long enough by what the
+    /// index says, or when no file of the index has its pack, which then says itself what it has.
     ///
     /// # Errors
     /// The store fails; damage is no error.
     pub fn stored(&self) -> Result<Stored> {
-        self.stored_by(true)
+        self.stored_for(Side::Reading)
     }
 
-    /// As [`stored`](Self::stored), for what other programs of the format do, which know no packs but those of the index.
+    /// As [`stored`](Self::stored), and of packs that haven't the size that the index gives them nothing counts.
+    pub(super) fn stored_whole(&self) -> Result<Stored> {
+        self.stored_for(Side::Writing)
+    }
+
+    /// As [`stored_whole`](Self::stored_whole), and of packs that no file of the index has nothing counts: so other programs
+    /// of the format see it.
     pub(crate) fn listed(&self) -> Result<Stored> {
-        self.stored_by(false)
+        self.stored_for(Side::Others)
     }
 
-    fn stored_by(&self, ends: bool) -> Result<Stored> {
+    fn stored_for(&self, side: Side) -> Result<Stored> {
         let mut index = Index::default();
-        let packs = self.packs_by(ends, &mut |pack, blobs| index.add(pack, blobs))?;
+        let packs = self.packs_for(side, &mut |pack, blobs| index.add(pack, blobs))?;
         let Packs { files, listed, unlisted, .. } = packs;
         let sizes: HashMap<BlobId, u64> = listed.iter().filter_map(|entry| Some((named(entry)?, entry.size))).collect();
         let mut broken: Vec<Broken> = files
@@ -116,12 +133,19 @@ impl Repository {
         if !broken.is_empty() {
             // Another pack may have a blob, too: of those that several have the index holds one.
             index = Index::default();
-            let gone: HashSet<BlobId> = broken.iter().map(|pack| pack.id).collect();
-            self.packs_by(ends, &mut |pack, blobs| {
-                if !gone.contains(&pack) {
-                    index.add(pack, blobs);
+            let found: HashMap<BlobId, u64> = broken.iter().map(|pack| (pack.id, pack.found.unwrap_or(0))).collect();
+            let mut cut = Vec::new();
+            self.packs_for(side, &mut |pack, mut blobs| match found.get(&pack) {
+                None => index.add(pack, blobs),
+                Some(size) if side == Side::Reading => {
+                    blobs.retain(|blob| u64::from(blob.offset) + u64::from(blob.length) <= *size);
+                    cut.push((pack, blobs));
                 }
+                Some(_) => {}
             })?;
+            for (pack, blobs) in cut {
+                index.add(pack, blobs);
+            }
         }
         Ok(Stored { index, broken, damaged: files.damaged, unlisted, files: files.read })
     }
@@ -141,15 +165,15 @@ impl Repository {
     /// Hands over each pack once with its blobs: those of the index, and those that no file of it has, by what is written
     /// at their ends.
     pub(super) fn packs(&self, take: &mut dyn FnMut(BlobId, Vec<Packed>)) -> Result<Packs> {
-        self.packs_by(true, take)
+        self.packs_for(Side::Reading, take)
     }
 
-    fn packs_by(&self, ends: bool, take: &mut dyn FnMut(BlobId, Vec<Packed>)) -> Result<Packs> {
+    fn packs_for(&self, side: Side, take: &mut dyn FnMut(BlobId, Vec<Packed>)) -> Result<Packs> {
         let files = self.index_files(take)?;
         // After the index: so a pack that a backup stores just now is never thought to be gone.
         let listed = self.store.list("data")?;
         let others = files.unlisted(&listed);
-        let unlisted = if ends { self.at_their_ends(&others)? } else { Vec::new() };
+        let unlisted = if side == Side::Others { Vec::new() } else { self.at_their_ends(&others)? };
         for (pack, blobs) in &unlisted {
             take(*pack, blobs.to_vec());
         }
