@@ -4,7 +4,7 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -270,6 +270,35 @@ fn a_restore_that_was_broken_off_goes_on_and_a_full_folder_is_refused() {
     std::fs::write(folder.join(".moodle-backup-restore"), "another").unwrap();
     let refused = restore::run(&repository, &request(&folder), &Silent).unwrap_err();
     assert!(refused.what.contains("another restore was broken off"), "{refused}");
+}
+
+#[test]
+fn a_restore_that_goes_on_replaces_old_files_that_only_look_like_those_of_the_snapshot_and_no_others() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    let id = create(&repository, &site).unwrap().snapshot;
+    let folder = target.path().join("data");
+    restore::run(&repository, &request(&folder), &Silent).unwrap();
+    // As a restore that was killed leaves a folder before it came to files that are damaged there.
+    std::fs::write(folder.join(".moodle-backup-restore"), &id).unwrap();
+    let files: Vec<PathBuf> =
+        site.rows.lock().unwrap().iter().map(|row| place(&folder, "filedir", &row.hash)).collect();
+    let small = place(&folder, "filedir", accel::hash::sha1(&9_u32.to_le_bytes()).as_bytes());
+    let large = files.iter().find(|file| file.metadata().unwrap().len() > 5_000_000).unwrap();
+    for file in [&small, large] {
+        let (time, mut bytes) = (file.metadata().unwrap().modified().unwrap(), std::fs::read(file).unwrap());
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(file, bytes).unwrap();
+        std::fs::File::options().append(true).open(file).unwrap().set_modified(time).unwrap();
+    }
+    let secret = folder.join("muc/config.php");
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o666)).unwrap();
+    let numbers = || -> Vec<u64> { files.iter().map(|file| file.metadata().unwrap().ino()).collect() };
+    let before = numbers();
+    restore::run(&repository, &restore::Request { overwrite: true, ..request(&folder) }, &Silent).unwrap();
+    assert!(expected(&site) == contents(&folder));
+    let written = files.iter().zip(before.iter().zip(numbers())).filter(|(_, (before, after))| **before != *after);
+    let written: BTreeSet<&PathBuf> = written.map(|(file, _)| file).collect();
+    assert_eq!(written, BTreeSet::from([&small, large]));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The files of a snapshot, written in the order of the packs that hold them.
 
+mod sound;
+
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -420,7 +422,7 @@ impl Plan {
         Ok(None)
     }
 
-    /// Writes all below `folder`; `resumed`: what is there as it should be stays.
+    /// Writes all below `folder`; `resumed`: what is there as the snapshot has it stays.
     pub(super) fn write(
         self,
         opened: &Opened<'_>,
@@ -476,19 +478,19 @@ impl Writing<'_> {
         restored: &mut Restored,
         progress: &dyn Progress,
     ) -> Result<()> {
+        let sound = if resumed { batch.sound(&self.there.root, self.owner) } else { vec![false; batch.items.len()] };
         let Batch { items, blobs, places } = batch;
         for beside in items.iter().filter_map(|item| item.beside.as_deref()) {
             // A restore that was killed left it, or somebody who wants to lead this one elsewhere.
             self.remove(beside)?;
         }
-        for item in items.iter().filter(|item| item.blobs == 0) {
+        for (item, _) in items.iter().zip(&sound).filter(|(item, sound)| item.blobs == 0 && !**sound) {
             self.whole(item, &[])?;
         }
         if resumed {
-            let there: Vec<bool> = items.iter().map(|item| self.is_there(item)).collect();
-            let wanted = |place: &Place| !there[place.item as usize];
+            let wanted = |place: &Place| !sound[place.item as usize];
             (*blobs, *places) = blobs.iter().zip(&*places).filter(|(_, place)| wanted(place)).unzip();
-            progress.advance(items.iter().zip(&there).filter(|(_, there)| **there).map(|(item, _)| item.size).sum());
+            progress.advance(items.iter().zip(&sound).filter(|(_, sound)| **sound).map(|(item, _)| item.size).sum());
         }
         let take = |at: usize, bytes: &[u8]| {
             let place = places[at];
@@ -520,16 +522,6 @@ impl Writing<'_> {
             restored.missing.push(item.path.to_path_buf());
         }
         Ok(())
-    }
-
-    /// Whether a restore that was broken off wrote this file to its end: its time is set last.
-    fn is_there(&self, item: &Item) -> bool {
-        let stat = rustix::fs::statat(&self.there.root, &*item.path, AtFlags::SYMLINK_NOFOLLOW);
-        stat.is_ok_and(|stat| {
-            u64::try_from(stat.st_size).is_ok_and(|size| size == item.size)
-                && stat.st_mtime == item.attributes.seconds
-                && u32::try_from(stat.st_mtime_nsec).is_ok_and(|nanoseconds| nanoseconds == item.attributes.nanoseconds)
-        })
     }
 
     /// Removes a file, which needn't be there.
