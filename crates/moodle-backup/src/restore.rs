@@ -16,7 +16,6 @@ use serde::Serialize;
 
 pub use self::checks::Checks;
 pub(crate) use self::checks::{checks, is_of};
-use self::config::Begun;
 pub use self::course::{CourseOptions, CourseOutcome, course};
 use self::files::{Size, Target};
 use self::marker::Mark;
@@ -184,7 +183,7 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
             format!("{}{all}", reason.fix),
         ));
     }
-    let config = planned.map(|(config, path)| config.begin(path)).transpose()?;
+    planned.iter().try_for_each(|(config, path)| config.can_be_put(path))?;
     let marks = targets.iter().map(|target| Mark::set(&target.folder, id)).collect::<Result<Vec<_>>>()?;
     for ((target, plan), mark) in targets.iter().zip(plans).zip(&marks) {
         let restored = plan.write(&opened, &target.folder, mark.resumed, progress)?;
@@ -196,7 +195,7 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
         _ => None,
     };
     // Whatever fails before the database is kept leaves it as it was: so the same restore can be run again.
-    match (config.map(Begun::put).transpose(), loaded) {
+    match (planned.map(|(config, path)| config.put(path)).transpose(), loaded) {
         (Err(error), Some(loaded)) => return Err(loaded.undone(error)),
         (Err(error), None) => return Err(error),
         (Ok(_), None) => {}

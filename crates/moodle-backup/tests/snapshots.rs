@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use moodle_backup::create::{self, Outcome};
 use moodle_backup::error::{Kind, Result};
-use moodle_backup::progress::Silent;
+use moodle_backup::progress::{Progress, Silent, Unit};
 use moodle_backup::repository::{Purpose, Repository};
 use moodle_backup::restore::{self, CourseOptions};
 use moodle_backup::sites::{self, LATEST};
@@ -702,6 +703,30 @@ fn a_config_php_that_cannot_be_written_is_known_before_a_file_is() {
     // As a restore that was broken off leaves it.
     std::fs::write(&config, "<?php require 'other.php';").unwrap();
     restore::run(&repository, &wanted, &Silent).unwrap();
+}
+
+/// Counts what lies in a folder whenever something is done.
+struct Watched<'a>(&'a Path, AtomicUsize);
+
+impl Progress for Watched<'_> {
+    fn phase(&self, _: &str, _: u64, _: Unit) {
+        self.1.fetch_max(std::fs::read_dir(self.0).unwrap().count(), Ordering::Relaxed);
+    }
+    fn advance(&self, _: u64) {}
+    fn note(&self, _: &str) {}
+}
+
+#[test]
+fn while_a_restore_goes_on_the_passwords_of_config_php_lie_nowhere_yet() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    create(&repository, &site).unwrap();
+    let config = tempfile::tempdir().unwrap();
+    let wanted =
+        restore::Request { config: Some(config.path().join("config.php")), ..request(&target.path().join("data")) };
+    let watched = Watched(config.path(), AtomicUsize::new(0));
+    restore::run(&repository, &wanted, &watched).unwrap();
+    assert_eq!(watched.1.into_inner(), 0);
+    assert_eq!(std::fs::read_dir(config.path()).unwrap().count(), 1);
 }
 
 #[test]

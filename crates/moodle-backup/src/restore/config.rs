@@ -41,13 +41,6 @@ pub(super) fn planned(opened: &Opened<'_>, wwwroot: Option<&str>) -> Result<Conf
     })
 }
 
-/// A file beside the config.php, which takes its place at the end.
-#[derive(Debug)]
-pub(super) struct Begun<'a> {
-    path: &'a Path,
-    file: NamedTempFile,
-}
-
 impl Config {
     /// Returns why it can't go there: something else has the name.
     pub(super) fn refusal(&self, path: &Path, overwrite: bool) -> Option<Error> {
@@ -57,14 +50,26 @@ impl Config {
         is_taken.then(|| Error::refused(format!("{} is there already", path.display()), OVERWRITE))
     }
 
-    /// Writes it beside its place. Its owner may read it, and the group where that is restored, too.
-    pub(super) fn begin(self, path: &Path) -> Result<Begun<'_>> {
+    /// Finds out whether it can be written, and leaves nothing there: it has a password, and until it is put in its place
+    /// the restore may be killed.
+    pub(super) fn can_be_put(&self, path: &Path) -> Result<()> {
+        self.beside(path, &[]).map(drop)
+    }
+
+    /// Puts it in place of whatever has its name: a link is replaced and not followed.
+    pub(super) fn put(&self, path: &Path) -> Result<()> {
+        self.beside(path, &self.content)?.persist(path).map_err(|error| local(path, error.error))?;
+        Ok(())
+    }
+
+    /// Writes a file beside its place. Its owner may read it, and the group where that is restored, too.
+    fn beside(&self, path: &Path, content: &[u8]) -> Result<NamedTempFile> {
         let failed = |error| local(path, error);
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // A web server that sees it takes it for a program, and shows nobody what is in it.
         let mut file =
             tempfile::Builder::new().prefix(".config-").suffix(".php").tempfile_in(folder).map_err(failed)?;
-        file.write_all(&self.content).map_err(failed)?;
+        file.write_all(content).map_err(failed)?;
         if rustix::process::geteuid().is_root() {
             let (uid, gid) = (Uid::from_raw(self.node.uid), Gid::from_raw(self.node.gid));
             let mode = Mode::from_raw_mode(mode::of(self.node.mode) & 0o640 | 0o600);
@@ -73,14 +78,6 @@ impl Config {
                 .map_err(|error| failed(error.into()))?;
         }
         file.as_file().sync_all().map_err(failed)?;
-        Ok(Begun { path, file })
-    }
-}
-
-impl Begun<'_> {
-    /// Puts it in place of whatever has its name: a link is replaced and not followed.
-    pub(super) fn put(self) -> Result<()> {
-        self.file.persist(self.path).map_err(|error| local(self.path, error.error))?;
-        Ok(())
+        Ok(file)
     }
 }
