@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use crate::error::{Error, Kind, Result};
-use crate::repository::{Repository, Snapshot};
+use crate::manifest::SiteFacts;
+use crate::repository::{Index, Repository, Snapshot};
 use crate::snapshot::Opened;
 
 /// The name of the newest snapshot of a site.
@@ -28,12 +29,19 @@ const LEAST: usize = 4;
 pub struct Site {
     /// What its snapshots' tag says.
     pub tag: String,
-    /// Its address; empty: it was backed up without one, or none of its manifests can be read.
-    pub wwwroot: String,
+    /// Its address, empty where it was backed up without one; nothing: none of its manifests can be read.
+    pub wwwroot: Option<String>,
     /// Of its salt or identifier, as [`SiteFacts::salt_fingerprint`](crate::manifest::SiteFacts::salt_fingerprint).
     pub fingerprint: String,
     /// Its newest snapshot.
     pub newest: Snapshot,
+}
+
+impl Site {
+    /// Whether its address is this one, or may be.
+    fn may_be_at(&self, address: &str) -> bool {
+        self.wwwroot.as_ref().is_none_or(|wwwroot| same_address(wwwroot, address))
+    }
 }
 
 /// Returns the digits of a site's tag that people name it by.
@@ -52,18 +60,28 @@ pub fn all(repository: &Repository) -> Result<Vec<Site>> {
         snapshots.entry(snapshot.site().unwrap_or_default().to_owned()).or_default().push(snapshot);
     }
     let index = repository.index()?;
-    let mut sites: Vec<Site> = snapshots
-        .into_iter()
-        .filter_map(|(tag, snapshots)| {
-            let newest = snapshots.last()?.clone();
-            // The tag is made of these facts: all that have the one have the others.
-            let opened = snapshots.into_iter().rev().find_map(|one| Opened::open(repository, &index, one).ok());
-            let facts = opened.map(|opened| opened.manifest.site).unwrap_or_default();
-            Some(Site { tag, wwwroot: facts.wwwroot, fingerprint: facts.salt_fingerprint, newest })
-        })
-        .collect();
+    let mut sites = Vec::new();
+    for (tag, snapshots) in snapshots {
+        let facts = facts(repository, &index, &snapshots)?;
+        let fingerprint = facts.as_ref().map(|facts| facts.salt_fingerprint.clone()).unwrap_or_default();
+        let wwwroot = facts.map(|facts| facts.wwwroot);
+        sites.extend(snapshots.into_iter().last().map(|newest| Site { tag, wwwroot, fingerprint, newest }));
+    }
     sites.sort_by(|one, other| (one.newest.taken, &one.newest.id).cmp(&(other.newest.taken, &other.newest.id)));
     Ok(sites)
+}
+
+/// Returns what the snapshots of a site say of it: its tag is made of these facts, so all that have the one have the others.
+/// Nothing: none of them can be read.
+fn facts(repository: &Repository, index: &Index, snapshots: &[Snapshot]) -> Result<Option<SiteFacts>> {
+    for snapshot in snapshots.iter().rev() {
+        match Opened::open(repository, index, snapshot.clone()) {
+            Ok(opened) => return Ok(Some(opened.manifest.site)),
+            Err(error) if matches!(error.kind, Kind::Damaged | Kind::Refused) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the snapshot that `name` names: the start of an id, or [`LATEST`], the newest where all are of one site.
@@ -93,21 +111,23 @@ pub fn find(repository: &Repository, name: &str) -> Result<Snapshot> {
 /// Returns the one site that `text` names: by its address, with or without `https://`, or by the start of its tag.
 ///
 /// # Errors
-/// No site or several sites fit, or the store fails.
+/// No site or several sites fit, it can't be told whether another one does, or the store fails.
 pub fn named(repository: &Repository, text: &str) -> Result<Site> {
     let sites = all(repository)?;
-    let fits = |site: &&Site| same_address(&site.wwwroot, text) || (text.len() >= LEAST && site.tag.starts_with(text));
-    let mut fitting = sites.iter().filter(fits);
-    let (what, shown) = match (fitting.next(), fitting.next()) {
-        (Some(site), None) => return Ok(site.clone()),
-        (Some(_), Some(_)) => ("several sites fit", listed(sites.iter().filter(fits))),
-        (None, _) if sites.is_empty() => ("no site has a snapshot", "there is none".to_owned()),
-        (None, _) => ("no snapshot is of it", listed(&sites)),
+    let by_digits = |site: &Site| text.len() >= LEAST && site.tag.starts_with(text);
+    let is_digits = sites.iter().any(by_digits);
+    let fits = |site: &&Site| by_digits(site) || (site.may_be_at(text) && (site.wwwroot.is_some() || !is_digits));
+    let fitting: Vec<&Site> = sites.iter().filter(fits).collect();
+    let (what, shown) = match fitting[..] {
+        [site] if site.wwwroot.is_some() || is_digits => return Ok(site.clone()),
+        _ if sites.is_empty() => ("no site has a snapshot", "there is none".to_owned()),
+        [] | [_] => ("no snapshot is known to be of it", listed(&sites)),
+        _ => ("several sites fit, or may", listed(fitting)),
     };
     Err(Error::new(
         Kind::Usage,
         format!("{text:?} names no site in {}: {what}: {shown}", repository.store().location()),
-        "name one by its address, or by the digits behind --of",
+        "name one by the digits behind --of",
     ))
 }
 
@@ -128,7 +148,11 @@ pub fn same_address(one: &str, other: &str) -> bool {
 /// Names sites, and how each and its newest snapshot are named.
 fn listed<'a>(sites: impl IntoIterator<Item = &'a Site>) -> String {
     let line = |site: &Site| {
-        let address = if site.wwwroot.is_empty() { "without an address" } else { &site.wwwroot };
+        let address = match site.wwwroot.as_deref() {
+            None => "a site whose address can't be read",
+            Some("") => "without an address",
+            Some(address) => address,
+        };
         let of = digits(&site.tag);
         format!("\n    {address}, --of {of}, newest snapshot {} of {}", site.newest.id, site.newest.taken)
     };
@@ -136,7 +160,7 @@ fn listed<'a>(sites: impl IntoIterator<Item = &'a Site>) -> String {
 }
 
 /// Returns the newest snapshot of the site at an address: what [`LATEST`] is for a restore to it. Where several sites have
-/// had the address, it is the one with the `fingerprint` of what is there now; nothing: that can't be told.
+/// had the address, or may have, it is the one with the `fingerprint` of what is there now; nothing: that can't be told.
 ///
 /// # Errors
 /// There is none, it can't be told which is meant, or the store or `fingerprint` fails.
@@ -146,11 +170,11 @@ pub fn latest_at(
     fingerprint: impl FnOnce() -> Result<Option<String>>,
 ) -> Result<Snapshot> {
     let sites = all(repository)?;
-    let fitting: Vec<&Site> = sites.iter().filter(|site| same_address(&site.wwwroot, address)).collect();
+    let fitting: Vec<&Site> = sites.iter().filter(|site| site.may_be_at(address)).collect();
     let (what, fix) = match fitting[..] {
-        [site] => return Ok(site.newest.clone()),
-        [] => (
-            format!("no snapshot in {} is of {address}: {}", repository.store().location(), listed(&sites)),
+        [site] if site.wwwroot.is_some() => return Ok(site.newest.clone()),
+        [] | [_] => (
+            format!("no snapshot in {} is known to be of {address}: {}", repository.store().location(), listed(&sites)),
             "to put a copy of another site there, name its snapshot by its whole id",
         ),
         _ => {
@@ -161,7 +185,9 @@ pub fn latest_at(
             }
             let (which, location) = (listed(fitting.iter().copied()), repository.store().location());
             (
-                format!("several sites in {location} have had {address}, and the database there is of none: {which}"),
+                format!(
+                    "several sites in {location} have had {address}, or may have, and nothing there tells which: {which}"
+                ),
                 "say by --of which it is",
             )
         }

@@ -456,6 +456,39 @@ fn the_latest_is_a_snapshot_of_the_one_site_and_of_several_it_has_to_be_said_whi
     assert_eq!(repository.snapshots().unwrap().len(), 5);
 }
 
+/// The packs of a repository.
+fn packs(repository: &Temporary) -> BTreeSet<PathBuf> {
+    let folders = std::fs::read_dir(repository.folder.path().join("data")).unwrap().flatten();
+    folders.flat_map(|folder| std::fs::read_dir(folder.path()).unwrap().flatten()).map(|pack| pack.path()).collect()
+}
+
+#[test]
+fn a_site_whose_address_cannot_be_read_is_in_doubt_and_no_other_site_is_taken_for_it() {
+    let (site, repository) = (full_site(), repository());
+    create_at(&repository, &site, "https://a.example.org");
+    let (before, copy) = (packs(&repository), MemorySite::new());
+    let copy = create_at(&repository, &copy, "https://copy.example.org").snapshot;
+    let address = "https://a.example.org";
+    let latest = |fingerprint: Option<String>| sites::latest_at(&repository, address, || Ok(fingerprint));
+    let (own, tag) = (latest(None).unwrap().id, sites::named(&repository, "copy.example.org").unwrap().tag);
+    let fingerprint = Some(sites::named(&repository, address).unwrap().fingerprint);
+    for pack in packs(&repository).difference(&before) {
+        std::fs::remove_file(pack).unwrap();
+    }
+    let refused = latest(None).unwrap_err();
+    assert_eq!(refused.kind, Kind::Refused);
+    let says = |what: &str| what.contains("can't be read") && what.contains(&tag[..8]) && what.contains(&own);
+    assert!(says(&refused.what), "{refused}");
+    assert_eq!(latest(fingerprint).unwrap().id, own, "what is there now tells whose it is");
+    for text in ["a.example.org", "copy.example.org", "nowhere.example.org", ""] {
+        let refused = sites::named(&repository, text).unwrap_err();
+        assert!(refused.kind == Kind::Usage && says(&refused.what), "{refused}");
+    }
+    assert_eq!(sites::named(&repository, &tag[..8]).unwrap().newest.id, copy);
+    let nowhere = sites::latest_at(&repository, "https://nowhere.example.org", || Ok(None)).unwrap_err();
+    assert!(nowhere.kind == Kind::Refused && says(&nowhere.what), "{nowhere}");
+}
+
 #[test]
 fn a_site_gets_its_own_latest_snapshot_and_another_sites_only_by_its_whole_id() {
     let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());

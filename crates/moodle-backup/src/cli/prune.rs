@@ -68,8 +68,8 @@ fn text(outcome: &Outcome, sites: &[Site]) -> String {
     let would = if outcome.dry_run { "would " } else { "" };
     let row = |what: &str, snapshot: &Snapshot, rules: &[String]| {
         let tag = snapshot.site().unwrap_or_default();
-        let site = sites.iter().find(|site| site.tag == tag && !site.wwwroot.is_empty());
-        let address = site.map_or_else(|| snapshot.paths.join(" "), |site| site.wwwroot.clone());
+        let address = sites.iter().find(|site| site.tag == tag).and_then(|site| site.wwwroot.clone());
+        let address = address.filter(|address| !address.is_empty()).unwrap_or_else(|| snapshot.paths.join(" "));
         let host = snapshot.hostname.clone();
         vec![
             format!("{would}{what}"),
