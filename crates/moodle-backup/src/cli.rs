@@ -237,7 +237,7 @@ pub(crate) fn main() -> ExitCode {
 /// Runs a command in a thread of its own, so that signals end it from outside, whatever it waits for.
 fn run(command: Command, context: &Arc<Context>) -> Result<Report> {
     let interrupts = Interrupts::catch()?;
-    let ended = interrupts.events();
+    let ended = interrupts.ended();
     let inside = Arc::clone(context);
     let again = match command {
         Command::Create(_) => "run it again: what is stored already is not stored again",
@@ -248,22 +248,26 @@ fn run(command: Command, context: &Arc<Context>) -> Result<Report> {
         _ => "run it again",
     };
     let worker = thread::spawn(move || {
-        let result = command.run(&inside);
-        ended.send(interrupt::Event::Ended).ok();
-        result
+        let _ended = ended;
+        command.run(&inside)
     });
     match interrupts.wait() {
         interrupt::Event::Ended => worker.join().unwrap_or_else(|_| {
             // The panic has said already what it is.
-            std::process::exit(PANICKED.into())
+            release_locks(context);
+            Ok(Report { exit_code: PANICKED, ..Report::default() })
         }),
         interrupt::Event::Signal(name) => {
             context.progress.finish();
-            if let Some(repository) = context.open.get() {
-                repository.release_locks();
-            }
+            release_locks(context);
             Err(Error::new(Kind::Interrupted, format!("stopped by {name}"), again))
         }
+    }
+}
+
+fn release_locks(context: &Context) {
+    if let Some(repository) = context.open.get() {
+        repository.release_locks();
     }
 }
 

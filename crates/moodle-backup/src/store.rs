@@ -426,15 +426,15 @@ fn opened(location: &str) -> Result<Opened> {
     let client =
         ClientOptions::new().with_timeout(TIMEOUT).with_connect_timeout(Duration::from_secs(15)).with_allow_http(true);
     let objects: Box<dyn ObjectStore> = match address.scheme() {
-        "s3" => Box::new(
-            aws::AmazonS3Builder::from_env()
+        "s3" => {
+            let builder = aws::AmazonS3Builder::from_env()
                 .with_bucket_name(bucket)
                 .with_client_options(client)
                 .with_retry(retry)
-                .with_checksum_algorithm(aws::Checksum::SHA256)
-                .build()
-                .map_err(wrong)?,
-        ),
+                .with_checksum_algorithm(aws::Checksum::SHA256);
+            is_address("AWS_ENDPOINT", builder.get_config_value(&aws::AmazonS3ConfigKey::Endpoint))?;
+            Box::new(builder.build().map_err(wrong)?)
+        }
         "gs" => Box::new(
             gcp::GoogleCloudStorageBuilder::from_env()
                 .with_bucket_name(bucket)
@@ -443,14 +443,14 @@ fn opened(location: &str) -> Result<Opened> {
                 .build()
                 .map_err(wrong)?,
         ),
-        "az" => Box::new(
-            azure::MicrosoftAzureBuilder::from_env()
+        "az" => {
+            let builder = azure::MicrosoftAzureBuilder::from_env()
                 .with_container_name(bucket)
                 .with_client_options(client)
-                .with_retry(retry)
-                .build()
-                .map_err(wrong)?,
-        ),
+                .with_retry(retry);
+            is_address("AZURE_STORAGE_ENDPOINT", builder.get_config_value(&azure::AzureConfigKey::Endpoint))?;
+            Box::new(builder.build().map_err(wrong)?)
+        }
         other => {
             let what = format!("there is no kind of store {other:?}");
             return Err(Error::new(
@@ -461,6 +461,16 @@ fn opened(location: &str) -> Result<Opened> {
         }
     };
     Ok((objects, prefix, None))
+}
+
+/// Fails where a server's address is none: the client would panic at its first request.
+fn is_address(variable: &str, address: Option<String>) -> Result<()> {
+    let parsed = address.map(|address| Url::parse(&address));
+    if parsed.is_none_or(|parsed| parsed.is_ok_and(|address| matches!(address.scheme(), "https" | "http"))) {
+        return Ok(());
+    }
+    let what = format!("{variable} is no address of a server");
+    Err(Error::new(Kind::Usage, what, "begin it with https:// or http://"))
 }
 
 fn folder(path: PathBuf) -> Result<Opened> {

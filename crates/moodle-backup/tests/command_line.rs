@@ -62,6 +62,21 @@ fn run(mut command: Command) -> Output {
 }
 
 #[test]
+fn an_address_of_an_object_store_without_its_scheme_is_told_and_not_asked() {
+    for (location, variable) in [("s3://backup", "AWS_ENDPOINT"), ("az://backup", "AZURE_STORAGE_ENDPOINT")] {
+        for address in ["127.0.0.1:1", "localhost:1", "minio"] {
+            let mut command = program();
+            command.args(["list", "--repository", location]).env(variable, address);
+            let variables = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_ACCOUNT_NAME"];
+            command.envs(variables.map(|name| (name, "backup"))).env("MOODLE_BACKUP_PASSPHRASE", PASSPHRASE);
+            let output = command.output().unwrap();
+            assert_eq!(output.status.code(), Some(2), "{variable}={address}: {}", errors(&output));
+            assert!(errors(&output).contains(variable) && errors(&output).contains("https://"), "{}", errors(&output));
+        }
+    }
+}
+
+#[test]
 fn help_names_every_command_and_every_exit_code() {
     let help = text(&run({
         let mut command = program();

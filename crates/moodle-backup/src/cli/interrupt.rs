@@ -27,6 +27,15 @@ pub(crate) struct Interrupts {
     terminal: Option<Termios>,
 }
 
+/// Tells the end of a command when it goes: also when that panics.
+pub(crate) struct Ended(Sender<Event>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.send(Event::Ended).ok();
+    }
+}
+
 impl Interrupts {
     /// Begins to catch signals.
     ///
@@ -51,9 +60,9 @@ impl Interrupts {
         Ok(Self { sender, receiver, terminal: tcgetattr(std::io::stdin()).ok() })
     }
 
-    /// Returns where the command's end is told.
-    pub(crate) fn events(&self) -> Sender<Event> {
-        self.sender.clone()
+    /// Returns what tells the command's end.
+    pub(crate) fn ended(&self) -> Ended {
+        Ended(self.sender.clone())
     }
 
     /// Returns what came first.
@@ -63,5 +72,24 @@ impl Interrupts {
             tcsetattr(std::io::stdin(), OptionalActions::Now, terminal).ok();
         }
         event
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "what can't be made fails the test")]
+
+    use super::{Event, Interrupts};
+
+    #[test]
+    fn a_command_that_panics_has_ended() {
+        let interrupts = Interrupts::catch().unwrap();
+        let ended = interrupts.ended();
+        let command = std::thread::spawn(move || {
+            let _ended = ended;
+            panic!("a defect");
+        });
+        assert_eq!(interrupts.wait(), Event::Ended);
+        assert!(command.join().is_err());
     }
 }
