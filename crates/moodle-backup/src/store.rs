@@ -432,7 +432,12 @@ fn opened(location: &str) -> Result<Opened> {
                 .with_client_options(client)
                 .with_retry(retry)
                 .with_checksum_algorithm(aws::Checksum::SHA256);
-            is_address("AWS_ENDPOINT", builder.get_config_value(&aws::AmazonS3ConfigKey::Endpoint))?;
+            let of = |key| builder.get_config_value(&key);
+            is_one_line("AWS_ACCESS_KEY_ID", of(aws::AmazonS3ConfigKey::AccessKeyId))?;
+            is_one_line("AWS_SECRET_ACCESS_KEY", of(aws::AmazonS3ConfigKey::SecretAccessKey))?;
+            is_one_line("AWS_SESSION_TOKEN", of(aws::AmazonS3ConfigKey::Token))?;
+            is_one_line("AWS_REGION", of(aws::AmazonS3ConfigKey::Region))?;
+            is_address("AWS_ENDPOINT", of(aws::AmazonS3ConfigKey::Endpoint))?;
             Box::new(builder.build().map_err(wrong)?)
         }
         "gs" => Box::new(
@@ -465,12 +470,22 @@ fn opened(location: &str) -> Result<Opened> {
 
 /// Fails where a server's address is none: the client would panic at its first request.
 fn is_address(variable: &str, address: Option<String>) -> Result<()> {
-    let parsed = address.map(|address| Url::parse(&address));
-    if parsed.is_none_or(|parsed| parsed.is_ok_and(|address| matches!(address.scheme(), "https" | "http"))) {
-        return Ok(());
+    let is_one = |address: &str| {
+        ["https://", "http://"].iter().any(|scheme| address.starts_with(scheme)) && Url::parse(address).is_ok()
+    };
+    if address.as_deref().is_some_and(|address| !is_one(address)) {
+        let what = format!("{variable} is no address of a server");
+        return Err(Error::new(Kind::Usage, what, "begin it with https:// or http://, or unset it"));
     }
-    let what = format!("{variable} is no address of a server");
-    Err(Error::new(Kind::Usage, what, "begin it with https:// or http://"))
+    is_one_line(variable, address)
+}
+
+/// Fails where a value ends in a line break, as one from a file does: the client would panic.
+fn is_one_line(variable: &str, value: Option<String>) -> Result<()> {
+    if value.is_some_and(|value| value.contains(char::is_control)) {
+        return Err(Error::new(Kind::Usage, format!("{variable} has a line break in it"), "set it without"));
+    }
+    Ok(())
 }
 
 fn folder(path: PathBuf) -> Result<Opened> {

@@ -62,17 +62,18 @@ fn run(mut command: Command) -> Output {
 }
 
 #[test]
-fn an_address_of_an_object_store_without_its_scheme_is_told_and_not_asked() {
-    for (location, variable) in [("s3://backup", "AWS_ENDPOINT"), ("az://backup", "AZURE_STORAGE_ENDPOINT")] {
-        for address in ["127.0.0.1:1", "localhost:1", "minio"] {
-            let mut command = program();
-            command.args(["list", "--repository", location]).env(variable, address);
-            let variables = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_ACCOUNT_NAME"];
-            command.envs(variables.map(|name| (name, "backup"))).env("MOODLE_BACKUP_PASSPHRASE", PASSPHRASE);
-            let output = command.output().unwrap();
-            assert_eq!(output.status.code(), Some(2), "{variable}={address}: {}", errors(&output));
-            assert!(errors(&output).contains(variable) && errors(&output).contains("https://"), "{}", errors(&output));
-        }
+fn variables_of_an_object_store_that_can_be_no_address_or_key_are_named_and_nobody_is_asked() {
+    let addresses = ["127.0.0.1:1", "localhost:1", "minio", "", "https:/minio", "http://127.0.0.1:1\n"];
+    let endpoints =
+        addresses.iter().flat_map(|address| [("AWS_ENDPOINT", *address), ("AZURE_STORAGE_ENDPOINT", address)]);
+    for (variable, value) in endpoints.chain([("AWS_ACCESS_KEY_ID", "backup\n"), ("AWS_SECRET_ACCESS_KEY", "a\r\n")]) {
+        let mut command = program();
+        let location = if variable.starts_with("AWS") { "s3://backup" } else { "az://backup" };
+        let variables = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_ACCOUNT_NAME"];
+        command.envs(variables.map(|name| (name, "backup"))).env("MOODLE_BACKUP_PASSPHRASE", PASSPHRASE);
+        let output = command.args(["list", "--repository", location]).env(variable, value).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{variable}={value}: {}", errors(&output));
+        assert!(errors(&output).contains(variable), "{}", errors(&output));
     }
 }
 
