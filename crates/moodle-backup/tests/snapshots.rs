@@ -13,7 +13,7 @@ use std::time::Duration;
 use moodle_backup::create::{self, Outcome};
 use moodle_backup::error::{Kind, Result};
 use moodle_backup::progress::{Progress, Silent, Unit};
-use moodle_backup::repository::{Purpose, Repository};
+use moodle_backup::repository::{BlobId, NewSnapshot, Purpose, Repository};
 use moodle_backup::restore::{self, CourseOptions};
 use moodle_backup::sites::{self, LATEST};
 use moodle_backup::{diff, prune, verify};
@@ -268,7 +268,13 @@ fn a_restore_that_was_broken_off_goes_on_and_a_full_folder_is_refused() {
     std::fs::remove_file(folder.join("muc/config.php")).unwrap();
     restore::run(&repository, &request(&folder), &Silent).unwrap();
     assert!(expected(&site) == contents(&folder));
-    std::fs::write(folder.join(".moodle-backup-restore"), "another").unwrap();
+    for (mark, shown) in [("f".repeat(64), true), ("words\x1b[31m".to_owned(), false), ("w".repeat(64), false)] {
+        std::fs::write(folder.join(".moodle-backup-restore"), &mark).unwrap();
+        let refused = restore::run(&repository, &request(&folder), &Silent).unwrap_err();
+        assert!(refused.what.contains("another restore was broken off"), "{refused}");
+        assert_eq!(refused.what.contains(&mark), shown, "{refused}");
+    }
+    std::fs::write(folder.join(".moodle-backup-restore"), [0xff]).unwrap();
     let refused = restore::run(&repository, &request(&folder), &Silent).unwrap_err();
     assert!(refused.what.contains("another restore was broken off"), "{refused}");
 }
@@ -396,7 +402,7 @@ fn verify_names_what_is_listed_and_not_stored_and_what_lies_about_its_content() 
     let tree = Some(writer.tree(&root).unwrap());
     writer.finish().unwrap();
     let (taken, tags) = (snapshot.taken, snapshot.tags.clone());
-    repository.commit(moodle_backup::repository::NewSnapshot { tree, taken, tags, ..Default::default() }).unwrap();
+    repository.commit(NewSnapshot { tree, taken, tags, ..Default::default() }).unwrap();
     let outcome = verified(&repository);
     let problems: Vec<&str> = outcome.problems.iter().map(|problem| problem.what.as_str()).collect();
     let says = |hash: &str, what: &str| problems.iter().any(|problem| problem.contains(hash) && problem.contains(what));
@@ -418,7 +424,7 @@ fn add_foreign(repository: &Repository) {
     let tree = Some(writer.tree(&moodle_backup::repository::tree::Tree::default()).unwrap());
     writer.finish().unwrap();
     let taken = jiff::Timestamp::now();
-    repository.commit(moodle_backup::repository::NewSnapshot { tree, taken, ..Default::default() }).unwrap();
+    repository.commit(NewSnapshot { tree, taken, ..Default::default() }).unwrap();
 }
 
 #[test]
@@ -588,6 +594,58 @@ fn what_is_damaged_ends_a_restore_of_files_or_is_left_out_and_named_where_that_i
     assert_eq!([missing("unlisted", true), missing("unlisted", false)], [gone.clone(), gone]);
 }
 
+/// Makes a snapshot that is as the latest, but for a folder that isn't stored.
+fn lose(repository: &Temporary, folder: &str) {
+    let (index, latest) = (repository.index().unwrap(), sites::find(repository, LATEST).unwrap());
+    let (reader, writer) = (repository.reader(&index), repository.writer(repository.index().unwrap()));
+    let mut trees = vec![reader.tree(&latest.tree).unwrap()];
+    let parts: Vec<&str> = folder.split('/').collect();
+    for part in &parts[..parts.len() - 1] {
+        let below = trees.last().unwrap().node(part).unwrap().subtree.unwrap();
+        trees.push(reader.tree(&below).unwrap());
+    }
+    let mut id = BlobId([1; 32]);
+    for (mut tree, part) in trees.into_iter().zip(parts).rev() {
+        tree.nodes.iter_mut().find(|node| node.name == part).unwrap().subtree = Some(id);
+        id = writer.tree(&tree).unwrap();
+    }
+    writer.finish().unwrap();
+    let new = NewSnapshot { tree: Some(id), taken: jiff::Timestamp::now(), tags: latest.tags, ..Default::default() };
+    repository.commit(new).unwrap();
+}
+
+#[test]
+fn files_of_a_course_come_back_where_other_folders_of_the_pool_are_lost() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    site.add(55, "new", b"new");
+    create(&repository, &site).unwrap();
+    let large = site.rows.lock().unwrap().iter().find(|row| row.name == "large").unwrap().hash;
+    lose(&repository, &format!("moodledata/filedir/{:02x}", large[0]));
+    let folder = target.path().join("course");
+    let course = |options| restore::course(&repository, LATEST, 8, &folder, options, &Silent);
+    assert_eq!(course(CourseOptions::default()).unwrap_err().kind, Kind::Damaged);
+    let outcome = course(CourseOptions { allow_missing: true, ..CourseOptions::default() }).unwrap();
+    assert_eq!((outcome.files, outcome.missing), (1, vec!["55/mod_x/content/0/large".to_owned()]));
+    assert_eq!(std::fs::read(folder.join("55/mod_x/content/0/new")).unwrap(), b"new");
+}
+
+#[test]
+fn a_dataroot_that_is_lost_is_missing_as_a_whole_wherever_its_pool_was_to_go() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    create(&repository, &site).unwrap();
+    lose(&repository, "moodledata");
+    let wanted = restore::Request { filedir: Some(target.path().join("pool")), ..request(&target.path().join("data")) };
+    assert_eq!(restore::run(&repository, &wanted, &Silent).unwrap_err().kind, Kind::Damaged);
+    for dry_run in [true, false] {
+        let wanted = restore::Request { allow_missing: true, dry_run, ..wanted.clone() };
+        let outcome = restore::run(&repository, &wanted, &Silent).unwrap();
+        assert_eq!(
+            (outcome.files, &*outcome.missing),
+            (0, &["moodledata/filedir".to_owned(), "moodledata".to_owned()][..])
+        );
+    }
+}
+
 #[test]
 fn a_pool_that_the_target_has_elsewhere_comes_back_there() {
     let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
@@ -704,10 +762,11 @@ fn a_site_in_which_a_restore_was_broken_off_is_not_backed_up() {
     let (site, repository) = (full_site(), repository());
     for folder in ["", "filedir"] {
         let mark = site.data().join(folder).join(".moodle-backup-restore");
-        std::fs::write(&mark, "4f6c").unwrap();
+        let id = "4f6c".repeat(16);
+        std::fs::write(&mark, &id).unwrap();
         let error = create(&repository, &site).unwrap_err();
         assert_eq!(error.kind, Kind::Site, "{error}");
-        assert!(error.what.contains("4f6c") && error.fix.contains(mark.to_str().unwrap()), "{error}: {}", error.fix);
+        assert!(error.what.contains(&id) && error.fix.contains(mark.to_str().unwrap()), "{error}: {}", error.fix);
         std::fs::remove_file(&mark).unwrap();
     }
     create(&repository, &site).unwrap();

@@ -71,7 +71,7 @@ pub fn course(
         ));
     }
     let rows = rows(&opened, course)?;
-    let nodes = nodes(&opened, &rows)?;
+    let nodes = nodes(&opened, &rows, options.allow_missing)?;
     let mut missing = Vec::new();
     let mut wanted = Vec::new();
     let mut names = Names::of(rows.iter().map(|row| row.path.as_path()));
@@ -159,10 +159,19 @@ fn safe(parts: &[&str]) -> PathBuf {
 }
 
 /// Loads the nodes of contents, folder by folder.
-fn nodes(opened: &Opened<'_>, rows: &[Row]) -> Result<BTreeMap<String, Node>> {
+fn nodes(opened: &Opened<'_>, rows: &[Row], allow_missing: bool) -> Result<BTreeMap<String, Node>> {
     let wanted: HashSet<&str> = rows.iter().map(|row| row.hash.as_str()).filter(|hash| hash.len() == 40).collect();
-    let Some(top) = opened.tree("moodledata/filedir")? else {
-        return Ok(BTreeMap::new());
+    let top = match opened.tree("moodledata/filedir") {
+        Err(error) if error.kind == Kind::Damaged && allow_missing => None,
+        top => top?,
+    };
+    let Some(top) = top else { return Ok(BTreeMap::new()) };
+    let trees = |folders: &[(String, BlobId)]| -> Result<Vec<Tree>> {
+        let ids: Vec<BlobId> = folders.iter().map(|(_, id)| *id).collect();
+        if !allow_missing {
+            return opened.trees(&ids);
+        }
+        Ok(opened.sound_trees(&ids)?.into_iter().map(Option::unwrap_or_default).collect())
     };
     let mut level: Vec<(String, BlobId)> = Vec::new();
     let folders = |prefix: &str, tree: &Tree| -> Vec<(String, BlobId)> {
@@ -175,11 +184,10 @@ fn nodes(opened: &Opened<'_>, rows: &[Row]) -> Result<BTreeMap<String, Node>> {
             .collect()
     };
     level.extend(folders("", &top));
-    let trees = opened.trees(&level.iter().map(|(_, id)| *id).collect::<Vec<_>>())?;
-    let below: Vec<_> = level.iter().zip(&trees).flat_map(|((prefix, _), tree)| folders(prefix, tree)).collect();
-    let trees = opened.trees(&below.iter().map(|(_, id)| *id).collect::<Vec<_>>())?;
+    let below: Vec<_> =
+        level.iter().zip(&trees(&level)?).flat_map(|((prefix, _), tree)| folders(prefix, tree)).collect();
     let mut found = BTreeMap::new();
-    for node in trees.into_iter().flat_map(|tree| tree.nodes) {
+    for node in trees(&below)?.into_iter().flat_map(|tree| tree.nodes) {
         if wanted.contains(node.name.as_str()) {
             found.insert(node.name.clone(), node);
         }

@@ -25,8 +25,8 @@ use crate::snapshot::mode::attributes;
 
 /// How many trees are loaded at once.
 const TREES: usize = 1024;
-/// So many files are written together: enough that packs are read in long stretches.
-const BATCH: usize = 100_000;
+/// So many files are written together: enough that packs are read in long stretches. Tests come to many batches.
+const BATCH: usize = if cfg!(feature = "faults") { 3 } else { 100_000 };
 
 /// What can be done about a file that the repository hasn't got any more.
 const WITHOUT: &str = "take another snapshot (`moodle-backup verify --data` names what is damaged), or restore what is there by \
@@ -87,12 +87,23 @@ impl Target {
     /// Names files and folders as the snapshot does.
     pub(super) fn named<'a>(&self, paths: &'a [PathBuf]) -> impl Iterator<Item = String> + use<'a> {
         let from = Path::new(self.from);
-        paths.iter().map(move |path| from.join(path).display().to_string())
+        // Nothing is joined to a folder that is itself what is named.
+        paths
+            .iter()
+            .map(move |path| from.components().chain(path.components()).collect::<PathBuf>().display().to_string())
     }
 
     /// Finds out what has to be written, and what stands in the way.
     pub(super) fn plan(&self, opened: &Opened<'_>, allow_missing: bool) -> Result<(Plan, Option<Error>)> {
-        let Some(top) = opened.node(self.from)? else {
+        let top = match opened.node(self.from) {
+            Err(error) if error.kind == Kind::Damaged && allow_missing => {
+                let (mut plan, obstacle) = Plan::of(opened, &self.folder, Vec::new(), self.without, true)?;
+                plan.missing.push(PathBuf::new());
+                return Ok((plan, obstacle));
+            }
+            top => top?,
+        };
+        let Some(top) = top else {
             return Err(Error::new(
                 Kind::Refused,
                 format!("the snapshot {} has no {}", opened.snapshot.id, self.from),
@@ -135,6 +146,9 @@ struct Folder {
     /// There is a link to a folder in its place.
     linked: bool,
 }
+
+/// Takes the files of a batch.
+type Take<'a> = &'a mut dyn FnMut(&mut Batch) -> Result<()>;
 
 /// What is below nodes of a snapshot. Of the files of a large pool only a batch is held at a time: they are looked at
 /// before anything is written, and again when they are.
@@ -195,9 +209,9 @@ impl<'a> Walk<'a> {
     }
 
     /// Loads the trees below the roots, and hands over the files in batches.
-    fn run(&mut self, take: &mut dyn FnMut(&mut Batch) -> Result<()>) -> Result<()> {
+    fn run(&mut self, take: Take<'_>) -> Result<()> {
         for (path, node) in self.roots {
-            self.add(path.clone(), node)?;
+            self.add(path.clone(), node, take)?;
         }
         while !self.next.is_empty() {
             for part in std::mem::take(&mut self.next).chunks(TREES) {
@@ -205,12 +219,9 @@ impl<'a> Walk<'a> {
                     for node in tree.nodes {
                         let path = path.join(file_name(&node)?);
                         if self.without.is_none_or(|without| path != Path::new(without)) {
-                            self.add(path, &node)?;
+                            self.add(path, &node, take)?;
                         }
                     }
-                }
-                if self.batch.items.len() >= BATCH {
-                    take(&mut std::mem::take(&mut self.batch))?;
                 }
             }
         }
@@ -220,22 +231,14 @@ impl<'a> Walk<'a> {
     /// Loads the trees of folders.
     fn trees(&mut self, folders: &[(PathBuf, BlobId)]) -> Result<Vec<Tree>> {
         let ids: Vec<BlobId> = folders.iter().map(|(_, id)| *id).collect();
-        match (self.opened.trees(&ids), &mut self.missing) {
-            (Err(error), Some(missing)) if error.kind == Kind::Damaged => {
-                let tree = |(path, id): &(PathBuf, BlobId)| match self.opened.reader.tree(id) {
-                    Err(error) if error.kind == Kind::Damaged => {
-                        missing.push(path.clone());
-                        Ok(Tree::default())
-                    }
-                    tree => tree,
-                };
-                folders.iter().map(tree).collect()
-            }
-            (trees, _) => trees,
-        }
+        let Some(missing) = &mut self.missing else { return self.opened.trees(&ids) };
+        let trees = self.opened.sound_trees(&ids)?;
+        let lost = folders.iter().zip(&trees).filter(|(_, tree)| tree.is_none());
+        missing.extend(lost.map(|((path, _), _)| path.clone()));
+        Ok(trees.into_iter().map(Option::unwrap_or_default).collect())
     }
 
-    fn add(&mut self, path: PathBuf, node: &Node) -> Result<()> {
+    fn add(&mut self, path: PathBuf, node: &Node, take: Take<'_>) -> Result<()> {
         match node.kind {
             NodeKind::Dir => {
                 self.folders.push(Folder { path: path.clone(), attributes: attributes(node), linked: false });
@@ -254,6 +257,9 @@ impl<'a> Walk<'a> {
                     return Ok(());
                 }
                 self.batch.add(self.opened, path, node)?;
+                if self.batch.items.len() >= BATCH {
+                    take(&mut std::mem::take(&mut self.batch))?;
+                }
             }
         }
         Ok(())
@@ -449,7 +455,8 @@ impl Plan {
             }
             writing.batch(batch, &opened.reader, resumed, self.allow_missing, &mut restored, progress)
         })?;
-        restored.missing.extend(walk.missing.unwrap_or_default());
+        let missing: BTreeSet<PathBuf> = walk.missing.into_iter().flatten().chain(self.missing).collect();
+        restored.missing.extend(missing);
         // Links come after the files: nothing is ever written through one of them.
         for (path, target) in &self.links {
             writing.link(path, target)?;

@@ -16,7 +16,10 @@ use crate::error::{Error, Kind, Result};
 
 const MARKER: &str = ".moodle-backup-restore";
 
-/// More bytes than the id of a snapshot has.
+/// How many digits the id of a snapshot has.
+const DIGITS: usize = 64;
+
+/// More bytes than that.
 const LONGEST: u64 = 100;
 
 /// How often somebody else may put something in the mark's place.
@@ -40,7 +43,7 @@ impl Mark {
         std::fs::create_dir_all(folder).map_err(|error| local(folder, error))?;
         let root = open_folder(folder).map_err(|error| local(folder, error.into()))?;
         let file = locked(&root, &path)?;
-        let resumed = text(&file).as_deref() == Some(snapshot);
+        let resumed = named(&file) == snapshot;
         file.set_len(0)
             .and_then(|()| file.write_all_at(snapshot.as_bytes(), 0))
             .map_err(|error| local(&path, error))?;
@@ -63,7 +66,7 @@ impl Mark {
 /// Returns the snapshot whose restore goes on in a folder, or was broken off there.
 pub(super) fn of(folder: &Path) -> Option<String> {
     let root = open_folder(folder).ok()?;
-    text(&opened(&root, OFlags::RDONLY).ok()?)
+    Some(named(&opened(&root, OFlags::RDONLY).ok()?))
 }
 
 /// Fails when a restore goes on in a folder, or was broken off there.
@@ -73,7 +76,8 @@ pub(crate) fn left_in(folder: &Path) -> Result<()> {
         Kind::Site,
         format!("a restore into {}, that of snapshot {snapshot}, goes on or was broken off", folder.display()),
         format!(
-            "wait until it has ended; one that was killed is to be run again; where nobody wants it any more, remove {}",
+            "wait until it has ended; one that was killed is to be run again, with --overwrite where its database is refused; \
+             where nobody wants it any more, remove {}",
             folder.join(MARKER).display()
         ),
     ))
@@ -115,8 +119,12 @@ fn opened(root: &OwnedFd, flags: OFlags) -> rustix::io::Result<File> {
     if own { Ok(file) } else { Err(Errno::INVAL) }
 }
 
-fn text(file: &File) -> Option<String> {
+/// Returns the snapshot that a mark names. Whoever may write to the folder may have put other words there, which nobody
+/// is shown.
+fn named(file: &File) -> String {
     let mut text = String::new();
-    file.take(LONGEST).read_to_string(&mut text).ok()?;
-    Some(text.trim().to_owned())
+    match file.take(LONGEST).read_to_string(&mut text) {
+        Ok(_) if text.len() == DIGITS && text.chars().all(|digit| digit.is_ascii_hexdigit()) => text,
+        _ => "(no id of one)".to_owned(),
+    }
 }
