@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::repository::{Purpose, Repository, Salvaged, Snapshot};
 use crate::restore::Checks;
 use crate::site::Site;
-use crate::sites;
+use crate::sites::{self, LATEST};
 use crate::snapshot::{Opened, lock_for_reading};
 
 /// What is to be verified.
@@ -149,6 +149,9 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
         lock_for_reading(repository, request.wait)?
     };
     // Before the index: a snapshot that comes later may need what the index hasn't yet.
+    let rehearsed =
+        request.rehearse.as_ref().map(|_| sites::find(repository, request.snapshot.as_deref().unwrap_or(LATEST)));
+    let rehearsed = rehearsed.transpose()?.map(|snapshot| snapshot.id);
     let files = repository.snapshot_files()?;
     let stored = repository.stored()?;
     let mut problems = stored.problems();
@@ -166,7 +169,6 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     for snapshot in foreign {
         progress.note(&format!("the snapshot {} is none of this program: only its data is verified", snapshot.id));
     }
-    let newest = ours.last().map(|snapshot| snapshot.id.clone());
     let (mut expected, mut of_site) = (data::Expected::default(), None);
     for snapshot in ours {
         let id = snapshot.id.clone();
@@ -188,7 +190,7 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
             }
             looks => looks?,
         };
-        if let (true, Some(rehearsal)) = (newest.as_ref() == Some(&id), &request.rehearse) {
+        if let (true, Some(rehearsal)) = (rehearsed.as_ref() == Some(&id), &request.rehearse) {
             rehearse::run(&opened, rehearsal, request.jobs, &mut outcome, progress)?;
         }
         if request.site.as_ref().is_some_and(|site| site.wwwroot == opened.manifest.site.wwwroot) {

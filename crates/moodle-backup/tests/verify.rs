@@ -198,7 +198,13 @@ fn nothing_is_wrong_is_not_said_where_nothing_was_looked_at() {
     assert!(error.kind == Kind::Repository && error.what.contains("is none of a Moodle site"), "{error}");
     // The newest snapshot of all is another program's; the rehearsal is of the newest of a site.
     let rehearse = Some(Rehearsal { database: unreachable(&site), code: None });
-    assert_eq!(failed(&Request { rehearse, ..closure() }).kind, Kind::Database);
+    let rehearsed = Request { rehearse, ..closure() };
+    assert_eq!(failed(&rehearsed).kind, Kind::Database);
+    let mut request = site.request();
+    "https://b.example.org".clone_into(&mut request.site.wwwroot);
+    create::run_on(&repository, &request, &mut site.database(), &Silent).unwrap();
+    let error = failed(&rehearsed);
+    assert!(error.kind == Kind::Usage && error.what.contains("several sites"), "{error}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub(super) fn refusal(opened: &Opened<'_>, request: &Request) -> Result<Option<E
     let wwwroot = &opened.manifest.site.wwwroot;
     let of = if wwwroot.is_empty() { "a site without an address" } else { wwwroot };
     let refused = |what: String| {
-        let fix = format!("to put a copy of {of} there all the same, name the snapshot by its whole id: {id}");
+        let fix = format!("to put what {of} had there all the same, name the snapshot by its whole id: {id}");
         Ok(Some(Error::refused(what, fix)))
     };
     if let Some(address) = &request.address
