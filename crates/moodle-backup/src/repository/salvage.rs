@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::index::Index;
-use super::pack::Packed;
+use super::pack::{self, Packed};
 use super::reader::opened;
 use super::{BlobId, Repository};
 use crate::error::{Kind, Result};
@@ -39,25 +40,31 @@ impl Repository {
         let writer = self.writer(index);
         let mut salvaged = Salvaged::default();
         for (pack, blobs) in &packs {
-            let mut bytes = match self.store.get(&pack.pack_path()) {
-                Ok(bytes) => bytes.to_vec(),
-                Err(error) if error.kind == Kind::Damaged => Vec::new(),
+            let bytes = match self.store.get(&pack.pack_path()) {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind == Kind::Damaged => Bytes::new(),
                 Err(error) => return Err(error),
             };
-            let mut out = Vec::new();
-            for blob in blobs {
-                let start = blob.offset as usize;
-                let sealed = bytes.get_mut(start..start + blob.length as usize);
-                let good = sealed
-                    .and_then(|sealed| opened(&self.sealer, sealed, blob, &mut out))
+            let (mut out, mut saved, mut lost) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+            // The list at its end may know what the index doesn't, or has wrong.
+            for blob in blobs.iter().chain(&pack::list(&bytes, &self.sealer).unwrap_or_default()) {
+                let (start, name) = (blob.offset as usize, (blob.id, blob.tree));
+                if saved.contains(&name) {
+                    continue;
+                }
+                let good = bytes
+                    .get(start..start + blob.length as usize)
+                    .and_then(|sealed| opened(&self.sealer, &mut sealed.to_vec(), blob, &mut out))
                     .is_some_and(|()| blob.id == BlobId::of(&out));
                 if good {
                     writer.again(blob, &out)?;
-                    salvaged.blobs += 1;
+                    saved.insert(name);
                 } else {
-                    salvaged.lost += 1;
+                    lost.insert(name);
                 }
             }
+            salvaged.blobs += saved.len() as u64;
+            salvaged.lost += lost.difference(&saved).count() as u64;
         }
         writer.finish()?;
         writable.stale.extend(self.superseded(&packs.keys().copied().collect(), &HashSet::new(), &mut files.read)?);
@@ -68,5 +75,39 @@ impl Repository {
         }
         self.forget(&writable)?;
         Ok(salvaged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+    use std::collections::BTreeSet;
+
+    use super::super::index::IndexFile;
+    use super::super::stored::named;
+    use super::super::{NewKey, unpacked};
+    use super::*;
+    use crate::store::Store;
+
+    #[test]
+    fn what_the_list_at_a_packs_end_has_and_the_index_has_not_is_saved_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().to_str().unwrap()).unwrap();
+        let repository = Repository::init(store, &NewKey::Passphrase("correct horse".into())).unwrap();
+        let writer = repository.writer(Index::default());
+        let [one, two] = [b"one", b"two"].map(|content| writer.data(content, false).unwrap());
+        writer.finish().unwrap();
+        let listed = repository.store().list("index").unwrap().remove(0);
+        let mut file: IndexFile = unpacked::read(&repository.store, &repository.sealer, &listed.path).unwrap();
+        file.packs[0].blobs.truncate(1);
+        unpacked::write(&repository.store, &repository.sealer, "index", &file).unwrap();
+        repository.store().delete(&listed.path).unwrap();
+
+        let pack = named(&repository.store().list("data").unwrap()[0]).unwrap();
+        let salvaged = repository.salvage(&BTreeSet::from([pack])).unwrap();
+        assert_eq!(salvaged, Salvaged { packs: 1, blobs: 2, lost: 0 });
+        let index = repository.index().unwrap();
+        assert!(index.contains(&one) && index.contains(&two));
     }
 }
