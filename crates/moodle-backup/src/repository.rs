@@ -21,6 +21,7 @@ pub mod tree;
 mod unpacked;
 mod writer;
 
+use std::error::Error as _;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -419,8 +420,12 @@ fn plain(store: &Store) -> Result<rustic_core::Repository<()>> {
     rustic_core::Repository::new(&options, &backends).map_err(|error| told(store, "can't be opened", &error))
 }
 
-/// Says what `rustic_core` said; what the store said before is the better error.
+/// Says what `rustic_core` said, or the store beneath it.
 pub(crate) fn told(store: &Store, what: &str, error: &RusticError) -> Error {
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    if let Some(own) = causes.find_map(|cause| cause.downcast_ref::<Error>()) {
+        return Error::new(own.kind, own.to_string(), own.fix.clone());
+    }
     Error::new(
         Kind::Repository,
         format!("the repository in {} {what}: {}", store.location(), brief(&error.display_log())),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use moodle_backup::error::Kind;
 use moodle_backup::progress::Silent;
+use moodle_backup::prune::{self, Ages, Policy};
 use moodle_backup::repository::{Purpose, Repository, Secret};
 use moodle_backup::store::Store;
 
@@ -73,6 +74,7 @@ fn a_full_disk_ends_a_backup_with_a_clear_error_and_with_more_room_the_next_one_
 }
 
 const BACKUP: &str = "failures::the_backup_to_a_server";
+const PRUNE: &str = "failures::the_repository_to_be_pruned";
 const CHECK: &str = "failures::the_repository_to_be_checked";
 
 /// As exFAT, SMB shares and some of FUSE are: what makes links fails in this process.
@@ -140,6 +142,21 @@ fn who_may_not_delete_backs_up_again_and_again_past_the_locks_that_stay() {
     drop(repository.lock(Purpose::Prune, None).unwrap());
     assert_eq!(repository.store().list("locks").unwrap(), []);
     assert_eq!(repository.snapshots().unwrap().len(), 3);
+}
+
+#[test]
+fn a_store_that_fails_while_it_is_pruned_is_told_as_one() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("repository");
+    let repository = made(folder.to_str().unwrap());
+    for (taken, seed) in [(1_700_000_000, 1), (1_700_000_001, 2)] {
+        backed_up(&repository, "one", taken, &[("one", noise(seed, 1 << 20))]).unwrap();
+    }
+    let older = repository.snapshots().unwrap().remove(0);
+    repository.store().delete(&format!("snapshots/{}", older.id)).unwrap();
+    let said = with_functions(NO_DELETES, PRUNE, scratch.path(), &folder);
+    assert!(said.contains("Store: ") && said.contains("index/"), "{said}");
+    assert_eq!(repository.check(&Silent).unwrap().problems, []);
 }
 
 #[test]
@@ -346,4 +363,17 @@ fn the_repository_to_be_checked() {
     assert_eq!(repository.stored().unwrap().problems(), []);
     assert_eq!(repository.check(&Silent).unwrap().problems, []);
     eprintln!("{} snapshots, sound", repository.snapshots().unwrap().len());
+}
+
+/// Not a test: a part of one above.
+#[test]
+fn the_repository_to_be_pruned() {
+    let Ok(location) = std::env::var("MOODLE_BACKUP_TEST_CHECKED") else { return };
+    let policy = Policy { last: 1, ..Policy::default() };
+    let ages = Ages { written: Duration::ZERO, marked: Duration::ZERO };
+    let request = prune::Request { policy, ages, ..prune::Request::default() };
+    match prune::run(&opened(&location), &request, &Silent) {
+        Ok(_) => eprintln!("it is pruned"),
+        Err(error) => eprintln!("{:?}: {error}", error.kind),
+    }
 }
