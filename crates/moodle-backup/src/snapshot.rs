@@ -20,8 +20,8 @@ pub const ABOUT: &str = "moodle-backup";
 
 /// How many bytes a line of a pool list has: a SHA-1 and a size.
 const LINE: usize = 28;
-/// How many of the 256 lists of a pool are loaded at once.
-const LISTS: usize = 32;
+/// How many bytes of a pool's lists are loaded at once.
+const LISTS_BYTES: u64 = 4 << 20;
 
 /// A snapshot of a site.
 pub struct Opened<'a> {
@@ -135,7 +135,9 @@ impl<'a> Opened<'a> {
         };
         let size: u64 = tree.nodes.iter().map(|node| node.size).sum();
         let mut all = Vec::with_capacity(usize::try_from(size).unwrap_or_default() / LINE);
-        for part in tree.nodes.chunks(LISTS) {
+        // Hashes are spread evenly, so lists are about equally long.
+        let at_once = tree.nodes.len() as u64 * LISTS_BYTES / size.max(1);
+        for part in tree.nodes.chunks(usize::try_from(at_once.max(1)).unwrap_or(usize::MAX)) {
             let blobs: Vec<BlobId> = part.iter().flat_map(|node| node.content.iter().copied()).collect();
             let pieces = Mutex::new(vec![Vec::new(); blobs.len()]);
             self.reader.each(&blobs, &|at, bytes| {

@@ -10,7 +10,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
 use super::super::{Connection, Listing, Sink, View, neighbours};
-use super::table::{self, Columns, Table};
+use super::table::{self, Column, Columns, Table};
 use super::{LOCK_SECONDS, configured, connected, failed, listed, literal, quoted, rows, run, text};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, FileFacts, TableFacts};
@@ -20,6 +20,8 @@ use crate::progress::{Progress, Unit};
 const FILE_BYTES: u64 = 8 << 20;
 /// Fewer ranges than this are never too many, however few rows are in them.
 const FEW_RANGES: i128 = 64;
+/// So many rows say how long a row of a table is.
+const PROBED_ROWS: usize = 100;
 /// Written rows are handed over when they are this many bytes.
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -91,7 +93,7 @@ impl MariaDbView {
             let whole = Job { table: place, number: 0, range: None };
             let table = self.tables[place].clone();
             match &columns[place].key {
-                Some(key) => jobs.extend(self.ranges(place, &table, key)?.unwrap_or(vec![whole])),
+                Some(key) => jobs.extend(self.ranges(place, &table, &columns[place].all, key)?.unwrap_or(vec![whole])),
                 None => jobs.push_back(whole),
             }
         }
@@ -100,14 +102,22 @@ impl MariaDbView {
 
     /// Returns the ranges of a table's key; nothing: they would hold too few rows to be worth it.
     ///
-    /// Their bounds are multiples of a power of two that hardly ever changes: the files with older rows stay as they are.
-    fn ranges(&mut self, place: usize, table: &Table, key: &str) -> Result<Option<Vec<Job>>> {
-        let query = format!("SELECT MIN({0}), MAX({0}) FROM {1}", quoted(key), quoted(&table.name));
-        let found = rows(self.first(), &query)?;
-        let bound = |column: usize| found.first().and_then(|row| text(&row[column]).parse::<i128>().ok());
-        let (Some(lowest), Some(highest)) = (bound(0), bound(1)) else { return Ok(None) };
-        let width: i128 = match table.row_bytes {
-            0..1024 => 1 << 14,
+    /// Their bounds are multiples of a power of two that follows from the table's first rows, which hardly ever change: the
+    /// files with older rows stay as they are. The server's statistics lag behind and say something else each time.
+    fn ranges(&mut self, place: usize, table: &Table, columns: &[Column], key: &str) -> Result<Option<Vec<Job>>> {
+        let name = quoted(&table.name);
+        let number =
+            |row: &[Vec<u8>], column: usize| row.get(column).and_then(|value| text(value).parse::<i128>().ok());
+        let ends = rows(self.first(), &format!("SELECT MIN({0}), MAX({0}) FROM {name}", quoted(key)))?;
+        let Some((lowest, highest)) = ends.first().and_then(|row| Some((number(row, 0)?, number(row, 1)?))) else {
+            return Ok(None);
+        };
+        let lengths: Vec<String> =
+            columns.iter().map(|column| format!("COALESCE(LENGTH({}), 0)", quoted(&column.name))).collect();
+        let some = format!("SELECT * FROM {name} ORDER BY {} LIMIT {PROBED_ROWS}", quoted(key));
+        let probed = rows(self.first(), &format!("SELECT CEIL(AVG({})) FROM ({some}) some", lengths.join(" + ")))?;
+        let width: i128 = match probed.first().and_then(|row| number(row, 0)).unwrap_or(0) {
+            ..1024 => 1 << 14,
             1024..8192 => 1 << 12,
             _ => 1 << 9,
         };
