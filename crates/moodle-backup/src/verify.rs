@@ -148,10 +148,10 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     } else {
         lock_for_reading(repository, request.wait)?
     };
-    // Before the index: a snapshot that comes later may need what the index hasn't yet.
     let rehearsed =
         request.rehearse.as_ref().map(|_| sites::find(repository, request.snapshot.as_deref().unwrap_or(LATEST)));
     let rehearsed = rehearsed.transpose()?.map(|snapshot| snapshot.id);
+    // Before the index: a snapshot that comes later may need what the index hasn't yet.
     let files = repository.snapshot_files()?;
     let stored = repository.stored()?;
     let mut problems = stored.problems();

@@ -75,7 +75,7 @@ fn text(outcome: &Outcome, sites: &[Site]) -> String {
             format!("{would}{what}"),
             short(&snapshot.id),
             moment(snapshot.taken),
-            short(tag),
+            sites::digits(tag),
             address,
             host,
             rules.join(" "),

@@ -22,6 +22,10 @@ const GAP: u64 = 256 << 10;
 /// No request asks for more.
 const MOST: u64 = 32 << 20;
 
+/// What to do about something that is stored and damaged.
+pub(super) const AFTER_DAMAGE: &str =
+    "moodle-backup verify --data names all that is damaged; docs/backup.md says what then";
+
 /// Takes a blob by its place among those that were asked for.
 type Take<'a> = &'a (dyn Fn(usize, &[u8]) -> Result<()> + Sync);
 
@@ -186,11 +190,7 @@ impl Reader<'_> {
     fn find(&self, id: &BlobId) -> Result<Located> {
         self.index.located(id).ok_or_else(|| {
             let what = format!("the blob {id} isn't stored in {}", self.store.location());
-            Error::new(
-                Kind::Damaged,
-                what,
-                "moodle-backup verify --data names all that is damaged; docs/backup.md says what then",
-            )
+            Error::new(Kind::Damaged, what, AFTER_DAMAGE)
         })
     }
 }
@@ -231,9 +231,5 @@ pub(super) fn opened(sealer: &Sealer, sealed: &mut [u8], blob: &Packed, out: &mu
 
 fn damaged(path: &str, blob: &Packed) -> Error {
     let what = format!("{path} is damaged at byte {}: the blob {} in it can't be decrypted", blob.offset, blob.id);
-    Error::new(
-        Kind::Damaged,
-        what,
-        "moodle-backup verify --data names all that is damaged; docs/backup.md says what then",
-    )
+    Error::new(Kind::Damaged, what, AFTER_DAMAGE)
 }

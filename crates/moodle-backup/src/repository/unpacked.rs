@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::BlobId;
+use super::reader::AFTER_DAMAGE;
 use super::seal::Sealer;
 use crate::error::{Error, Kind, Result};
 use crate::store::Store;
@@ -45,11 +46,7 @@ pub(super) fn read<T: DeserializeOwned>(store: &Store, sealer: &Sealer, path: &s
     let sealed = store.get(path)?;
     let damaged = |what: &str| {
         let what = format!("{path} of {} is damaged: {what}", store.location());
-        Error::new(
-            Kind::Damaged,
-            what,
-            "moodle-backup verify --data names all that is damaged; docs/backup.md says what then",
-        )
+        Error::new(Kind::Damaged, what, AFTER_DAMAGE)
     };
     let name = path.rsplit('/').next().unwrap_or(path);
     if BlobId::of(&sealed).to_string() != name {

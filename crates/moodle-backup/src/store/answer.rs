@@ -39,9 +39,7 @@ impl Answer {
             | "ExpiredToken"
             | "InvalidAccessKeyId"
             | "InvalidToken"
-            | "SignatureDoesNotMatch" => {
-                "give credentials that are right, of an identity that may read, write, list and delete there"
-            }
+            | "SignatureDoesNotMatch" => RIGHTS,
             _ => GOES_ON,
         }
     }
