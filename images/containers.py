@@ -101,7 +101,7 @@ class Running:
         assert isinstance(result.output, bytes)
         return int(result.exit_code or 0), result.output.decode()
 
-    def wait(self, timeout: float = 60) -> int:
+    def wait(self, timeout: float = 180) -> int:
         """Return its exit code once it has ended."""
         return int(self.container.wait(timeout=timeout)["StatusCode"])
 
@@ -256,7 +256,7 @@ def context(files: Mapping[str, Path | bytes]) -> io.BytesIO:
 
 
 def eventually(
-    question: Callable[[], T], *, within: float = 30, every: float = 0.1, said: Callable[[], str] = str
+    question: Callable[[], T], *, within: float = 120, every: float = 0.1, said: Callable[[], str] = str
 ) -> T:
     """Ask again until the answer is true and return it; ``within`` seconds only end a test that would hang.
 
