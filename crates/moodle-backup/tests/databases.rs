@@ -309,6 +309,18 @@ fn a_table_that_changes_its_form_during_a_dump_is_named_or_can_not_change() {
 }
 
 #[test]
+fn columns_that_a_star_does_not_show_come_back() {
+    for server in servers().into_iter().filter(|server| !server.is_postgres()) {
+        let database = server.database("invisible");
+        database.run(&[
+            "CREATE TABLE mdl_a (id bigint PRIMARY KEY, hidden integer INVISIBLE DEFAULT 5) ENGINE=InnoDB",
+            "INSERT INTO mdl_a (id, hidden) VALUES (1, 1), (2, NULL), (3, 7)",
+        ]);
+        comes_back(&database);
+    }
+}
+
+#[test]
 fn a_table_without_transactions_is_refused_by_its_name() {
     for server in servers().into_iter().filter(|server| !server.is_postgres()) {
         let database = server.database("engines");

@@ -103,7 +103,8 @@ impl MariaDbView {
     /// Returns the ranges of a table's key; nothing: they would hold too few rows to be worth it.
     ///
     /// Their bounds are multiples of a power of two that follows from the table's first rows, which hardly ever change: the
-    /// files with older rows stay as they are. The server's statistics lag behind and say something else each time.
+    /// files with older rows stay as they are. The server's statistics lag behind and say something else each time: they
+    /// only tell a table whose keys lie too far apart.
     fn ranges(&mut self, place: usize, table: &Table, columns: &[Column], key: &str) -> Result<Option<Vec<Job>>> {
         let name = quoted(&table.name);
         let number =
@@ -114,8 +115,10 @@ impl MariaDbView {
         };
         let lengths: Vec<String> =
             columns.iter().map(|column| format!("COALESCE(LENGTH({}), 0)", quoted(&column.name))).collect();
-        let some = format!("SELECT * FROM {name} ORDER BY {} LIMIT {PROBED_ROWS}", quoted(key));
-        let probed = rows(self.first(), &format!("SELECT CEIL(AVG({})) FROM ({some}) some", lengths.join(" + ")))?;
+        // Each column by its name: `*` lacks those that are invisible.
+        let length = lengths.join(" + ");
+        let some = format!("SELECT {length} AS length FROM {name} ORDER BY {} LIMIT {PROBED_ROWS}", quoted(key));
+        let probed = rows(self.first(), &format!("SELECT CEIL(AVG(length)) FROM ({some}) some"))?;
         let width: i128 = match probed.first().and_then(|row| number(row, 0)).unwrap_or(0) {
             ..1024 => 1 << 14,
             1024..8192 => 1 << 12,
