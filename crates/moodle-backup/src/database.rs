@@ -5,6 +5,7 @@ mod mariadb;
 mod neighbours;
 mod postgres;
 mod target;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -12,6 +13,7 @@ use std::io::{Read, Write};
 use secrecy::SecretString;
 
 pub use self::target::{Loaded, lasting, load, refusals, tables, undo};
+pub use self::tls::Tls;
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, FileFacts};
 use crate::progress::Progress;
@@ -35,7 +37,7 @@ pub struct Connection {
     pub schema: Option<String>,
     /// `$CFG->prefix`: tables without it are not Moodle's.
     pub prefix: String,
-    /// Whether the connection must be encrypted, and whose certificates count.
+    /// Whether the connection is encrypted, and whose certificates count.
     pub tls: Tls,
 }
 
@@ -48,16 +50,6 @@ pub enum Server {
     MySql,
     /// PostgreSQL.
     PostgreSql,
-}
-
-/// Encryption of a connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Tls {
-    /// None.
-    #[default]
-    Off,
-    /// With certificates of the usual authorities, or of those in a PEM file.
-    On(Option<std::path::PathBuf>),
 }
 
 /// A content that the `files` table lists.

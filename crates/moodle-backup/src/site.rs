@@ -225,6 +225,17 @@ pub fn connection(options: &Options, config: Option<&Config>) -> Result<Connecti
             None => None,
         },
     };
+    let host = socket.unwrap_or(host);
+    let tls = match &options.tls {
+        Some(tls) => tls.clone(),
+        None => match extra("ssl", "--db-tls")? {
+            Some(mode) => Tls::configured(&mode, kind, &host).ok_or_else(|| {
+                let what = format!("$CFG->dboptions['ssl'] is {mode:?}, which Moodle doesn't take for {dbtype}");
+                Error::new(Kind::Site, what, "correct it, or give --db-tls")
+            })?,
+            None => Tls::usual(kind),
+        },
+    };
     let password = match (&options.dbpass, config) {
         (Some(password), _) => Some(password.clone()),
         (None, Some(config)) => config.secret("dbpass", "--db-password-file")?,
@@ -232,7 +243,7 @@ pub fn connection(options: &Options, config: Option<&Config>) -> Result<Connecti
     };
     Ok(Connection {
         kind,
-        host: socket.unwrap_or(host),
+        host,
         port,
         user: needed(text(options.dbuser.as_ref(), "dbuser", "--db-user")?, "dbuser", "--db-user")?,
         password: password.unwrap_or_default(),
@@ -246,7 +257,7 @@ pub fn connection(options: &Options, config: Option<&Config>) -> Result<Connecti
             None => text(None, "prefix", "--db-prefix")?
                 .unwrap_or_else(|| if config.is_some() { String::new() } else { "mdl_".to_owned() }),
         },
-        tls: options.tls.clone().unwrap_or_default(),
+        tls,
     })
 }
 

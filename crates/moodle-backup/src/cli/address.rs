@@ -13,7 +13,7 @@ use url::Url;
 pub(crate) const PASSWORD: &str = "MOODLE_BACKUP_DB_PASSWORD";
 
 const FIX: &str = "write mariadb://USER@HOST:PORT/NAME (or mysqli://, pgsql://), with ?prefix=mdl_, &schema=, &socket=, \
-                   &tls=on or &tls=CA.pem where they are needed";
+                   &tls=verify-full (or CA.pem, require, prefer, disable) where they are needed";
 
 /// The database that is written to.
 #[derive(Args, Clone, Debug, Default)]
@@ -47,6 +47,11 @@ pub(crate) fn website(text: &str) -> std::result::Result<String, String> {
         }
         _ => Err("write an address as https://moodle.example.org".to_owned()),
     }
+}
+
+/// Reads a mode of encryption.
+pub(crate) fn encryption(text: &str) -> std::result::Result<Tls, String> {
+    Tls::mode(text).ok_or_else(|| "write verify-full, require, prefer or disable".to_owned())
 }
 
 /// Returns the password from a file, or from the environment; nothing: neither has one.
@@ -98,14 +103,22 @@ fn parse(address: &str, password: SecretString) -> Result<Connection> {
         database,
         schema: None,
         prefix: "mdl_".to_owned(),
-        tls: Tls::Off,
+        tls: Tls::usual(kind),
     };
     for (name, value) in url.query_pairs() {
         match name.as_ref() {
             "prefix" => connection.prefix = value.into_owned(),
             "schema" => connection.schema = Some(value.into_owned()),
             "socket" => connection.host = value.into_owned(),
-            "tls" => connection.tls = Tls::On((value != "on").then(|| PathBuf::from(value.as_ref()))),
+            "tls" => {
+                connection.tls = match encryption(&value) {
+                    Ok(tls) => tls,
+                    Err(_) if value.ends_with(".pem") || value.contains('/') => {
+                        Tls::Verified(Some(value.as_ref().into()))
+                    }
+                    Err(said) => return Err(wrong(&format!("has tls={value}: {said}"))),
+                }
+            }
             other => return Err(wrong(&format!("has an unknown part {other}="))),
         }
     }
@@ -128,12 +141,12 @@ mod tests {
 
     #[test]
     fn an_address_names_server_user_database_and_what_else_is_needed() {
-        let found = parsed("pgsql://moo%40dle@db.example.org:5433/my%20site?prefix=m_&schema=two&tls=on");
+        let found = parsed("pgsql://moo%40dle@db.example.org:5433/my%20site?prefix=m_&schema=two&tls=require");
         assert_eq!(found.kind, Server::PostgreSql);
         assert_eq!((found.host.as_str(), found.port), ("db.example.org", Some(5433)));
         assert_eq!((found.user.as_str(), found.database.as_str()), ("moo@dle", "my site"));
         assert_eq!((found.prefix.as_str(), found.schema.as_deref()), ("m_", Some("two")));
-        assert_eq!(found.tls, Tls::On(None));
+        assert_eq!(found.tls, Tls::Unverified);
     }
 
     #[test]
@@ -141,7 +154,20 @@ mod tests {
         let found = parsed("mariadb://moodle@[::1]/moodle");
         assert_eq!((found.kind, found.host.as_str(), found.port), (Server::MariaDb, "::1", None));
         assert_eq!((found.prefix.as_str(), found.tls), ("mdl_", Tls::Off));
+        assert_eq!(parsed("pgsql://moodle@localhost/moodle").tls, Tls::Preferred);
         assert_eq!(parsed("mysqli://moodle@localhost/moodle?socket=/run/mysqld.sock").host, "/run/mysqld.sock");
+    }
+
+    #[test]
+    fn an_address_says_how_its_connection_is_encrypted() {
+        let tls = |value: &str| parsed(&format!("mariadb://moodle@db/moodle?tls={value}")).tls;
+        assert_eq!((tls("verify-full"), tls("disable")), (Tls::Verified(None), Tls::Off));
+        assert_eq!(tls("ca.pem"), Tls::Verified(Some("ca.pem".into())));
+        assert_eq!(tls("/etc/ssl/ca.crt"), Tls::Verified(Some("/etc/ssl/ca.crt".into())));
+        assert!(
+            refused("mariadb://moodle@db/moodle?tls=requier")
+                .ends_with("has tls=requier: write verify-full, require, prefer or disable")
+        );
     }
 
     #[test]

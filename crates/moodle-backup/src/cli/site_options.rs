@@ -55,11 +55,13 @@ pub(crate) struct SiteOptions {
     /// PostgreSQL's schema.
     #[arg(long, value_name = "SCHEMA")]
     db_schema: Option<String>,
-    /// Encrypt the connection to the database.
-    #[arg(long)]
-    db_tls: bool,
-    /// The same, with certificates to trust in place of the usual ones.
-    #[arg(long, value_name = "FILE.pem")]
+    /// Encrypt the connection to the database: `verify-full` (what --db-tls alone means), `require`, `prefer` (PostgreSQL)
+    /// or `disable` [default: `$CFG->dboptions['ssl']`, or what Moodle does without it].
+    #[arg(long, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "verify-full",
+          value_parser = address::encryption)]
+    db_tls: Option<Tls>,
+    /// Encrypt it, and trust the authorities in this file, too.
+    #[arg(long, value_name = "FILE.pem", conflicts_with = "db_tls")]
     db_tls_ca: Option<PathBuf>,
 }
 
@@ -85,7 +87,7 @@ impl SiteOptions {
             prefix: given.db_prefix,
             dbsocket: given.db_socket,
             schema: given.db_schema,
-            tls: (given.db_tls || given.db_tls_ca.is_some()).then_some(Tls::On(given.db_tls_ca)),
+            tls: given.db_tls_ca.map(|file| Tls::Verified(Some(file))).or(given.db_tls),
         })
     }
 }

@@ -17,7 +17,7 @@ pub(super) use self::load::load;
 pub(super) use self::target::Target;
 
 use super::target::LIST;
-use super::{Connection, Listing, Tls, View, no_moodle};
+use super::{Connection, Listing, Tls, View, no_moodle, tls};
 use crate::error::{Error, Kind, Result};
 
 /// A moment without writes is waited for no longer than this: a long query of the site would hold all others up.
@@ -63,17 +63,12 @@ fn connected(connection: &Connection) -> Result<Conn> {
     } else {
         options.ip_or_hostname(Some(&connection.host)).tcp_port(connection.port.unwrap_or(3306))
     };
-    if let Tls::On(authorities) = &connection.tls {
-        options = options.ssl_opts(Some(SslOpts::default().with_root_cert_path(authorities.clone())));
-    }
+    options = options.ssl_opts(encryption(&connection.tls)?);
     let place = format!("{} at {}", connection.database, connection.host);
     let mut client = Conn::new(options).map_err(|error| {
-        Error::new(
-            Kind::Database,
-            format!("the database {place} can't be reached"),
-            "see host, port, user and password",
-        )
-        .because(said(&error))
+        let said = said(&error);
+        let fix = tls::fix(&said, "see host, port, user and password");
+        Error::new(Kind::Database, format!("the database {place} can't be reached"), fix).because(said)
     })?;
     let settings = [
         "SET NAMES binary",
@@ -91,6 +86,22 @@ fn connected(connection: &Connection) -> Result<Conn> {
         client.query_drop(format!("SET SESSION {limit} = 0")).ok();
     }
     Ok(client)
+}
+
+/// Returns the driver's options of an encrypted connection; nothing: it isn't to be encrypted.
+fn encryption(tls: &Tls) -> Result<Option<SslOpts>> {
+    match tls {
+        Tls::Off => Ok(None),
+        Tls::Preferred => {
+            let what = "TLS where the server has it is PostgreSQL's alone";
+            Err(Error::new(Kind::Usage, what, "choose `require` or `verify-full`, or leave it out"))
+        }
+        Tls::Unverified => Ok(Some(SslOpts::default().with_danger_accept_invalid_certs(true))),
+        Tls::Verified(file) => {
+            tls::authorities(file.as_deref())?;
+            Ok(Some(SslOpts::default().with_root_cert_path(file.clone())))
+        }
+    }
 }
 
 /// Runs a statement that gives no rows.

@@ -1,17 +1,13 @@
 //! Connections, and what their errors mean.
 
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use postgres::config::SslMode;
-use postgres::{Client, Config, NoTls};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
+use postgres::{Client, Config};
 use secrecy::ExposeSecret as _;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::database::{Connection, Tls};
+use crate::database::{Connection, Tls, tls};
 use crate::error::{Error, Kind, Result};
 
 /// How long a server may take to answer.
@@ -35,13 +31,12 @@ pub(super) fn connect(connection: &Connection) -> Result<Client> {
     if let Some(port) = connection.port {
         config.port(port);
     }
-    let client = match &connection.tls {
-        Tls::Off => config.ssl_mode(SslMode::Disable).connect(NoTls),
-        Tls::On(authorities) => {
-            let tls = MakeRustlsConnect::new(encryption(authorities.as_deref())?);
-            config.ssl_mode(SslMode::Require).connect(tls)
-        }
+    let mode = match &connection.tls {
+        Tls::Preferred => SslMode::Prefer,
+        Tls::Unverified | Tls::Verified(_) if !connection.host.starts_with('/') => SslMode::Require,
+        _ => SslMode::Disable,
     };
+    let client = config.ssl_mode(mode).connect(MakeRustlsConnect::new(connection.tls.settings()?));
     client.map_err(|error| {
         let place = match connection.port {
             Some(port) => format!("{}:{port}", connection.host),
@@ -53,34 +48,6 @@ pub(super) fn connect(connection: &Connection) -> Result<Client> {
             &error,
         )
     })
-}
-
-fn encryption(authorities: Option<&Path>) -> Result<rustls::ClientConfig> {
-    let mut roots = rustls::RootCertStore::empty();
-    match authorities {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(path) => {
-            let unread = || {
-                Error::new(
-                    Kind::Usage,
-                    format!("{} has no certificates that can be read", path.display()),
-                    "give a PEM file with the certificate of the authority",
-                )
-            };
-            for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unread().because(error))? {
-                let certificate = certificate.map_err(|error| unread().because(error))?;
-                roots.add(certificate).map_err(|error| unread().because(error))?;
-            }
-            if roots.is_empty() {
-                return Err(unread());
-            }
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::new(Kind::Database, "TLS can't be had", "").because(error))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// Returns the schema with Moodle's tables: the one that was named, or the first of the search path.
@@ -110,5 +77,5 @@ pub(super) fn failed(what: &str, fix: &str, error: &postgres::Error) -> Error {
         }
         None => std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string),
     };
-    Error::new(Kind::Database, what, fix).because(said)
+    Error::new(Kind::Database, what, tls::fix(&said, fix)).because(said)
 }
