@@ -14,11 +14,11 @@ use crate::error::{Kind, Result};
 /// What was saved of damaged packs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Salvaged {
-    /// The packs, which are gone now.
+    /// The packs, which the index has no more.
     pub packs: u64,
-    /// Blobs of them that are in packs of their own now.
+    /// Blobs of them, of those that no sound pack has, that are in packs of their own now.
     pub blobs: u64,
-    /// Blobs that are lost, unless the site still has what was in them.
+    /// Blobs that are lost: no pack has them, unless the site still has what was in them.
     pub lost: u64,
 }
 
@@ -29,23 +29,32 @@ impl Repository {
     /// The store fails: what isn't written anew yet is still there.
     pub fn salvage(&self, damaged: &BTreeSet<BlobId>) -> Result<Salvaged> {
         let mut writable = self.index_for_writing()?;
+        let lost: HashSet<BlobId> = writable.lost.iter().map(|pack| pack.id).collect();
         let (mut index, mut packs) = (Index::default(), BTreeMap::new());
         let mut files = self.index_files(&mut |pack, blobs: Vec<Packed>| {
             if damaged.contains(&pack) {
                 packs.insert(pack, blobs);
-            } else {
+            } else if !lost.contains(&pack) {
                 index.add(pack, blobs);
             }
         })?;
+        let is_elsewhere =
+            |blob: &&Packed| if blob.tree { index.contains_tree(&blob.id) } else { index.contains(&blob.id) };
+        let elsewhere = packs.values().flatten().filter(is_elsewhere);
+        let mut saved: BTreeSet<_> = elsewhere.map(|blob| (blob.id, blob.tree)).collect();
+        let (known, mut named) = (saved.len(), saved.clone());
         let writer = self.writer(index);
-        let mut salvaged = Salvaged::default();
+        let mut unread = BTreeSet::new();
         for (pack, blobs) in &packs {
             let bytes = match self.store.get(&pack.pack_path()) {
                 Ok(bytes) => bytes,
-                Err(error) if error.kind == Kind::Damaged => Bytes::new(),
+                Err(error) if error.kind == Kind::Damaged => {
+                    unread.insert(*pack);
+                    Bytes::new()
+                }
                 Err(error) => return Err(error),
             };
-            let (mut out, mut saved, mut lost) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+            let mut out = Vec::new();
             // The list at its end may know what the index doesn't, or has wrong.
             for blob in blobs.iter().chain(&pack::list(&bytes, &self.sealer).unwrap_or_default()) {
                 let (start, name) = (blob.offset as usize, (blob.id, blob.tree));
@@ -56,25 +65,23 @@ impl Repository {
                     .get(start..start + blob.length as usize)
                     .and_then(|sealed| opened(&self.sealer, &mut sealed.to_vec(), blob, &mut out))
                     .is_some_and(|()| blob.id == BlobId::of(&out));
+                named.insert(name);
                 if good {
                     writer.again(blob, &out)?;
                     saved.insert(name);
-                } else {
-                    lost.insert(name);
                 }
             }
-            salvaged.blobs += saved.len() as u64;
-            salvaged.lost += lost.difference(&saved).count() as u64;
         }
         writer.finish()?;
         writable.stale.extend(self.superseded(&packs.keys().copied().collect(), &HashSet::new(), &mut files.read)?);
         // Before the index: a damaged pack that no file of that has would be listed again, as if it were whole.
-        for pack in packs.keys() {
+        // One that couldn't be read may only be away: if it comes back, the next backup lists it.
+        for pack in packs.keys().filter(|pack| !unread.contains(pack)) {
             self.store.delete(&pack.pack_path())?;
-            salvaged.packs += 1;
         }
         self.forget(&writable)?;
-        Ok(salvaged)
+        let (blobs, lost) = ((saved.len() - known) as u64, (named.len() - saved.len()) as u64);
+        Ok(Salvaged { packs: packs.len() as u64, blobs, lost })
     }
 }
 
@@ -109,5 +116,46 @@ mod tests {
         assert_eq!(salvaged, Salvaged { packs: 1, blobs: 2, lost: 0 });
         let index = repository.index().unwrap();
         assert!(index.contains(&one) && index.contains(&two));
+    }
+
+    #[test]
+    fn what_another_pack_has_is_not_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().to_str().unwrap()).unwrap();
+        let repository = Repository::init(store, &NewKey::Passphrase("correct horse".into())).unwrap();
+        let write = |contents: &[&[u8]]| {
+            let writer = repository.writer(Index::default());
+            let ids: Vec<BlobId> = contents.iter().map(|content| writer.data(content, false).unwrap()).collect();
+            writer.finish().unwrap();
+            ids
+        };
+        let ids = write(&[b"one", b"two"]);
+        let pack = repository.store().list("data").unwrap().remove(0);
+        write(&[b"one"]);
+        repository.store().put(&pack.path, Bytes::from(vec![0; usize::try_from(pack.size).unwrap()])).unwrap();
+        let salvaged = repository.salvage(&BTreeSet::from([named(&pack).unwrap()])).unwrap();
+        assert_eq!(salvaged, Salvaged { packs: 1, blobs: 0, lost: 1 });
+        let index = repository.index().unwrap();
+        assert!(index.contains(&ids[0]) && !index.contains(&ids[1]));
+    }
+
+    #[test]
+    fn a_pack_that_was_only_away_is_not_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().to_str().unwrap()).unwrap();
+        let repository = Repository::init(store, &NewKey::Passphrase("correct horse".into())).unwrap();
+        for content in [b"one", b"two"] {
+            let writer = repository.writer(Index::default());
+            writer.data(content, false).unwrap();
+            writer.finish().unwrap();
+        }
+        let pack = repository.store().list("data").unwrap().remove(0);
+        let (there, away) = (folder.path().join(&pack.path), folder.path().join("away"));
+        std::fs::rename(&there, &away).unwrap();
+        let salvaged = repository.salvage(&BTreeSet::from([named(&pack).unwrap()])).unwrap();
+        assert_eq!(salvaged, Salvaged { packs: 1, blobs: 0, lost: 1 });
+        std::fs::rename(&away, &there).unwrap();
+        assert_eq!(repository.stored().unwrap().problems(), []);
+        assert!([b"one", b"two"].iter().all(|content| repository.index().unwrap().contains(&BlobId::of(*content))));
     }
 }
