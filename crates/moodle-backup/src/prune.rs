@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Kind, Result};
 use crate::progress::{Progress, Unit};
-use crate::repository::{DIGITS, Problem, Purpose, Repository, SITE, Snapshot, SnapshotFiles, told};
+use crate::repository::{Broken, DIGITS, Problem, Purpose, Repository, SITE, Snapshot, SnapshotFiles, told};
 
 /// Which snapshots stay: of each site so many of the last ones, and of each of the last hours, days… the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -256,13 +256,25 @@ fn whole(repository: &Repository, mut all: Vec<Snapshot>, outcome: &Outcome) -> 
             "there is no snapshot in {}, and there are packs: nothing is removed",
             repository.store().location()
         );
-        let fix = "if its snapshots/ are only away, bring them back; if they are to go, delete the repository";
+        let fix = "if no backup has come to its end yet, make one; if its snapshots/ are only away, bring them back; delete \
+                   the repository only if nobody wants it any more";
         return Err(Error::new(Kind::Store, what, fix));
     }
     let stored = repository.listed()?;
     repository.assert_not_bare(&stored)?;
     if let Some(problem) = stored.damaged.first() {
         return Err(Error::new(Kind::Damaged, format!("{problem}; nothing is removed"), again));
+    }
+    let wrong = |pack: &Broken, fix: &str| {
+        let what = format!("nothing is removed, for the index is wrong about {}: {pack}", pack.path());
+        Err(Error::new(Kind::Damaged, what, fix))
+    };
+    // What such packs have may be all that a snapshot seems to lack.
+    if let Some(cut) = stored.broken.iter().find(|pack| pack.found.is_some()) {
+        return wrong(
+            cut,
+            "moodle-backup verify --data --repair saves what is sound in such packs and corrects the index",
+        );
     }
     all.retain(|one| outcome.gone().all(|gone| gone != one.id));
     let lacking = repository.lacking(&stored.index, &all)?;
@@ -275,11 +287,8 @@ fn whole(repository: &Repository, mut all: Vec<Snapshot>, outcome: &Outcome) -> 
             format!("{again}; or give them up: --drop {}", lacking.join(" --drop ")),
         ));
     }
-    stored.broken.first().map_or(Ok(()), |pack| {
-        Err(Error::new(
-            Kind::Damaged,
-            format!("nothing is removed, for the index is wrong about {}: {pack}", pack.path()),
-            "moodle-backup verify --data --repair saves what is sound in such packs and corrects the index",
-        ))
-    })
+    stored
+        .broken
+        .first()
+        .map_or(Ok(()), |pack| wrong(pack, "no snapshot needs it, and moodle-backup create corrects the index"))
 }

@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::error::{Error, Kind, Result};
 use crate::manifest::SiteFacts;
-use crate::repository::{Index, Repository, Snapshot};
+use crate::repository::{Index, Repository, Snapshot, SnapshotFiles};
 use crate::snapshot::Opened;
 
 /// The name of the newest snapshot of a site.
@@ -92,7 +92,7 @@ pub fn find(repository: &Repository, name: &str) -> Result<Snapshot> {
     if name != LATEST {
         return repository.find(name);
     }
-    let mut newest = repository.snapshots()?;
+    let mut newest = without_doubt(repository)?;
     newest.retain(Snapshot::is_of_moodle);
     let Some(last) = newest.pop() else {
         let what = format!("there is no snapshot of a Moodle site in {} yet", repository.store().location());
@@ -105,6 +105,17 @@ pub fn find(repository: &Repository, name: &str) -> Result<Snapshot> {
         Kind::Usage,
         format!("{LATEST} can be meant of several sites: {}", listed(&all(repository)?)),
         "say which by --of, or name a snapshot by its id",
+    ))
+}
+
+/// Returns the snapshots, of which one that can't be read may be the newest.
+fn without_doubt(repository: &Repository) -> Result<Vec<Snapshot>> {
+    let SnapshotFiles { files, damaged } = repository.snapshot_files()?;
+    let Some(problem) = damaged.first() else { return Ok(repository.seen(&files)) };
+    Err(Error::new(
+        Kind::Damaged,
+        format!("{}, and may be the newest: what {LATEST} is can't be known", problem.what),
+        "name a snapshot by its id, as `moodle-backup list` shows it; `moodle-backup prune --drop` gives the damaged one up",
     ))
 }
 
@@ -169,6 +180,7 @@ pub fn latest_at(
     address: &str,
     fingerprint: impl FnOnce() -> Result<Option<String>>,
 ) -> Result<Snapshot> {
+    without_doubt(repository)?;
     let sites = all(repository)?;
     let fitting: Vec<&Site> = sites.iter().filter(|site| site.may_be_at(address)).collect();
     let (what, fix) = match fitting[..] {

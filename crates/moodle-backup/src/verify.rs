@@ -148,15 +148,18 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     } else {
         lock_for_reading(repository, request.wait)?
     };
-    let rehearsed =
-        request.rehearse.as_ref().map(|_| sites::find(repository, request.snapshot.as_deref().unwrap_or(LATEST)));
-    let rehearsed = rehearsed.transpose()?.map(|snapshot| snapshot.id);
     // Before the index: a snapshot that comes later may need what the index hasn't yet.
+    let named = request.snapshot.as_ref().map(|name| sites::find(repository, name)).transpose()?;
+    let rehearsed = match (&request.rehearse, &named) {
+        (None, _) => None,
+        (Some(_), Some(named)) => Some(named.id.clone()),
+        (Some(_), None) => Some(sites::find(repository, LATEST)?.id),
+    };
     let files = repository.snapshot_files()?;
     let stored = repository.stored()?;
     let mut problems = stored.problems();
-    let snapshots = if let Some(name) = &request.snapshot {
-        vec![sites::find(repository, name)?]
+    let snapshots = if let Some(named) = named {
+        vec![named]
     } else {
         problems.extend(files.damaged.iter().cloned());
         repository.seen(&files.files)

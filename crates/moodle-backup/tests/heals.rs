@@ -160,10 +160,16 @@ fn what_is_sound_in_a_pack_that_was_cut_short_is_restored_and_a_repair_saves_it_
             assert_eq!(outcome.lost_packs, 1, "it is told until it is repaired");
             assert_whole(&repository, &site, &outcome.snapshot);
         }
-        let policy = prune::Policy { last: 1, ..prune::Policy::default() };
-        let pruning = prune::Request { policy, ages: NO_AGE, ..prune::Request::default() };
-        let refused = prune::run(&repository, &pruning, &Silent).unwrap_err();
-        assert!(refused.kind == Kind::Damaged && refused.fix.contains("--repair"), "{refused}");
+        for last in [1, 9] {
+            let policy = prune::Policy { last, ..prune::Policy::default() };
+            let pruning = prune::Request { policy, ages: NO_AGE, ..prune::Request::default() };
+            let refused = prune::run(&repository, &pruning, &Silent).unwrap_err();
+            let fix = &refused.fix;
+            assert!(
+                refused.kind == Kind::Damaged && fix.contains("--repair") && !fix.contains("--drop"),
+                "{refused}: {fix}"
+            );
+        }
         let repaired = verify::Request { data: true, repair: true, jobs: 2, ..verify::Request::default() };
         let salvaged = verify::run(&repository, &repaired, &Silent).unwrap().salvaged.unwrap();
         assert_eq!((salvaged.packs, salvaged.lost), (1, 0));

@@ -12,6 +12,7 @@ use moodle_backup::create::{self, Outcome};
 use moodle_backup::error::{Error, Kind};
 use moodle_backup::progress::{Progress, Silent, Unit};
 use moodle_backup::repository::{NewSnapshot, Repository};
+use moodle_backup::sites::LATEST;
 use moodle_backup::verify::{self, Rehearsal, Request};
 use moodle_backup::{prune, restore};
 use support::repository;
@@ -114,6 +115,9 @@ fn a_damaged_snapshot_file_takes_nothing_from_the_others() {
     let folder = Some(target.path().join("data"));
     let wanted = restore::Request { snapshot: newer, folder, jobs: 2, ..restore::Request::default() };
     restore::run(&repository, &wanted, &Silent).unwrap();
+    let latest = restore::Request { snapshot: LATEST.to_owned(), overwrite: true, ..wanted };
+    let error = restore::run(&repository, &latest, &Silent).unwrap_err();
+    assert!(error.kind == Kind::Damaged && error.what.contains(&path), "it may be the newest: {error}");
     backed_up(&repository, &site);
     let policy = prune::Policy { last: 1, ..prune::Policy::default() };
     let pruning = prune::Request { policy, ..prune::Request::default() };
