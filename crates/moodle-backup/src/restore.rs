@@ -22,7 +22,7 @@ use self::marker::Mark;
 pub(crate) use self::marker::left_in;
 use crate::database::{self, Connection, OtherTables, RestoreOptions};
 use crate::error::{Error, Kind, Result};
-use crate::manifest::{Held, Manifest};
+use crate::manifest::{DatabaseFacts, Held, Manifest};
 use crate::progress::Progress;
 use crate::repository::Repository;
 use crate::site;
@@ -135,13 +135,11 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
         ..Outcome::default()
     };
     let id = &opened.snapshot.id;
-    let dump = opened.dump()?;
-    if request.database.is_some() {
-        dump.is_stored()?;
-    }
+    let dump = request.database.as_ref().map(|_| opened.dump()).transpose()?;
+    dump.as_ref().map_or(Ok(()), Dump::is_stored)?;
     let targets = targets(request);
     outcome.notes.extend(undone(request)?);
-    let mut reasons = refusals(manifest, &dump, request, versions.as_ref())?;
+    let mut reasons = refusals(manifest, dump.as_ref(), request, versions.as_ref())?;
     reasons.extend(stranger::refusal(&opened, request)?);
     reasons.extend(targets.iter().filter_map(|target| target.refusal(id, request.overwrite)));
     let mut planned = None;
@@ -169,9 +167,10 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
             outcome.add(plan.size, target.named(&plan.missing));
         }
         outcome.refused = reasons.into_iter().map(|reason| reason.what).collect();
-        if let (Some(facts), Some(_)) = (&manifest.database, &request.database) {
+        if let (Some(facts), Some(connection)) = (&manifest.database, &request.database) {
             outcome.tables = facts.tables.len() as u64;
             outcome.rows = facts.tables.iter().map(|table| table.rows).sum();
+            outcome.notes.extend(dropped(connection, facts, request.other_tables)?);
         }
         return Ok(outcome);
     }
@@ -190,8 +189,10 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
         outcome.add(restored.size, target.named(&restored.missing));
     }
     marks.iter().try_for_each(Mark::sync)?;
-    let loaded = match (&request.database, &manifest.database) {
-        (Some(connection), Some(facts)) => Some(database::load(connection, facts, &dump, request.options(), progress)?),
+    let loaded = match (&request.database, &manifest.database, &dump) {
+        (Some(connection), Some(facts), Some(dump)) => {
+            Some(database::load(connection, facts, dump, request.options(), progress)?)
+        }
         _ => None,
     };
     // Whatever fails before the database is kept leaves it as it was: so the same restore can be run again.
@@ -219,6 +220,16 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     }
     outcome.seconds = begun.elapsed().as_secs_f64();
     Ok(outcome)
+}
+
+/// Names the tables that would be dropped because the snapshot lacks them.
+fn dropped(connection: &Connection, facts: &DatabaseFacts, others: OtherTables) -> Result<Option<String>> {
+    if others != OtherTables::Drop {
+        return Ok(None);
+    }
+    let mut names = database::tables(connection)?;
+    names.retain(|name| !facts.tables.iter().any(|table| table.name == *name));
+    Ok((!names.is_empty()).then(|| format!("tables that the snapshot lacks would be dropped: {}", names.join(", "))))
 }
 
 /// Undoes what a killed restore left in the database; a dry run only says it.
@@ -294,7 +305,7 @@ fn targets(request: &Request) -> Vec<Target> {
 /// Returns why a restore can't be right, as far as the files in the targets don't matter.
 fn refusals(
     manifest: &Manifest,
-    dump: &Dump<'_, '_>,
+    dump: Option<&Dump<'_, '_>>,
     request: &Request,
     versions: Option<&Versions>,
 ) -> Result<Vec<Error>> {
@@ -311,7 +322,7 @@ fn refusals(
             "put the code of that release there, or a newer one",
         ));
     }
-    if let Some(connection) = &request.database {
+    if let (Some(connection), Some(dump)) = (&request.database, dump) {
         match &manifest.database {
             None => {
                 reasons

@@ -215,6 +215,11 @@ impl<'a> Opened<'a> {
     /// # Errors
     /// A tree can't be read.
     pub fn dump(&self) -> Result<Dump<'_, 'a>> {
+        self.dump_of(|_| true)
+    }
+
+    /// Returns of them those in the folders of tables that are `wanted`, and those of all tables.
+    fn dump_of(&self, wanted: impl Fn(&str) -> bool) -> Result<Dump<'_, 'a>> {
         let mut files = BTreeMap::new();
         if let Some(tree) = self.tree("database")? {
             let mut rest = vec![(String::new(), tree)];
@@ -222,6 +227,7 @@ impl<'a> Opened<'a> {
                 for node in tree.nodes {
                     let path = format!("{path}{}", node.name);
                     match node.subtree {
+                        Some(_) if !wanted(&path) => {}
                         Some(below) => rest.push((format!("{path}/"), self.reader.tree(&below)?)),
                         None => {
                             files.insert(path, node.content);

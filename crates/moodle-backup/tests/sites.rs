@@ -615,8 +615,12 @@ fn a_database_that_can_not_be_filled_is_told_before_a_file_is_written() {
         assert!(error.what.contains("mdl_new") && error.fix.contains("--other-tables"), "{error}");
         assert!(!data.exists());
 
-        lose_most(&site, &repository);
         let request = restore::Request { other_tables: OtherTables::Drop, ..request };
+        let looked = restore::Request { dry_run: true, ..request.clone() };
+        let notes = restore::run(&repository, &looked, &Silent).unwrap().notes;
+        assert!(notes.iter().any(|note| note.ends_with("would be dropped: mdl_new")), "{notes:?}");
+
+        lose_most(&site, &repository);
         for request in
             [&restore::Request { folder: None, ..request.clone() }, &restore::Request { database: None, ..request }]
         {

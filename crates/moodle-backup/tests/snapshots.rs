@@ -595,18 +595,23 @@ fn what_is_damaged_ends_a_restore_of_files_or_is_left_out_and_named_where_that_i
 }
 
 /// Makes a snapshot that is as the latest, but for a folder that isn't stored.
-fn lose(repository: &Temporary, folder: &str) {
+fn lose(repository: &Temporary, path: &str) {
     let (index, latest) = (repository.index().unwrap(), sites::find(repository, LATEST).unwrap());
     let (reader, writer) = (repository.reader(&index), repository.writer(repository.index().unwrap()));
     let mut trees = vec![reader.tree(&latest.tree).unwrap()];
-    let parts: Vec<&str> = folder.split('/').collect();
+    let parts: Vec<&str> = path.split('/').collect();
     for part in &parts[..parts.len() - 1] {
         let below = trees.last().unwrap().node(part).unwrap().subtree.unwrap();
         trees.push(reader.tree(&below).unwrap());
     }
     let mut id = BlobId([1; 32]);
     for (mut tree, part) in trees.into_iter().zip(parts).rev() {
-        tree.nodes.iter_mut().find(|node| node.name == part).unwrap().subtree = Some(id);
+        let node = tree.nodes.iter_mut().find(|node| node.name == part).unwrap();
+        if node.subtree.is_some() {
+            node.subtree = Some(id);
+        } else {
+            node.content = vec![id];
+        }
         id = writer.tree(&tree).unwrap();
     }
     writer.finish().unwrap();
@@ -636,14 +641,40 @@ fn a_dataroot_that_is_lost_is_missing_as_a_whole_wherever_its_pool_was_to_go() {
     lose(&repository, "moodledata");
     let wanted = restore::Request { filedir: Some(target.path().join("pool")), ..request(&target.path().join("data")) };
     assert_eq!(restore::run(&repository, &wanted, &Silent).unwrap_err().kind, Kind::Damaged);
-    for dry_run in [true, false] {
-        let wanted = restore::Request { allow_missing: true, dry_run, ..wanted.clone() };
+    for (dry_run, overwrite) in [(true, false), (false, false), (false, true)] {
+        let wanted = restore::Request { allow_missing: true, dry_run, overwrite, ..wanted.clone() };
         let outcome = restore::run(&repository, &wanted, &Silent).unwrap();
         assert_eq!(
             (outcome.files, &*outcome.missing),
             (0, &["moodledata/filedir".to_owned(), "moodledata".to_owned()][..])
         );
     }
+}
+
+#[test]
+fn files_come_back_where_the_dump_is_lost() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    create(&repository, &site).unwrap();
+    lose(&repository, "database");
+    let folder = target.path().join("data");
+    assert_eq!(restore::run(&repository, &request(&folder), &Silent).unwrap().missing, Vec::<String>::new());
+    assert!(expected(&site) == contents(&folder));
+}
+
+#[test]
+fn a_course_that_lacks_a_file_is_refused_before_a_folder_is_made() {
+    let (site, repository, target) = (full_site(), repository(), tempfile::tempdir().unwrap());
+    site.add(55, "new", b"new");
+    create(&repository, &site).unwrap();
+    let hash = accel::hash::sha1(b"new").to_string();
+    lose(&repository, &format!("moodledata/filedir/{}/{}/{hash}", &hash[..2], &hash[2..4]));
+    let folder = target.path().join("course");
+    let course = |options| restore::course(&repository, LATEST, 8, &folder, options, &Silent);
+    let refused = course(CourseOptions::default()).unwrap_err();
+    assert!(refused.kind == Kind::Damaged && refused.fix.contains("--allow-missing"), "{refused}: {}", refused.fix);
+    assert!(!folder.exists());
+    let outcome = course(CourseOptions { allow_missing: true, ..CourseOptions::default() }).unwrap();
+    assert_eq!((outcome.files, outcome.missing), (1, vec!["55/mod_x/content/0/new".to_owned()]));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The restored config.php.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -12,6 +13,9 @@ use crate::error::{Error, Result};
 use crate::repository::tree::Node;
 use crate::site::config_php;
 use crate::snapshot::{Opened, mode};
+
+/// What the name of a config.php begins with until it is whole.
+const BESIDE: &str = ".moodle-backup-config-";
 
 /// A config.php to be.
 #[derive(Debug)]
@@ -41,6 +45,10 @@ pub(super) fn planned(opened: &Opened<'_>, wwwroot: Option<&str>) -> Result<Conf
     })
 }
 
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 impl Config {
     /// Returns why it can't go there: something else has the name.
     pub(super) fn refusal(&self, path: &Path, overwrite: bool) -> Option<Error> {
@@ -53,22 +61,32 @@ impl Config {
     /// Finds out whether it can be written, and leaves nothing there: it has a password, and until it is put in its place
     /// the restore may be killed.
     pub(super) fn can_be_put(&self, path: &Path) -> Result<()> {
+        let swept = std::fs::read_dir(folder_of(path)).and_then(|entries| {
+            for entry in entries {
+                let entry = entry?;
+                // A restore that was killed in the middle of writing it left one.
+                if entry.file_name().to_string_lossy().starts_with(BESIDE) {
+                    std::fs::remove_file(entry.path())?;
+                }
+            }
+            Ok(())
+        });
+        swept.map_err(|error| local(path, error))?;
         self.beside(path, &[]).map(drop)
     }
 
     /// Puts it in place of whatever has its name: a link is replaced and not followed.
     pub(super) fn put(&self, path: &Path) -> Result<()> {
         self.beside(path, &self.content)?.persist(path).map_err(|error| local(path, error.error))?;
-        Ok(())
+        File::open(folder_of(path)).and_then(|folder| folder.sync_all()).map_err(|error| local(path, error))
     }
 
     /// Writes a file beside its place. Its owner may read it, and the group where that is restored, too.
     fn beside(&self, path: &Path, content: &[u8]) -> Result<NamedTempFile> {
         let failed = |error| local(path, error);
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // A web server that sees it takes it for a program, and shows nobody what is in it.
         let mut file =
-            tempfile::Builder::new().prefix(".config-").suffix(".php").tempfile_in(folder).map_err(failed)?;
+            tempfile::Builder::new().prefix(BESIDE).suffix(".php").tempfile_in(folder_of(path)).map_err(failed)?;
         file.write_all(content).map_err(failed)?;
         if rustix::process::geteuid().is_root() {
             let (uid, gid) = (Uid::from_raw(self.node.uid), Gid::from_raw(self.node.gid));

@@ -4,7 +4,7 @@
 
 mod names;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -82,13 +82,14 @@ pub fn course(
         }
     }
     let folders = wanted.iter().filter_map(|(path, _)| path.parent()).map(|parent| folder.join(parent));
-    for made in std::iter::once(folder.to_owned()).chain(folders) {
+    let folders: BTreeSet<PathBuf> = folders.chain([folder.to_owned()]).collect();
+    let (plan, obstacle) = Plan::of(&opened, folder, wanted, None, options.allow_missing)?;
+    obstacle.map_or(Ok(()), Err)?;
+    for made in folders {
         std::fs::create_dir_all(&made).map_err(|error| {
             Error::new(Kind::Local, format!("{} can't be made", made.display()), "give another folder").because(error)
         })?;
     }
-    let (plan, obstacle) = Plan::of(&opened, folder, wanted, None, options.allow_missing)?;
-    obstacle.map_or(Ok(()), Err)?;
     let restored = plan.write(&opened, folder, false, progress)?;
     missing.extend(restored.missing.iter().map(|path| path.display().to_string()));
     Ok(CourseOutcome {
@@ -108,9 +109,8 @@ struct Row {
 
 /// Returns the files of a course: those of its context and of all below it.
 fn rows(opened: &Opened<'_>, course: u64) -> Result<Vec<Row>> {
-    let dump = opened.dump()?;
     let course = course.to_string();
-    let contexts = Table::open(opened, &dump, "context")?;
+    let contexts = Table::open(opened, "context")?;
     let columns = contexts.columns(["id", "contextlevel", "instanceid", "path"])?;
     let mut paths = Vec::new();
     let mut above = None;
@@ -132,7 +132,7 @@ fn rows(opened: &Opened<'_>, course: u64) -> Result<Vec<Row>> {
     let below = format!("{above}/");
     let contexts: HashSet<String> =
         paths.into_iter().filter(|(_, path)| *path == above || path.starts_with(&below)).map(|(id, _)| id).collect();
-    let files = Table::open(opened, &dump, "files")?;
+    let files = Table::open(opened, "files")?;
     let columns =
         files.columns(["contenthash", "contextid", "component", "filearea", "itemid", "filepath", "filename"])?;
     let mut rows = Vec::new();

@@ -179,8 +179,6 @@ pub(super) struct Plan {
     roots: Vec<(PathBuf, Node)>,
     without: Option<&'static str>,
     allow_missing: bool,
-    /// Nothing is in the target.
-    is_new: bool,
     folders: Vec<Folder>,
     links: Vec<(PathBuf, OsString)>,
     /// How many files, and how many bytes.
@@ -384,8 +382,7 @@ impl Plan {
         })?;
         let Walk { folders, links, missing, .. } = walk;
         let missing = missing.unwrap_or_default();
-        let is_new = there.is_none();
-        let mut plan = Self { roots, without, allow_missing, is_new, folders, links, size, missing };
+        let mut plan = Self { roots, without, allow_missing, folders, links, size, missing };
         if let Some(there) = there {
             obstacle = plan.obstacle(&there)?.or(obstacle);
         }
@@ -450,7 +447,7 @@ impl Plan {
         let mut restored = Restored::default();
         let mut walk = Walk::new(opened, &self.roots, self.without, self.allow_missing);
         walk.run(&mut |batch| {
-            if let (false, Some(obstacle)) = (self.is_new, batch.obstacle(&there)?) {
+            if let Some(obstacle) = batch.obstacle(&there)? {
                 return Err(obstacle);
             }
             writing.batch(batch, &opened.reader, resumed, self.allow_missing, &mut restored, progress)

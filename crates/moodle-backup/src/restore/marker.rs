@@ -44,9 +44,13 @@ impl Mark {
         let root = open_folder(folder).map_err(|error| local(folder, error.into()))?;
         let file = locked(&root, &path)?;
         let resumed = named(&file) == snapshot;
-        file.set_len(0)
-            .and_then(|()| file.write_all_at(snapshot.as_bytes(), 0))
-            .map_err(|error| local(&path, error))?;
+        if !resumed {
+            // Never without a name, whenever this is killed: an id is as long as any other.
+            file.write_all_at(snapshot.as_bytes(), 0)
+                .and_then(|()| file.set_len(snapshot.len() as u64))
+                .and_then(|()| file.sync_all())
+                .map_err(|error| local(&path, error))?;
+        }
         Ok(Self { root, path, _file: file, resumed })
     }
 

@@ -90,10 +90,13 @@ pub(super) fn refusal(opened: &Opened<'_>, request: &Request) -> Result<Option<E
 
 /// Returns the hash of the identifier that Moodle's caches have in the snapshot; nothing: there is none.
 fn of_caches(opened: &Opened<'_>, allow_missing: bool) -> Result<Option<String>> {
-    let Some(node) = opened.node(&format!("moodledata/{CACHES}"))? else { return Ok(None) };
-    match opened.read(&node) {
+    let config = || match opened.node(&format!("moodledata/{CACHES}"))? {
+        Some(node) => opened.read(&node).map(|config| hash(&config)),
+        None => Ok(None),
+    };
+    match config() {
         Err(error) if error.kind == Kind::Damaged && allow_missing => Ok(None),
-        config => config.map(|config| hash(&config)),
+        found => found,
     }
 }
 
@@ -116,13 +119,12 @@ fn hash(config: &[u8]) -> Option<String> {
 
 /// Returns the identifier that the snapshot's database has; nothing: it has none.
 fn stored(opened: &Opened<'_>) -> Result<Option<String>> {
-    let dump = opened.dump()?;
     let prefix = opened.manifest.database.as_ref().map(|facts| facts.prefix.as_str()).unwrap_or_default();
     let name = format!("{prefix}config");
     if !opened.manifest.database.iter().flat_map(|facts| &facts.tables).any(|table| table.name == name) {
         return Ok(None);
     }
-    let table = Table::open(opened, &dump, "config")?;
+    let table = Table::open(opened, "config")?;
     let columns = table.columns(["name", "value"])?;
     let mut found = None;
     table.each(&mut |cells| {

@@ -7,16 +7,16 @@ use crate::database::{self, Source as _};
 use crate::error::{Error, Kind, Result};
 
 /// A table of a dump.
-pub(crate) struct Table<'t, 's, 'a> {
+pub(crate) struct Table<'s, 'a> {
     name: String,
     columns: Vec<String>,
-    files: Vec<&'t str>,
-    dump: &'t Dump<'s, 'a>,
+    files: Vec<&'s str>,
+    dump: Dump<'s, 'a>,
 }
 
-impl<'t, 's, 'a> Table<'t, 's, 'a> {
-    /// Finds the table whose name is `name` behind the prefix.
-    pub(crate) fn open(opened: &'t Opened<'_>, dump: &'t Dump<'s, 'a>, name: &str) -> Result<Self> {
+impl<'s, 'a> Table<'s, 'a> {
+    /// Finds the table whose name is `name` behind the prefix; of the dump nothing else is read.
+    pub(crate) fn open(opened: &'s Opened<'a>, name: &str) -> Result<Self> {
         let lacking = |what: &str| {
             Error::new(
                 Kind::Damaged,
@@ -27,9 +27,10 @@ impl<'t, 's, 'a> Table<'t, 's, 'a> {
         let facts = opened.manifest.database.as_ref().ok_or_else(|| lacking("has no database, and so no table"))?;
         let name = format!("{}{name}", facts.prefix);
         let table = facts.tables.iter().find(|table| table.name == name).ok_or_else(|| lacking("has no table"))?;
+        let dump = opened.dump_of(|folder| folder == name)?;
         // MariaDB's dumps have each table's definition with its rows, PostgreSQL's have all in one.
         let own = format!("{name}/table.sql");
-        let schema = database::text(dump, if dump.blobs(&own).is_some() { &own } else { "schema.sql" })?;
+        let schema = database::text(&dump, if dump.blobs(&own).is_some() { &own } else { "schema.sql" })?;
         let columns = columns(&schema, &name).ok_or_else(|| lacking("doesn't define the table"))?;
         Ok(Self { name, columns, files: table.files.iter().map(|file| file.path.as_str()).collect(), dump })
     }
