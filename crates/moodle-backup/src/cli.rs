@@ -41,9 +41,6 @@ use self::interrupt::Interrupts;
 use self::progress::Shown;
 use self::report::Report;
 
-/// What a run ends with when a thread of it panicked.
-const PANICKED: u8 = 101;
-
 const EXIT_CODES: &str = "\
 Exit codes:
     0  done            12  wrong key             16  not all that the database lists is there
@@ -202,7 +199,15 @@ impl Context {
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let Arguments { options, command } = Arguments::parse();
+    let Arguments { options, command } = Arguments::try_parse().unwrap_or_else(|error| {
+        let words = error.render().to_string();
+        let what = words.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+        if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+            let error = Error::new(Kind::Usage, what, "moodle-backup --help says what can be given");
+            write(format!("{:#}\n", report::failure(&error)).as_bytes()).ok();
+        }
+        error.exit()
+    });
     let begun = Instant::now();
     let output = options.output.clone();
     let progress = Shown::new(output.quiet, output.log_format.is_some());
@@ -253,9 +258,8 @@ fn run(command: Command, context: &Arc<Context>) -> Result<Report> {
     });
     match interrupts.wait() {
         interrupt::Event::Ended => worker.join().unwrap_or_else(|_| {
-            // The panic has said already what it is.
             release_locks(context);
-            Ok(Report { exit_code: PANICKED, ..Report::default() })
+            Err(Error::new(Kind::Fault, "the program has a fault, which is told above", "report it as a bug"))
         }),
         interrupt::Event::Signal(name) => {
             context.progress.finish();

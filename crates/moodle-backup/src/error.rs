@@ -32,6 +32,8 @@ pub enum Kind {
     Local,
     /// The site is restored, and Moodle's own checks fail.
     Checks,
+    /// The program has a fault.
+    Fault,
     /// The run was told to stop.
     Interrupted,
 }
@@ -53,6 +55,7 @@ impl Kind {
             Self::Refused => 18,
             Self::Local => 19,
             Self::Checks => 20,
+            Self::Fault => 101,
             Self::Interrupted => 130,
         }
     }

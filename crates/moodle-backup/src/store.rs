@@ -453,7 +453,11 @@ fn opened(location: &str) -> Result<Opened> {
                 .with_container_name(bucket)
                 .with_client_options(client)
                 .with_retry(retry);
-            is_address("AZURE_STORAGE_ENDPOINT", builder.get_config_value(&azure::AzureConfigKey::Endpoint))?;
+            let of = |key| builder.get_config_value(&key);
+            is_one_line("AZURE_STORAGE_ACCOUNT_NAME", of(azure::AzureConfigKey::AccountName))?;
+            is_one_line("AZURE_STORAGE_ACCOUNT_KEY", of(azure::AzureConfigKey::AccessKey))?;
+            is_one_line("AZURE_STORAGE_TOKEN", of(azure::AzureConfigKey::Token))?;
+            is_address("AZURE_STORAGE_ENDPOINT", of(azure::AzureConfigKey::Endpoint))?;
             Box::new(builder.build().map_err(wrong)?)
         }
         other => {

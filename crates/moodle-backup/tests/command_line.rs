@@ -66,7 +66,9 @@ fn variables_of_an_object_store_that_can_be_no_address_or_key_are_named_and_nobo
     let addresses = ["127.0.0.1:1", "localhost:1", "minio", "", "https:/minio", "http://127.0.0.1:1\n"];
     let endpoints =
         addresses.iter().flat_map(|address| [("AWS_ENDPOINT", *address), ("AZURE_STORAGE_ENDPOINT", address)]);
-    for (variable, value) in endpoints.chain([("AWS_ACCESS_KEY_ID", "backup\n"), ("AWS_SECRET_ACCESS_KEY", "a\r\n")]) {
+    let keys =
+        ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY"];
+    for (variable, value) in endpoints.chain(keys.map(|variable| (variable, "backup\r\n"))) {
         let mut command = program();
         let location = if variable.starts_with("AWS") { "s3://backup" } else { "az://backup" };
         let variables = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_ACCOUNT_NAME"];
@@ -74,6 +76,18 @@ fn variables_of_an_object_store_that_can_be_no_address_or_key_are_named_and_nobo
         let output = command.args(["list", "--repository", location]).env(variable, value).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{variable}={value}: {}", errors(&output));
         assert!(errors(&output).contains(variable), "{}", errors(&output));
+    }
+}
+
+#[test]
+fn what_a_command_line_lacks_is_a_document_for_machines_too() {
+    for arguments in [&["list", "--json", "--nonsense"][..], &["restore", "--json"], &["--json", "vreify"]] {
+        let output = program().args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", errors(&output));
+        let said = &document(&output)["error"];
+        assert_eq!((&said["kind"], &said["exit_code"]), (&"usage".into(), &2.into()), "{said}");
+        let what = said["what"].as_str().unwrap();
+        assert!(!what.is_empty() && errors(&output).contains(what), "{what}");
     }
 }
 

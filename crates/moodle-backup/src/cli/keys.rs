@@ -84,7 +84,8 @@ impl Keys {
 fn rendered(keys: &[Key]) -> String {
     let mut lines = vec![["", "id", "made", "host", "opened by"].map(str::to_owned).to_vec()];
     lines.extend(keys.iter().map(|key| {
-        let by = if key.recipients.is_empty() { "a passphrase".to_owned() } else { key.recipients.join(" ") };
+        let by =
+            if key.recipients.is_empty() { "a passphrase or key file".to_owned() } else { key.recipients.join(" ") };
         let star = if key.current { "*" } else { "" };
         vec![star.to_owned(), short(&key.id), key.created.map(moment).unwrap_or_default(), key.hostname.clone(), by]
     }));
