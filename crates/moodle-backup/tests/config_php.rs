@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
+use moodle_backup::database::Tls;
+use moodle_backup::error::Kind;
 use moodle_backup::site;
 use moodle_backup::site::config_php::{Config, Key, Value, read_with};
 use proptest::prelude::*;
@@ -369,6 +371,27 @@ $CFG->dboptions = array('dbport' => '39147', 'dbsocket' => '/run/db.sock');
     assert_eq!(place(None, None), ("/run/db.sock".to_owned(), Some(39147)));
     assert_eq!(place(Some("127.0.0.1"), None), ("127.0.0.1".to_owned(), Some(39147)));
     assert_eq!(place(Some("127.0.0.1"), Some(3307)), ("127.0.0.1".to_owned(), Some(3307)));
+}
+
+#[test]
+fn the_connection_is_encrypted_as_the_sites_own_is_unless_an_option_says_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let found = |kind: &str, ssl: &str, options: &site::Options| {
+        let source = format!(
+            "<?php\n$CFG->dbtype = '{kind}';\n$CFG->dbhost = 'db';\n$CFG->dbname = 'moodle';\n$CFG->dbuser = 'moodle';\n\
+             $CFG->dboptions = [{ssl}];\n"
+        );
+        site::connection(options, Some(&read(folder.path(), source.as_bytes()))).map(|found| found.tls)
+    };
+    let none = site::Options::default();
+    assert_eq!(found("pgsql", "", &none).unwrap(), Tls::Preferred);
+    assert_eq!(found("mysqli", "", &none).unwrap(), Tls::Off);
+    assert_eq!(found("pgsql", "'ssl' => 'require'", &none).unwrap(), Tls::Unverified);
+    assert_eq!(found("mariadb", "'ssl' => 'require'", &none).unwrap(), Tls::Verified(None));
+    let error = found("mariadb", "'ssl' => 'prefer'", &none).unwrap_err();
+    assert!(error.kind == Kind::Site && error.what.contains("dboptions['ssl'] is \"prefer\""), "{error}");
+    let given = site::Options { tls: Some(Tls::Off), ..none };
+    assert_eq!(found("pgsql", "'ssl' => 'nonsense'", &given).unwrap(), Tls::Off);
 }
 
 #[test]
