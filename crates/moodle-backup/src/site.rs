@@ -226,15 +226,17 @@ pub fn connection(options: &Options, config: Option<&Config>) -> Result<Connecti
         },
     };
     let host = socket.unwrap_or(host);
-    let tls = match &options.tls {
-        Some(tls) => tls.clone(),
-        None => match extra("ssl", "--db-tls")? {
-            Some(mode) => Tls::configured(&mode, kind, &host).ok_or_else(|| {
-                let what = format!("$CFG->dboptions['ssl'] is {mode:?}, which Moodle doesn't take for {dbtype}");
-                Error::new(Kind::Site, what, "correct it, or give --db-tls")
-            })?,
-            None => Tls::usual(kind),
-        },
+    let tls = match (&options.tls, extra("ssl", "--db-tls")) {
+        (Some(tls), _) => tls.clone(),
+        (None, Ok(Some(mode))) => Tls::configured(&mode, kind).ok_or_else(|| {
+            let what = format!("$CFG->dboptions['ssl'] is {mode:?}, which Moodle doesn't take for {dbtype}");
+            Error::new(Kind::Site, what, "correct it, or give --db-tls")
+        })?,
+        (None, Ok(None)) => Tls::usual(kind),
+        (None, Err(error)) => {
+            tracing::warn!("{}; it is taken for unset: --db-tls says what holds", error.what);
+            Tls::usual(kind)
+        }
     };
     let password = match (&options.dbpass, config) {
         (Some(password), _) => Some(password.clone()),

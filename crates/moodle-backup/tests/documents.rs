@@ -169,7 +169,7 @@ fn after_damage_a_repository_is_sound_again_by_the_lines_that_the_document_shows
             assert!(said.contains(&pack), "{pack}: {said}");
         }
         let (code, said) = run(repair);
-        assert!(code == 17 && said.contains("damaged packs were removed"), "{said}");
+        assert!(code == 17 && said.contains("damaged packs are given up"), "{said}");
         assert_eq!(run("moodle-backup verify").0, 17);
         let (code, said) = run(create);
         assert_eq!(code, 0, "{said}");

@@ -25,6 +25,39 @@ pub(crate) struct Target {
     /// A file with the password of the database in its first line.
     #[arg(long, value_name = "FILE")]
     db_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    encryption: Encryption,
+}
+
+/// How connections to a database are encrypted.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Encryption {
+    /// Encrypt connections to the database: `verify-full` (what --db-tls alone means), `require`, `prefer` (PostgreSQL) or
+    /// `disable` [default: `$CFG->dboptions['ssl']`, or what Moodle does without it].
+    #[arg(long, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "verify-full",
+          value_parser = mode)]
+    db_tls: Option<Tls>,
+    /// Encrypt them, and trust the authorities in this file.
+    #[arg(long, value_name = "FILE.pem")]
+    db_tls_ca: Option<PathBuf>,
+}
+
+impl Encryption {
+    /// Returns how; nothing: it isn't said.
+    ///
+    /// # Errors
+    /// Authorities are given for a mode that asks none.
+    pub(crate) fn tls(&self) -> Result<Option<Tls>> {
+        match (&self.db_tls, &self.db_tls_ca) {
+            (tls, None) => Ok(tls.clone()),
+            (None | Some(Tls::Verified(_)), Some(file)) => Ok(Some(Tls::Verified(Some(file.clone())))),
+            (Some(_), Some(_)) => Err(Error::new(
+                Kind::Usage,
+                "--db-tls-ca names authorities, and by that --db-tls nobody asks them",
+                "leave one of them out, or give --db-tls=verify-full",
+            )),
+        }
+    }
 }
 
 impl Target {
@@ -35,7 +68,17 @@ impl Target {
     pub(crate) fn connection(&self) -> Result<Option<Connection>> {
         let Some(address) = &self.to_db else { return Ok(None) };
         let password = password(self.db_password_file.as_ref())?;
-        parse(address, password.unwrap_or_default()).map(Some)
+        let mut connection = parse(address, password.unwrap_or_default())?;
+        connection.tls = self.tls()?.unwrap_or(connection.tls);
+        Ok(Some(connection))
+    }
+
+    /// Returns how connections are encrypted; nothing: it isn't said.
+    ///
+    /// # Errors
+    /// As [`Encryption::tls`].
+    pub(crate) fn tls(&self) -> Result<Option<Tls>> {
+        self.encryption.tls()
     }
 }
 
@@ -50,7 +93,7 @@ pub(crate) fn website(text: &str) -> std::result::Result<String, String> {
 }
 
 /// Reads a mode of encryption.
-pub(crate) fn encryption(text: &str) -> std::result::Result<Tls, String> {
+fn mode(text: &str) -> std::result::Result<Tls, String> {
     Tls::mode(text).ok_or_else(|| "write verify-full, require, prefer or disable".to_owned())
 }
 
@@ -111,12 +154,11 @@ fn parse(address: &str, password: SecretString) -> Result<Connection> {
             "schema" => connection.schema = Some(value.into_owned()),
             "socket" => connection.host = value.into_owned(),
             "tls" => {
-                connection.tls = match encryption(&value) {
+                connection.tls = match mode(&value) {
                     Ok(tls) => tls,
-                    Err(_) if value.ends_with(".pem") || value.contains('/') => {
-                        Tls::Verified(Some(value.as_ref().into()))
-                    }
-                    Err(said) => return Err(wrong(&format!("has tls={value}: {said}"))),
+                    Err(_) if value == "on" => Tls::Verified(None),
+                    Err(_) if value.contains(['.', '/']) => Tls::Verified(Some(value.as_ref().into())),
+                    Err(said) => return Err(wrong(&format!("has tls={value}: {said}, or a file as ./ca"))),
                 }
             }
             other => return Err(wrong(&format!("has an unknown part {other}="))),
@@ -161,13 +203,24 @@ mod tests {
     #[test]
     fn an_address_says_how_its_connection_is_encrypted() {
         let tls = |value: &str| parsed(&format!("mariadb://moodle@db/moodle?tls={value}")).tls;
-        assert_eq!((tls("verify-full"), tls("disable")), (Tls::Verified(None), Tls::Off));
-        assert_eq!(tls("ca.pem"), Tls::Verified(Some("ca.pem".into())));
-        assert_eq!(tls("/etc/ssl/ca.crt"), Tls::Verified(Some("/etc/ssl/ca.crt".into())));
-        assert!(
-            refused("mariadb://moodle@db/moodle?tls=requier")
-                .ends_with("has tls=requier: write verify-full, require, prefer or disable")
-        );
+        assert_eq!((tls("verify-full"), tls("on")), (Tls::Verified(None), Tls::Verified(None)));
+        assert_eq!(tls("disable"), Tls::Off);
+        for file in ["ca.pem", "ca.crt", "/etc/ssl/ca"] {
+            assert_eq!(tls(file), Tls::Verified(Some(file.into())));
+        }
+        let refused = refused("mariadb://moodle@db/moodle?tls=requier");
+        assert!(refused.contains("has tls=requier: write verify-full, require, prefer or disable"), "{refused}");
+    }
+
+    #[test]
+    fn authorities_are_for_who_is_to_be_verified() {
+        let tls =
+            |db_tls, db_tls_ca: Option<&str>| Encryption { db_tls, db_tls_ca: db_tls_ca.map(PathBuf::from) }.tls();
+        let verified = Some(Tls::Verified(Some("ca.pem".into())));
+        assert_eq!(tls(None, Some("ca.pem")).unwrap(), verified);
+        assert_eq!(tls(Some(Tls::Verified(None)), Some("ca.pem")).unwrap(), verified);
+        assert_eq!(tls(Some(Tls::Unverified), None).unwrap(), Some(Tls::Unverified));
+        assert_eq!(tls(Some(Tls::Unverified), Some("ca.pem")).unwrap_err().kind, Kind::Usage);
     }
 
     #[test]

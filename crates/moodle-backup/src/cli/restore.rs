@@ -109,7 +109,8 @@ impl Restore {
         if let Some(dir) = &self.to_site {
             let config = config_php::read(dir).map_err(of_target)?;
             let wwwroot = self.address(&config)?;
-            let options = site::Options { dir: Some(dir.clone()), wwwroot, ..site::Options::default() };
+            let tls = self.target.tls()?;
+            let options = site::Options { dir: Some(dir.clone()), wwwroot, tls, ..site::Options::default() };
             let site = Site::planned(&options).map_err(of_target)?;
             request.database = Some(site.database);
             request.folder = Some(site.dataroot);

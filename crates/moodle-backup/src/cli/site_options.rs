@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use moodle_backup::database::Tls;
 use moodle_backup::error::Result;
 use moodle_backup::site;
 
@@ -55,21 +54,15 @@ pub(crate) struct SiteOptions {
     /// PostgreSQL's schema.
     #[arg(long, value_name = "SCHEMA")]
     db_schema: Option<String>,
-    /// Encrypt the connection to the database: `verify-full` (what --db-tls alone means), `require`, `prefer` (PostgreSQL)
-    /// or `disable` [default: `$CFG->dboptions['ssl']`, or what Moodle does without it].
-    #[arg(long, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "verify-full",
-          value_parser = address::encryption)]
-    db_tls: Option<Tls>,
-    /// Encrypt it, and trust the authorities in this file, too.
-    #[arg(long, value_name = "FILE.pem", conflicts_with = "db_tls")]
-    db_tls_ca: Option<PathBuf>,
+    #[command(flatten)]
+    encryption: address::Encryption,
 }
 
 impl SiteOptions {
     /// Returns them with the password read.
     ///
     /// # Errors
-    /// The file with the password can't be read.
+    /// The file with the password can't be read, or options contradict each other.
     pub(crate) fn options(&self) -> Result<site::Options> {
         let given = self.clone();
         Ok(site::Options {
@@ -87,7 +80,7 @@ impl SiteOptions {
             prefix: given.db_prefix,
             dbsocket: given.db_socket,
             schema: given.db_schema,
-            tls: given.db_tls_ca.map(|file| Tls::Verified(Some(file))).or(given.db_tls),
+            tls: given.encryption.tls()?,
         })
     }
 }

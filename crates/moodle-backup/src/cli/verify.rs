@@ -53,7 +53,8 @@ impl Verify {
             }
             _ => None,
         };
-        let options = self.site.clone().map(|dir| site::Options { dir: Some(dir), ..site::Options::default() });
+        let tls = self.target.tls()?;
+        let options = self.site.clone().map(|dir| site::Options { dir: Some(dir), tls, ..site::Options::default() });
         let request = Request {
             snapshot: self.snapshot.clone(),
             closure: self.closure || self.data || !self.rehearse,
@@ -87,7 +88,7 @@ fn text(outcome: &verify::Outcome) -> String {
     lines.extend(outcome.checks.as_ref().map(checked));
     if let Some(salvaged) = outcome.salvaged {
         lines.push(format!(
-            "{} damaged packs were removed: {} blobs of them are saved, {} are not; back up now, and verify again",
+            "{} damaged packs are given up: {} blobs of them are saved, {} are not; back up now, and verify again",
             count(salvaged.packs),
             count(salvaged.blobs),
             count(salvaged.lost)

@@ -1,7 +1,6 @@
 //! Encryption of the connections to a database. The modes are libpq's `sslmode`, which Moodle has in
 //! `$CFG->dboptions['ssl']` for its other databases, too.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,7 +24,7 @@ pub enum Tls {
     /// Always, whoever the server is.
     Unverified,
     /// Always, and the server has a certificate for its name from one of the usual authorities (Mozilla's list), or from
-    /// one in a PEM file.
+    /// one in a PEM file (of MariaDB and MySQL, from either).
     Verified(Option<PathBuf>),
 }
 
@@ -49,16 +48,11 @@ impl Tls {
     }
 
     /// Returns what Moodle does with a value of `$CFG->dboptions['ssl']`; nothing: it refuses it.
-    ///
-    /// PHP's client of MySQL verifies a server with a name by either mode, and one with an address by none (config-dist.php).
     #[must_use]
-    pub fn configured(name: &str, kind: Server, host: &str) -> Option<Self> {
-        match (name, kind) {
-            (_, Server::PostgreSql) => Self::mode(name),
-            ("require" | "verify-full", _) if host.parse::<IpAddr>().is_ok() => Some(Self::Unverified),
-            ("require" | "verify-full", _) => Some(Self::Verified(None)),
-            _ => None,
-        }
+    pub fn configured(name: &str, kind: Server) -> Option<Self> {
+        let mode = Self::mode(name)?;
+        let is_known = kind == Server::PostgreSql || matches!(mode, Self::Unverified | Self::Verified(_));
+        is_known.then_some(mode)
     }
 
     /// Returns the settings of an encrypted connection.
@@ -79,27 +73,27 @@ impl Tls {
     }
 }
 
-/// Returns the authorities that are trusted: the usual ones, and those of a PEM file.
+/// Returns the authorities that are trusted: those of a PEM file, or the usual ones.
 ///
 /// # Errors
 /// It can't be read, or has none.
 pub(super) fn authorities(file: Option<&Path>) -> Result<RootCertStore> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let Some(path) = file else { return Ok(roots) };
+    let Some(path) = file else { return Ok(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }) };
     let unread = || {
         let what = format!("{} has no certificates that can be read", path.display());
         Error::new(Kind::Usage, what, "give a PEM file with the certificate of the authority")
     };
     let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>);
+    let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(found.map_err(|error| unread().because(error))?);
     if added == 0 { Err(unread()) } else { Ok(roots) }
 }
 
 /// Returns what to do about a connection that failed: `fix`, unless it is the server's certificate that is refused.
 pub(super) fn fix(said: &str, fix: &str) -> String {
-    if said.contains("certificate") {
-        "give the certificate of the authority that vouches for the server by --db-tls-ca FILE.pem, or in an address by \
-         &tls=FILE.pem; the server's name must be one of those in its certificate"
+    if said.contains("invalid peer certificate") {
+        "give the certificate of the authority that vouches for the server by --db-tls-ca FILE.pem; the server's name must be \
+         one of those in its certificate"
             .to_owned()
     } else {
         fix.to_owned()
@@ -151,19 +145,14 @@ mod tests {
 
     #[test]
     fn moodles_setting_means_what_it_means_to_moodle() {
-        let postgres = |name| Tls::configured(name, Server::PostgreSql, "db.example.org");
-        assert_eq!(postgres("disable"), Some(Tls::Off));
-        assert_eq!(postgres("prefer"), Some(Tls::Preferred));
-        assert_eq!(postgres("require"), Some(Tls::Unverified));
-        assert_eq!(postgres("verify-full"), Some(Tls::Verified(None)));
-        assert_eq!(postgres("verify-ca"), None);
-        for mode in ["require", "verify-full"] {
-            let mysql = |host| Tls::configured(mode, Server::MySql, host);
-            assert_eq!(mysql("db.example.org"), Some(Tls::Verified(None)));
-            assert_eq!((mysql("192.0.2.1"), mysql("2001:db8::1")), (Some(Tls::Unverified), Some(Tls::Unverified)));
+        for kind in [Server::PostgreSql, Server::MariaDb, Server::MySql] {
+            assert_eq!(Tls::configured("require", kind), Some(Tls::Unverified));
+            assert_eq!(Tls::configured("verify-full", kind), Some(Tls::Verified(None)));
+            assert_eq!((Tls::configured("verify-ca", kind), Tls::configured("on", kind)), (None, None));
         }
-        for mode in ["disable", "prefer", "on"] {
-            assert_eq!(Tls::configured(mode, Server::MariaDb, "db"), None);
+        for (mode, tls) in [("disable", Tls::Off), ("prefer", Tls::Preferred)] {
+            assert_eq!(Tls::configured(mode, Server::PostgreSql), Some(tls));
+            assert_eq!(Tls::configured(mode, Server::MariaDb), None);
         }
     }
 }

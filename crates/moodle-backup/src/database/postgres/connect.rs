@@ -1,9 +1,11 @@
 //! Connections, and what their errors mean.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use postgres::config::SslMode;
-use postgres::{Client, Config};
+use postgres::{Client, Config, NoTls};
+use rustls::ClientConfig;
 use secrecy::ExposeSecret as _;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -32,22 +34,43 @@ pub(super) fn connect(connection: &Connection) -> Result<Client> {
         config.port(port);
     }
     let mode = match &connection.tls {
+        _ if connection.host.starts_with('/') => SslMode::Disable,
+        Tls::Off => SslMode::Disable,
         Tls::Preferred => SslMode::Prefer,
-        Tls::Unverified | Tls::Verified(_) if !connection.host.starts_with('/') => SslMode::Require,
-        _ => SslMode::Disable,
+        Tls::Unverified | Tls::Verified(_) => SslMode::Require,
     };
-    let client = config.ssl_mode(mode).connect(MakeRustlsConnect::new(connection.tls.settings()?));
-    client.map_err(|error| {
+    let tls = MakeRustlsConnect::new(settings(&connection.tls)?);
+    let connected = config.ssl_mode(mode).connect(tls);
+    // As libpq does it: a server may have TLS and refuse this user by it, or have one that is too old.
+    let connected = match connected {
+        Err(error) if mode == SslMode::Prefer => config.ssl_mode(SslMode::Disable).connect(NoTls).map_err(|_| error),
+        connected => connected,
+    };
+    connected.map_err(|error| {
         let place = match connection.port {
             Some(port) => format!("{}:{port}", connection.host),
             None => connection.host.clone(),
         };
+        let fix = "check the --db-… options, or what config.php says, and that the server lets this machine in";
         failed(
             &format!("the database {} at {place} can't be opened as {}", connection.database, connection.user),
-            "check the --db-… options, or what config.php says, and that the server lets this machine in",
+            &tls::fix(&said(&error), fix),
             &error,
         )
     })
+}
+
+/// Returns the settings of TLS, with the authorities that libpq, and so Moodle, takes where none are given.
+fn settings(tls: &Tls) -> Result<ClientConfig> {
+    let named = || std::env::var_os("PGSSLROOTCERT").map(PathBuf::from);
+    let usual =
+        || Some(Path::new(&std::env::var_os("HOME")?).join(".postgresql/root.crt")).filter(|file| file.is_file());
+    match tls {
+        Tls::Verified(None) => {
+            Tls::Verified(named().or_else(usual).filter(|file| file != Path::new("system"))).settings()
+        }
+        tls => tls.settings(),
+    }
 }
 
 /// Returns the schema with Moodle's tables: the one that was named, or the first of the search path.
@@ -70,12 +93,15 @@ pub(super) fn schema_of(client: &mut Client, connection: &Connection) -> Result<
 
 /// Makes an error of what the server or the connection said.
 pub(super) fn failed(what: &str, fix: &str, error: &postgres::Error) -> Error {
-    let said = match error.as_db_error() {
+    Error::new(Kind::Database, what, fix).because(said(error))
+}
+
+fn said(error: &postgres::Error) -> String {
+    match error.as_db_error() {
         Some(said) => {
             let detail = said.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
             format!("{}{detail}", said.message())
         }
         None => std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string),
-    };
-    Error::new(Kind::Database, what, tls::fix(&said, fix)).because(said)
+    }
 }
