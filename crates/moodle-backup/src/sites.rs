@@ -8,11 +8,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use crate::error::{Error, Kind, Result};
 use crate::manifest::SiteFacts;
-use crate::repository::{Index, Repository, Snapshot, SnapshotFiles};
+use crate::repository::{Index, Problem, Repository, Snapshot, SnapshotFiles};
 use crate::snapshot::Opened;
 
 /// The name of the newest snapshot of a site.
@@ -92,13 +93,15 @@ pub fn find(repository: &Repository, name: &str) -> Result<Snapshot> {
     if name != LATEST {
         return repository.find(name);
     }
-    let mut newest = without_doubt(repository)?;
+    let SnapshotFiles { files, damaged } = repository.snapshot_files()?;
+    let mut newest = repository.seen(&files);
     newest.retain(Snapshot::is_of_moodle);
     let Some(last) = newest.pop() else {
         let what = format!("there is no snapshot of a Moodle site in {} yet", repository.store().location());
         return Err(Error::new(Kind::Repository, what, "`moodle-backup create` makes one"));
     };
     if newest.iter().all(|snapshot| snapshot.site() == last.site()) {
+        without_doubt(repository, &last, &damaged)?;
         return Ok(last);
     }
     Err(Error::new(
@@ -108,13 +111,23 @@ pub fn find(repository: &Repository, name: &str) -> Result<Snapshot> {
     ))
 }
 
-/// Returns the snapshots, of which one that can't be read may be the newest.
-fn without_doubt(repository: &Repository) -> Result<Vec<Snapshot>> {
-    let SnapshotFiles { files, damaged } = repository.snapshot_files()?;
-    let Some(problem) = damaged.first() else { return Ok(repository.seen(&files)) };
+/// How far the clocks of a database and a store may be apart.
+const CLOCKS: SignedDuration = SignedDuration::from_hours(1);
+
+/// Fails where a snapshot that can't be read may be newer than this one: its file was written no earlier than this one was
+/// taken.
+fn without_doubt(repository: &Repository, newest: &Snapshot, damaged: &[Problem]) -> Result<()> {
+    if damaged.is_empty() {
+        return Ok(());
+    }
+    let entries = repository.store().list("snapshots")?;
+    let written: BTreeMap<&str, Timestamp> = entries.iter().map(|entry| (&*entry.path, entry.modified)).collect();
+    let since = newest.taken - CLOCKS;
+    let may_be_newer = |problem: &&Problem| written.get(&*problem.path).is_none_or(|written| *written >= since);
+    let Some(problem) = damaged.iter().find(may_be_newer) else { return Ok(()) };
     Err(Error::new(
         Kind::Damaged,
-        format!("{}, and may be the newest: what {LATEST} is can't be known", problem.what),
+        format!("{}, and may be newer than {}: what {LATEST} is can't be known", problem.what, newest.id),
         "name a snapshot by its id, as `moodle-backup list` shows it; `moodle-backup prune --drop` gives the damaged one up",
     ))
 }
@@ -180,11 +193,14 @@ pub fn latest_at(
     address: &str,
     fingerprint: impl FnOnce() -> Result<Option<String>>,
 ) -> Result<Snapshot> {
-    without_doubt(repository)?;
+    let found = |site: &Site| {
+        without_doubt(repository, &site.newest, &repository.snapshot_files()?.damaged)?;
+        Ok(site.newest.clone())
+    };
     let sites = all(repository)?;
     let fitting: Vec<&Site> = sites.iter().filter(|site| site.may_be_at(address)).collect();
     let (what, fix) = match fitting[..] {
-        [site] if site.wwwroot.is_some() => return Ok(site.newest.clone()),
+        [site] if site.wwwroot.is_some() => return found(site),
         [] | [_] => (
             format!("no snapshot in {} is known to be of {address}: {}", repository.store().location(), listed(&sites)),
             "to put a copy of another site there, name its snapshot by its whole id",
@@ -193,7 +209,7 @@ pub fn latest_at(
             if let Some(own) = fingerprint()?
                 && let Some(site) = fitting.iter().rfind(|site| site.fingerprint == own)
             {
-                return Ok(site.newest.clone());
+                return found(site);
             }
             let (which, location) = (listed(fitting.iter().copied()), repository.store().location());
             (

@@ -153,7 +153,13 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     let rehearsed = match (&request.rehearse, &named) {
         (None, _) => None,
         (Some(_), Some(named)) => Some(named.id.clone()),
-        (Some(_), None) => Some(sites::find(repository, LATEST)?.id),
+        (Some(_), None) => match sites::find(repository, LATEST) {
+            Err(error) if error.kind == Kind::Damaged => {
+                outcome.damaged(format!("nothing is rehearsed: {error}"));
+                None
+            }
+            found => Some(found?.id),
+        },
     };
     let files = repository.snapshot_files()?;
     let stored = repository.stored()?;

@@ -3,10 +3,11 @@
 
 mod support;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use moodle_backup::create::{self, Outcome};
 use moodle_backup::error::{Error, Kind};
@@ -118,6 +119,13 @@ fn a_damaged_snapshot_file_takes_nothing_from_the_others() {
     let latest = restore::Request { snapshot: LATEST.to_owned(), overwrite: true, ..wanted };
     let error = restore::run(&repository, &latest, &Silent).unwrap_err();
     assert!(error.kind == Kind::Damaged && error.what.contains(&path), "it may be the newest: {error}");
+    let database = unreachable(&site);
+    let outcome = verified(&repository, &Request { rehearse: Some(Rehearsal { database, code: None }), ..data() });
+    let said = said(&outcome);
+    assert!(said.len() == 2 && said[0].starts_with("nothing is rehearsed") && said[1].starts_with(&path), "{said:?}");
+    let file = File::options().write(true).open(repository.folder.path().join(&path)).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_hours(2)).unwrap();
+    restore::run(&repository, &latest, &Silent).unwrap();
     backed_up(&repository, &site);
     let policy = prune::Policy { last: 1, ..prune::Policy::default() };
     let pruning = prune::Request { policy, ..prune::Request::default() };

@@ -27,6 +27,10 @@ impl Repository {
             match unpacked::read::<SnapshotFile>(&self.store, &self.sealer, &entry.path) {
                 Ok(file) => all.files.push(SnapshotFile { id, ..file }),
                 Err(error) if error.kind == Kind::Damaged => {
+                    if self.store.size(&entry.path)?.is_none() {
+                        // It was given up just now.
+                        continue;
+                    }
                     let what = format!("{}: this snapshot can't be restored", error.what);
                     all.damaged.push(Problem { path: entry.path, what });
                 }
