@@ -287,8 +287,7 @@ fn whole(repository: &Repository, mut all: Vec<Snapshot>, outcome: &Outcome) -> 
             format!("{again}; or give them up: --drop {}", lacking.join(" --drop ")),
         ));
     }
-    stored
-        .broken
-        .first()
-        .map_or(Ok(()), |pack| wrong(pack, "no snapshot needs it, and moodle-backup create corrects the index"))
+    stored.broken.first().map_or(Ok(()), |pack| {
+        wrong(pack, "no snapshot that stays needs it, and moodle-backup create corrects the index")
+    })
 }

@@ -61,17 +61,12 @@ impl Config {
     /// Finds out whether it can be written, and leaves nothing there: it has a password, and until it is put in its place
     /// the restore may be killed.
     pub(super) fn can_be_put(&self, path: &Path) -> Result<()> {
-        let swept = std::fs::read_dir(folder_of(path)).and_then(|entries| {
-            for entry in entries {
-                let entry = entry?;
-                // A restore that was killed in the middle of writing it left one.
-                if entry.file_name().to_string_lossy().starts_with(BESIDE) {
-                    std::fs::remove_file(entry.path())?;
-                }
+        // A restore that was killed in the middle of writing it left one.
+        for entry in std::fs::read_dir(folder_of(path)).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(BESIDE) {
+                std::fs::remove_file(entry.path()).ok();
             }
-            Ok(())
-        });
-        swept.map_err(|error| local(path, error))?;
+        }
         self.beside(path, &[]).map(drop)
     }
 
