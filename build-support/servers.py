@@ -34,9 +34,10 @@ def certified(stem: Path, name: str, extensions: Sequence[str], by: Path | None 
     settings.write_text("[req]\ndistinguished_name = name\n[name]\n", encoding="utf-8")
     signer = [] if by is None else ["-CA", str(by), "-CAkey", str(by.with_suffix(".key"))]
     added = [argument for extension in extensions for argument in ("-addext", extension)]
-    quietly([program("openssl", "/usr/bin", "openssl"), "req", "-x509", "-config", str(settings), "-subj", f"/CN={name}",
-             "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-days", "30", *signer, *added,
-             "-keyout", str(stem.with_suffix(".key")), "-out", str(stem.with_suffix(".pem"))])  # fmt: skip
+    openssl = program("openssl", "/usr/bin", "openssl")
+    quietly([openssl, "req", "-x509", "-config", str(settings), "-subj", f"/CN={name}", "-days", "30", *signer, *added,
+             "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", str(stem.with_suffix(".key")),
+             "-out", str(stem.with_suffix(".pem"))])  # fmt: skip
 
 
 def encryption(folder: Path, user: str, by: Path | None) -> tuple[Path, Path] | None:
