@@ -97,11 +97,13 @@ pub fn find(repository: &Repository, name: &str) -> Result<Snapshot> {
     let mut newest = repository.seen(&files);
     newest.retain(Snapshot::is_of_moodle);
     let Some(last) = newest.pop() else {
+        without_doubt(repository, None, &damaged)?;
         let what = format!("there is no snapshot of a Moodle site in {} yet", repository.store().location());
         return Err(Error::new(Kind::Repository, what, "`moodle-backup create` makes one"));
     };
     if newest.iter().all(|snapshot| snapshot.site() == last.site()) {
-        without_doubt(repository, &last, &damaged)?;
+        // Where nobody said which site is meant, an old one may be another site's.
+        without_doubt(repository, Some(&last).filter(|_| repository.is_of_one_site()), &damaged)?;
         return Ok(last);
     }
     Err(Error::new(
@@ -114,20 +116,23 @@ pub fn find(repository: &Repository, name: &str) -> Result<Snapshot> {
 /// How far the clocks of a database and a store may be apart.
 const CLOCKS: SignedDuration = SignedDuration::from_hours(1);
 
-/// Fails where a snapshot that can't be read may be newer than this one: its file was written no earlier than this one was
-/// taken.
-fn without_doubt(repository: &Repository, newest: &Snapshot, damaged: &[Problem]) -> Result<()> {
+/// Fails where a snapshot that can't be read may be newer than this one, as its file was not written before; nothing: where
+/// there is any.
+fn without_doubt(repository: &Repository, newest: Option<&Snapshot>, damaged: &[Problem]) -> Result<()> {
     if damaged.is_empty() {
         return Ok(());
     }
     let entries = repository.store().list("snapshots")?;
     let written: BTreeMap<&str, Timestamp> = entries.iter().map(|entry| (&*entry.path, entry.modified)).collect();
-    let since = newest.taken - CLOCKS;
-    let may_be_newer = |problem: &&Problem| written.get(&*problem.path).is_none_or(|written| *written >= since);
+    let stored = |newest: &Snapshot| written.get(&*format!("snapshots/{}", newest.id)).copied();
+    let since = newest.map(|newest| stored(newest).unwrap_or(newest.taken).min(newest.taken) - CLOCKS);
+    let may_be_newer = |problem: &&Problem| {
+        since.is_none_or(|since| written.get(&*problem.path).is_none_or(|written| *written >= since))
+    };
     let Some(problem) = damaged.iter().find(may_be_newer) else { return Ok(()) };
     Err(Error::new(
         Kind::Damaged,
-        format!("{}, and may be newer than {}: what {LATEST} is can't be known", problem.what, newest.id),
+        format!("{}, and it may be the newest: what {LATEST} is can't be known", problem.what),
         "name a snapshot by its id, as `moodle-backup list` shows it; `moodle-backup prune --drop` gives the damaged one up",
     ))
 }
@@ -193,11 +198,9 @@ pub fn latest_at(
     address: &str,
     fingerprint: impl FnOnce() -> Result<Option<String>>,
 ) -> Result<Snapshot> {
-    let found = |site: &Site| {
-        without_doubt(repository, &site.newest, &repository.snapshot_files()?.damaged)?;
-        Ok(site.newest.clone())
-    };
+    let damaged = repository.snapshot_files()?.damaged;
     let sites = all(repository)?;
+    let found = |site: &Site| without_doubt(repository, Some(&site.newest), &damaged).map(|()| site.newest.clone());
     let fitting: Vec<&Site> = sites.iter().filter(|site| site.may_be_at(address)).collect();
     let (what, fix) = match fitting[..] {
         [site] if site.wwwroot.is_some() => return found(site),
@@ -220,6 +223,7 @@ pub fn latest_at(
             )
         }
     };
+    without_doubt(repository, None, &damaged)?;
     Err(Error::new(Kind::Refused, format!("{LATEST} is the target's own newest snapshot, and {what}"), fix))
 }
 
