@@ -233,10 +233,12 @@ pub fn connection(options: &Options, config: Option<&Config>) -> Result<Connecti
             Error::new(Kind::Site, what, "correct it, or give --db-tls")
         })?,
         (None, Ok(None)) => Tls::usual(kind),
-        (None, Err(error)) => {
+        // PostgreSQL's is encrypted all the same wherever it can be.
+        (None, Err(error)) if kind == Server::PostgreSql => {
             tracing::warn!("{}; it is taken for unset: --db-tls says what holds", error.what);
             Tls::usual(kind)
         }
+        (None, Err(error)) => return Err(error),
     };
     let password = match (&options.dbpass, config) {
         (Some(password), _) => Some(password.clone()),

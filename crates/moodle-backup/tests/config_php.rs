@@ -390,6 +390,7 @@ fn the_connection_is_encrypted_as_the_sites_own_is_unless_an_option_says_otherwi
     assert_eq!(found("mariadb", "'ssl' => 'require'", &none).unwrap(), Tls::Unverified);
     assert_eq!(found("mysqli", "'ssl' => 'verify-full'", &none).unwrap(), Tls::Verified(None));
     assert_eq!(found("pgsql", "'ssl' => mode()", &none).unwrap(), Tls::Preferred);
+    assert_eq!(found("mariadb", "'ssl' => mode()", &none).unwrap_err().fix, "give --db-tls explicitly");
     let error = found("mariadb", "'ssl' => 'prefer'", &none).unwrap_err();
     assert!(error.kind == Kind::Site && error.what.contains("dboptions['ssl'] is \"prefer\""), "{error}");
     let given = site::Options { tls: Some(Tls::Off), ..none };

@@ -33,7 +33,7 @@ pub(crate) struct Target {
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Encryption {
     /// Encrypt connections to the database: `verify-full` (what --db-tls alone means), `require`, `prefer` (PostgreSQL) or
-    /// `disable` [default: `$CFG->dboptions['ssl']`, or what Moodle does without it].
+    /// `disable` [default: what `$CFG->dboptions['ssl']` or an address says, or what Moodle does without].
     #[arg(long, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "verify-full",
           value_parser = mode)]
     db_tls: Option<Tls>,
@@ -68,17 +68,20 @@ impl Target {
     pub(crate) fn connection(&self) -> Result<Option<Connection>> {
         let Some(address) = &self.to_db else { return Ok(None) };
         let password = password(self.db_password_file.as_ref())?;
-        let mut connection = parse(address, password.unwrap_or_default())?;
-        connection.tls = self.tls()?.unwrap_or(connection.tls);
-        Ok(Some(connection))
+        parse(address, password.unwrap_or_default(), self.encryption.tls()?).map(Some)
     }
 
-    /// Returns how connections are encrypted; nothing: it isn't said.
+    /// Returns how connections to a site's database are encrypted; nothing: it isn't said.
     ///
     /// # Errors
-    /// As [`Encryption::tls`].
-    pub(crate) fn tls(&self) -> Result<Option<Tls>> {
-        self.encryption.tls()
+    /// As [`Encryption::tls`]; it is said, and there is neither a `site` nor an address.
+    pub(crate) fn tls(&self, site: Option<&PathBuf>) -> Result<Option<Tls>> {
+        let tls = self.encryption.tls()?;
+        if tls.is_some() && site.is_none() && self.to_db.is_none() {
+            let what = "--db-tls and --db-tls-ca are about a database, and none is named";
+            return Err(Error::new(Kind::Usage, what, "leave them out, or name one"));
+        }
+        Ok(tls)
     }
 }
 
@@ -112,7 +115,8 @@ pub(crate) fn password(file: Option<&PathBuf>) -> Result<Option<SecretString>> {
     Ok(Some(SecretString::from(text.lines().next().unwrap_or_default())))
 }
 
-fn parse(address: &str, password: SecretString) -> Result<Connection> {
+/// Reads an address; what it says of `tls` wins.
+fn parse(address: &str, password: SecretString, tls: Option<Tls>) -> Result<Connection> {
     // An address that can't be read isn't repeated: there may be a password in it.
     let wrong = |what: &str| Error::new(Kind::Usage, format!("the address of the database {what}"), FIX);
     let url = Url::parse(address).map_err(|_| wrong("can't be read"))?;
@@ -146,7 +150,7 @@ fn parse(address: &str, password: SecretString) -> Result<Connection> {
         database,
         schema: None,
         prefix: "mdl_".to_owned(),
-        tls: Tls::usual(kind),
+        tls: tls.unwrap_or_else(|| Tls::usual(kind)),
     };
     for (name, value) in url.query_pairs() {
         match name.as_ref() {
@@ -174,11 +178,11 @@ mod tests {
     use super::*;
 
     fn parsed(address: &str) -> Connection {
-        parse(address, SecretString::default()).unwrap()
+        parse(address, SecretString::default(), None).unwrap()
     }
 
     fn refused(address: &str) -> String {
-        parse(address, SecretString::default()).unwrap_err().what
+        parse(address, SecretString::default(), None).unwrap_err().what
     }
 
     #[test]
@@ -208,6 +212,9 @@ mod tests {
         for file in ["ca.pem", "ca.crt", "/etc/ssl/ca"] {
             assert_eq!(tls(file), Tls::Verified(Some(file.into())));
         }
+        let given = |address| parse(address, SecretString::default(), Some(Tls::Unverified)).unwrap().tls;
+        assert_eq!(given("pgsql://moodle@db/moodle"), Tls::Unverified);
+        assert_eq!(given("pgsql://moodle@db/moodle?tls=ca.pem"), Tls::Verified(Some("ca.pem".into())));
         let refused = refused("mariadb://moodle@db/moodle?tls=requier");
         assert!(refused.contains("has tls=requier: write verify-full, require, prefer or disable"), "{refused}");
     }
@@ -225,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_password_in_an_address_is_refused_and_not_repeated() {
-        let error = parse("pgsql://moodle:hush@db/moodle", SecretString::default()).unwrap_err();
+        let error = parse("pgsql://moodle:hush@db/moodle", SecretString::default(), None).unwrap_err();
         assert_eq!(error.kind, Kind::Usage);
         assert!(!format!("{error} {}", error.fix).contains("hush"));
         assert!(!refused("moodle:hush@db/moodle").contains("hush"));

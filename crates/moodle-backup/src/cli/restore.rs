@@ -81,6 +81,7 @@ impl From<Others> for OtherTables {
 
 impl Restore {
     pub(crate) fn run(&self, context: &Context) -> Result<Report> {
+        self.target.tls(self.to_site.as_ref())?;
         match (&self.course, &self.file, &self.to_dir) {
             (Some(course), _, Some(folder)) => self.course(context, *course, folder),
             (_, Some(hash), folder) => self.file(context, hash, folder.as_deref()),
@@ -109,8 +110,12 @@ impl Restore {
         if let Some(dir) = &self.to_site {
             let config = config_php::read(dir).map_err(of_target)?;
             let wwwroot = self.address(&config)?;
-            let tls = self.target.tls()?;
-            let options = site::Options { dir: Some(dir.clone()), wwwroot, tls, ..site::Options::default() };
+            let options = site::Options {
+                dir: Some(dir.clone()),
+                wwwroot,
+                tls: self.target.tls(Some(dir))?,
+                ..site::Options::default()
+            };
             let site = Site::planned(&options).map_err(of_target)?;
             request.database = Some(site.database);
             request.folder = Some(site.dataroot);
@@ -201,9 +206,9 @@ impl Restore {
     }
 }
 
-/// Says what can be done about a config.php that doesn't tell the targets: a restore has no options for its parts.
+/// Says what can be done about a config.php that doesn't tell the targets: a restore has no options for most of its parts.
 fn of_target(mut error: Error) -> Error {
-    if error.kind == Kind::Site {
+    if error.kind == Kind::Site && !error.fix.contains("--db-tls") {
         "--to-site takes the folder of a Moodle with a config.php that tells the targets without being run; or name them \
          by --to-db, --to-dir and --to-config"
             .clone_into(&mut error.fix);

@@ -53,7 +53,7 @@ impl Verify {
             }
             _ => None,
         };
-        let tls = self.target.tls()?;
+        let tls = self.target.tls(self.site.as_ref())?;
         let options = self.site.clone().map(|dir| site::Options { dir: Some(dir), tls, ..site::Options::default() });
         let request = Request {
             snapshot: self.snapshot.clone(),

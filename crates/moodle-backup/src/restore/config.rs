@@ -64,7 +64,10 @@ impl Config {
         // A restore that was killed in the middle of writing it left one.
         for entry in std::fs::read_dir(folder_of(path)).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(BESIDE) {
-                std::fs::remove_file(entry.path()).ok();
+                let path = entry.path();
+                if let Err(error) = std::fs::remove_file(&path) {
+                    tracing::warn!(%error, "{} can't be removed, and may have a password in it", path.display());
+                }
             }
         }
         self.beside(path, &[]).map(drop)

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use postgres::config::SslMode;
+use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
 use rustls::ClientConfig;
 use secrecy::ExposeSecret as _;
@@ -33,18 +34,10 @@ pub(super) fn connect(connection: &Connection) -> Result<Client> {
     if let Some(port) = connection.port {
         config.port(port);
     }
-    let mode = match &connection.tls {
-        _ if connection.host.starts_with('/') => SslMode::Disable,
-        Tls::Off => SslMode::Disable,
-        Tls::Preferred => SslMode::Prefer,
-        Tls::Unverified | Tls::Verified(_) => SslMode::Require,
-    };
-    let tls = MakeRustlsConnect::new(settings(&connection.tls)?);
-    let connected = config.ssl_mode(mode).connect(tls);
-    // As libpq does it: a server may have TLS and refuse this user by it, or have one that is too old.
-    let connected = match connected {
-        Err(error) if mode == SslMode::Prefer => config.ssl_mode(SslMode::Disable).connect(NoTls).map_err(|_| error),
-        connected => connected,
+    let connected = match &connection.tls {
+        tls if connection.host.starts_with('/') || *tls == Tls::Off => config.ssl_mode(SslMode::Disable).connect(NoTls),
+        Tls::Preferred => preferred(&mut config)?,
+        tls => config.ssl_mode(SslMode::Require).connect(MakeRustlsConnect::new(settings(tls)?)),
     };
     connected.map_err(|error| {
         let place = match connection.port {
@@ -60,9 +53,21 @@ pub(super) fn connect(connection: &Connection) -> Result<Client> {
     })
 }
 
+/// Connects with TLS, and without where that is what fails: a server's may be too old, or may refuse this user by it.
+fn preferred(config: &mut Config) -> Result<std::result::Result<Client, postgres::Error>> {
+    let tls = MakeRustlsConnect::new(Tls::Preferred.settings()?);
+    let refused = |error: &postgres::Error| error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION);
+    let first = match config.ssl_mode(SslMode::Prefer).connect(tls) {
+        Err(error) if refused(&error) || error.to_string().contains("TLS") => error,
+        ended => return Ok(ended),
+    };
+    let second = config.ssl_mode(SslMode::Disable).connect(NoTls);
+    Ok(second.map_err(|second| if refused(&second) { first } else { second }))
+}
+
 /// Returns the settings of TLS, with the authorities that libpq, and so Moodle, takes where none are given.
 fn settings(tls: &Tls) -> Result<ClientConfig> {
-    let named = || std::env::var_os("PGSSLROOTCERT").map(PathBuf::from);
+    let named = || std::env::var_os("PGSSLROOTCERT").filter(|name| !name.is_empty()).map(PathBuf::from);
     let usual =
         || Some(Path::new(&std::env::var_os("HOME")?).join(".postgresql/root.crt")).filter(|file| file.is_file());
     match tls {
