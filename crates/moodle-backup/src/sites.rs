@@ -56,8 +56,13 @@ pub fn digits(tag: &str) -> String {
 /// # Errors
 /// The store fails.
 pub fn all(repository: &Repository) -> Result<Vec<Site>> {
+    of(repository, repository.snapshots()?)
+}
+
+/// Returns the sites that snapshots are of.
+fn of(repository: &Repository, all: Vec<Snapshot>) -> Result<Vec<Site>> {
     let mut snapshots: BTreeMap<String, Vec<Snapshot>> = BTreeMap::new();
-    for snapshot in repository.snapshots()?.into_iter().filter(Snapshot::is_of_moodle) {
+    for snapshot in all.into_iter().filter(Snapshot::is_of_moodle) {
         snapshots.entry(snapshot.site().unwrap_or_default().to_owned()).or_default().push(snapshot);
     }
     let index = repository.index()?;
@@ -129,7 +134,12 @@ fn without_doubt(repository: &Repository, newest: Option<&Snapshot>, damaged: &[
     let may_be_newer = |problem: &&Problem| {
         since.is_none_or(|since| written.get(&*problem.path).is_none_or(|written| *written >= since))
     };
-    let Some(problem) = damaged.iter().find(may_be_newer) else { return Ok(()) };
+    let Some(problem) = damaged.iter().find(may_be_newer) else {
+        for problem in damaged {
+            tracing::warn!("{}", problem.what);
+        }
+        return Ok(());
+    };
     Err(Error::new(
         Kind::Damaged,
         format!("{}, and it may be the newest: what {LATEST} is can't be known", problem.what),
@@ -198,8 +208,8 @@ pub fn latest_at(
     address: &str,
     fingerprint: impl FnOnce() -> Result<Option<String>>,
 ) -> Result<Snapshot> {
-    let damaged = repository.snapshot_files()?.damaged;
-    let sites = all(repository)?;
+    let SnapshotFiles { files, damaged } = repository.snapshot_files()?;
+    let sites = of(repository, repository.seen(&files))?;
     let found = |site: &Site| without_doubt(repository, Some(&site.newest), &damaged).map(|()| site.newest.clone());
     let fitting: Vec<&Site> = sites.iter().filter(|site| site.may_be_at(address)).collect();
     let (what, fix) = match fitting[..] {
