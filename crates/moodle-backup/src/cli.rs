@@ -200,9 +200,9 @@ impl Context {
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     let Arguments { options, command } = Arguments::try_parse().unwrap_or_else(|error| {
-        let words = error.render().to_string();
-        let what = words.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
         if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+            let words = error.render().to_string();
+            let what = words.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
             let error = Error::new(Kind::Usage, what, "moodle-backup --help says what can be given");
             write(format!("{:#}\n", report::failure(&error)).as_bytes()).ok();
         }

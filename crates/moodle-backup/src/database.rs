@@ -12,7 +12,7 @@ use std::io::{Read, Write};
 
 use secrecy::SecretString;
 
-pub use self::target::{Loaded, lasting, load, refusals, tables, undo};
+pub use self::target::{Foreseen, Loaded, foreseen, lasting, load, tables, undo};
 pub use self::tls::Tls;
 use crate::error::{Error, Kind, Result};
 use crate::manifest::{DatabaseFacts, FileFacts};

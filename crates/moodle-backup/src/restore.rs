@@ -20,9 +20,9 @@ pub use self::course::{CourseOptions, CourseOutcome, course};
 use self::files::{Size, Target};
 use self::marker::Mark;
 pub(crate) use self::marker::left_in;
-use crate::database::{self, Connection, OtherTables, RestoreOptions};
+use crate::database::{self, Connection, Foreseen, OtherTables, RestoreOptions};
 use crate::error::{Error, Kind, Result};
-use crate::manifest::{DatabaseFacts, Held, Manifest};
+use crate::manifest::{Held, Manifest};
 use crate::progress::Progress;
 use crate::repository::Repository;
 use crate::site;
@@ -135,11 +135,12 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
         ..Outcome::default()
     };
     let id = &opened.snapshot.id;
-    let dump = request.database.as_ref().map(|_| opened.dump()).transpose()?;
-    dump.as_ref().map_or(Ok(()), Dump::is_stored)?;
+    let database = request.database.as_ref().map(|connection| Ok((connection, opened.dump()?))).transpose()?;
+    database.iter().try_for_each(|(_, dump)| dump.is_stored())?;
     let targets = targets(request);
     outcome.notes.extend(undone(request)?);
-    let mut reasons = refusals(manifest, dump.as_ref(), request, versions.as_ref())?;
+    let Foreseen { refusals: mut reasons, dropped } =
+        foreseen(manifest, database.as_ref(), request, versions.as_ref())?;
     reasons.extend(stranger::refusal(&opened, request)?);
     reasons.extend(targets.iter().filter_map(|target| target.refusal(id, request.overwrite)));
     let mut planned = None;
@@ -166,13 +167,7 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
         for (target, plan) in targets.iter().zip(&plans) {
             outcome.add(plan.size, target.named(&plan.missing));
         }
-        outcome.refused = reasons.into_iter().map(|reason| reason.what).collect();
-        if let (Some(facts), Some(connection)) = (&manifest.database, &request.database) {
-            outcome.tables = facts.tables.len() as u64;
-            outcome.rows = facts.tables.iter().map(|table| table.rows).sum();
-            outcome.notes.extend(dropped(connection, facts, request.other_tables)?);
-        }
-        return Ok(outcome);
+        return Ok(looked(outcome, manifest, request, Foreseen { refusals: reasons, dropped }));
     }
     if let Some(reason) = reasons.first() {
         let all = if reasons.len() > 1 { "; `moodle-backup restore --dry-run` lists all reasons" } else { "" };
@@ -189,8 +184,8 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
         outcome.add(restored.size, target.named(&restored.missing));
     }
     marks.iter().try_for_each(Mark::sync)?;
-    let loaded = match (&request.database, &manifest.database, &dump) {
-        (Some(connection), Some(facts), Some(dump)) => {
+    let loaded = match (&database, &manifest.database) {
+        (Some((connection, dump)), Some(facts)) => {
             Some(database::load(connection, facts, dump, request.options(), progress)?)
         }
         _ => None,
@@ -222,14 +217,18 @@ pub fn run(repository: &Repository, request: &Request, progress: &dyn Progress) 
     Ok(outcome)
 }
 
-/// Names the tables that would be dropped because the snapshot lacks them.
-fn dropped(connection: &Connection, facts: &DatabaseFacts, others: OtherTables) -> Result<Option<String>> {
-    if others != OtherTables::Drop {
-        return Ok(None);
+/// Ends a run that only looked: says what a restore would do, and why it would be refused.
+fn looked(mut outcome: Outcome, manifest: &Manifest, request: &Request, foreseen: Foreseen) -> Outcome {
+    outcome.refused = foreseen.refusals.into_iter().map(|reason| reason.what).collect();
+    if let (Some(facts), Some(_)) = (&manifest.database, &request.database) {
+        outcome.tables = facts.tables.len() as u64;
+        outcome.rows = facts.tables.iter().map(|table| table.rows).sum();
     }
-    let mut names = database::tables(connection)?;
-    names.retain(|name| !facts.tables.iter().any(|table| table.name == *name));
-    Ok((!names.is_empty()).then(|| format!("tables that the snapshot lacks would be dropped: {}", names.join(", "))))
+    if !foreseen.dropped.is_empty() {
+        let names = foreseen.dropped.join(", ");
+        outcome.notes.push(format!("tables that the snapshot lacks would be dropped: {names}"));
+    }
+    outcome
 }
 
 /// Undoes what a killed restore left in the database; a dry run only says it.
@@ -302,14 +301,14 @@ fn targets(request: &Request) -> Vec<Target> {
     pool.into_iter().chain([Target { folder, from: "moodledata", without }]).collect()
 }
 
-/// Returns why a restore can't be right, as far as the files in the targets don't matter.
-fn refusals(
+/// Returns why a restore can't be right, as far as the files in the targets don't matter, and what it would drop.
+fn foreseen(
     manifest: &Manifest,
-    dump: Option<&Dump<'_, '_>>,
+    database: Option<&(&Connection, Dump<'_, '_>)>,
     request: &Request,
     versions: Option<&Versions>,
-) -> Result<Vec<Error>> {
-    let mut reasons = Vec::new();
+) -> Result<Foreseen> {
+    let (mut reasons, mut dropped) = (Vec::new(), Vec::new());
     let site = &manifest.site;
     if let Some(versions) = versions
         && versions::is_lower(&versions.version, &site.database_version)
@@ -322,13 +321,17 @@ fn refusals(
             "put the code of that release there, or a newer one",
         ));
     }
-    if let (Some(connection), Some(dump)) = (&request.database, dump) {
+    if let Some((connection, dump)) = database {
         match &manifest.database {
             None => {
                 reasons
                     .push(Error::refused("the snapshot has no database", "restore its files only: leave out --to-db"));
             }
-            Some(facts) => reasons.extend(database::refusals(connection, facts, dump, request.options())?),
+            Some(facts) => {
+                let of_database = database::foreseen(connection, facts, dump, request.options())?;
+                reasons.extend(of_database.refusals);
+                dropped = of_database.dropped;
+            }
         }
     }
     if let Some(path) = &request.config {
@@ -339,7 +342,7 @@ fn refusals(
             reasons.push(Error::refused(format!("the folder of {} isn't there", path.display()), "make it"));
         }
     }
-    Ok(reasons)
+    Ok(Foreseen { refusals: reasons, dropped })
 }
 
 /// Returns plugins that the database has and the tree lacks, or has in a lower version.

@@ -225,7 +225,6 @@ pub fn connection(options: &Options, config: Option<&Config>) -> Result<Connecti
             None => None,
         },
     };
-    let host = socket.unwrap_or(host);
     let tls = match (&options.tls, extra("ssl", "--db-tls")) {
         (Some(tls), _) => tls.clone(),
         (None, Ok(Some(mode))) => Tls::configured(&mode, kind).ok_or_else(|| {
@@ -247,7 +246,7 @@ pub fn connection(options: &Options, config: Option<&Config>) -> Result<Connecti
     };
     Ok(Connection {
         kind,
-        host,
+        host: socket.unwrap_or(host),
         port,
         user: needed(text(options.dbuser.as_ref(), "dbuser", "--db-user")?, "dbuser", "--db-user")?,
         password: password.unwrap_or_default(),

@@ -28,7 +28,7 @@ fn loaded(target: &Database, (facts, dump): &(DatabaseFacts, Dump), options: Res
 }
 
 fn refusals(target: &Database, (facts, dump): &(DatabaseFacts, Dump), options: RestoreOptions) -> Vec<String> {
-    let found = database::refusals(&target.connection, facts, dump, options).unwrap();
+    let found = database::foreseen(&target.connection, facts, dump, options).unwrap().refusals;
     found.into_iter().map(|reason| format!("{reason}; {}", reason.fix)).collect()
 }
 
@@ -395,7 +395,7 @@ impl<'a> User<'a> {
     fn refusals(&self, (facts, dump): &(DatabaseFacts, Dump)) -> String {
         let connection =
             Connection { user: self.name.clone(), password: "few rights".into(), ..self.database.connection.clone() };
-        let found = database::refusals(&connection, facts, dump, OVERWRITE).unwrap();
+        let found = database::foreseen(&connection, facts, dump, OVERWRITE).unwrap().refusals;
         found.into_iter().map(|reason| format!("{reason}; {}", reason.fix)).collect::<Vec<_>>().join("\n")
     }
 }

@@ -139,20 +139,31 @@ pub(super) fn open(connection: &Connection) -> Result<Box<dyn Target>> {
     })
 }
 
-/// Returns why a dump can't be loaded. Nothing is changed.
+/// What loading a dump would come to.
+#[derive(Debug, Default)]
+pub struct Foreseen {
+    /// Why it can't be loaded.
+    pub refusals: Vec<Error>,
+    /// Tables that the dump lacks and that would be dropped.
+    pub dropped: Vec<String>,
+}
+
+/// Returns what loading a dump would come to. Nothing is changed.
 ///
 /// # Errors
 /// The database can't be reached, or the dump's definitions can't be read.
-pub fn refusals(
+pub fn foreseen(
     connection: &Connection,
     facts: &DatabaseFacts,
     source: &dyn Source,
     options: RestoreOptions,
-) -> Result<Vec<Error>> {
+) -> Result<Foreseen> {
     if let Some(reason) = of_another_kind(connection, facts) {
-        return Ok(vec![reason]);
+        return Ok(Foreseen { refusals: vec![reason], ..Foreseen::default() });
     }
-    Ok(look(open(connection)?.as_mut(), connection, facts, source, options)?.refusals)
+    let Looked { refusals, made, replaced } = look(open(connection)?.as_mut(), connection, facts, source, options)?;
+    let dropped = replaced.into_iter().filter(|name| !made.contains(name)).collect();
+    Ok(Foreseen { refusals, dropped })
 }
 
 fn of_another_kind(connection: &Connection, facts: &DatabaseFacts) -> Option<Error> {

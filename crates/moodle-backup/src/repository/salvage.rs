@@ -97,11 +97,16 @@ mod tests {
     use super::*;
     use crate::store::Store;
 
-    #[test]
-    fn what_the_list_at_a_packs_end_has_and_the_index_has_not_is_saved_too() {
+    fn repository() -> (tempfile::TempDir, Repository) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path().to_str().unwrap()).unwrap();
         let repository = Repository::init(store, &NewKey::Passphrase("correct horse".into())).unwrap();
+        (folder, repository)
+    }
+
+    #[test]
+    fn what_the_list_at_a_packs_end_has_and_the_index_has_not_is_saved_too() {
+        let (_folder, repository) = repository();
         let writer = repository.writer(Index::default());
         let [one, two] = [b"one", b"two"].map(|content| writer.data(content, false).unwrap());
         writer.finish().unwrap();
@@ -120,9 +125,7 @@ mod tests {
 
     #[test]
     fn what_another_pack_has_is_not_lost() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path().to_str().unwrap()).unwrap();
-        let repository = Repository::init(store, &NewKey::Passphrase("correct horse".into())).unwrap();
+        let (_folder, repository) = repository();
         let write = |contents: &[&[u8]]| {
             let writer = repository.writer(Index::default());
             let ids: Vec<BlobId> = contents.iter().map(|content| writer.data(content, false).unwrap()).collect();
@@ -141,9 +144,7 @@ mod tests {
 
     #[test]
     fn a_pack_that_was_only_away_is_not_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path().to_str().unwrap()).unwrap();
-        let repository = Repository::init(store, &NewKey::Passphrase("correct horse".into())).unwrap();
+        let (folder, repository) = repository();
         for content in [b"one", b"two"] {
             let writer = repository.writer(Index::default());
             writer.data(content, false).unwrap();

@@ -45,11 +45,9 @@ pub(super) fn connect(connection: &Connection) -> Result<Client> {
             None => connection.host.clone(),
         };
         let fix = "check the --db-… options, or what config.php says, and that the server lets this machine in";
-        failed(
-            &format!("the database {} at {place} can't be opened as {}", connection.database, connection.user),
-            &tls::fix(&said(&error), fix),
-            &error,
-        )
+        let what = format!("the database {} at {place} can't be opened as {}", connection.database, connection.user);
+        let said = said(&error);
+        Error::new(Kind::Database, what, tls::fix(&said, fix)).because(said)
     })
 }
 
